@@ -1,0 +1,6 @@
+"""`python -m decda`."""
+
+from decda.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,175 @@
+"""The command line: words in, an experiment out. No training logic; what is heavy is imported by the command."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from decda import __version__
+from decda.core.discovery import KINDS
+from decda.core.errors import DecdaError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def main() -> None:
+    """Run the program; every error a user can make ends in one message and an exit code by kind."""
+    try:
+        code = cli.main(prog_name="decda", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except DecdaError as error:
+        click.echo(f"Error: {error}", err=True)
+        code = error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("\nInterrupted.", err=True)
+        code = 130
+    except BrokenPipeError:  # `decda list-components | head`
+        sys.stderr.close()
+        code = 141
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """Deep embedded clustering with data augmentation, assembled from plugins.
+
+    A run is a sentence of names: a data set, an encoder, a clustering head and an augmentation. See them with
+    `decda list-components`.
+    """
+
+
+def _names(kind: str) -> Any:
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+        from decda.core.registry import Registry
+
+        return [name for name in Registry.discover().names(kind) if name.startswith(incomplete)]
+
+    return complete
+
+
+def _part(kind: str, text: str) -> Callable[[F], F]:
+    return click.option(f"--{kind}", metavar="NAME", help=text, shell_complete=_names(kind))
+
+
+@cli.command()
+@_part("recipe", "Named composition to start from.  [default: quick]")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration (TOML) to start from.")
+@_part("encoder", "Autoencoder.")
+@_part("head", "Clustering objective.")
+@_part("augment", "Augmentation.")
+@_part("dataset", "Images to cluster.")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
+@click.option("--n-clusters", type=int, metavar="K", help="Number of clusters; else that of the data set's classes.")
+@click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.  [default: auto]")
+@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of PyTorch on the CPU.")
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; must not exist.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def train(
+    recipe: str | None,
+    config: Path | None,
+    data_root: Path | None,
+    threads: int | None,
+    offline: bool,
+    settings: tuple[str, ...],
+    out: Path | None,
+    as_json: bool,
+    **chosen: Any,
+) -> None:
+    """Cluster images: pretrain an autoencoder, place the centers, cluster.
+
+    Settings lie one over the other: recipe, configuration file, named parts and options, --set. What a part can be
+    set to: `decda show head idec`. The run's folder holds the labels, the model and all that is needed to repeat it.
+    """
+    from decda.core.composition import compose
+    from decda.core.rundir import refuse_existing
+
+    if out is not None:
+        refuse_existing(out)
+    from decda.console import ProgressDisplay, print_result
+    from decda.core.registry import Registry
+
+    registry = Registry.discover()
+    options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device")}
+    run_config = compose(registry, recipe=recipe, config=config, parts=chosen, settings=settings, **options)
+
+    import torch
+
+    from decda.core.experiment import run
+    from decda.core.files import Files
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with ProgressDisplay(run_config) as display:
+        files = Files(data_root, offline=offline or None, notify=display)
+        result = run(run_config, registry, files, out=out, notify=display)
+    print_result(result.as_mapping(), result.labels.bincount(minlength=result.config.n_clusters or 0).tolist())
+    click.echo(json.dumps(result.as_mapping()) if as_json else str(result.path))
+
+
+@cli.command("list-components")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
+@click.option("--verbose", is_flag=True, help="Load each part, show its parameters and what fails.")
+def list_components(kind: str | None, as_json: bool, verbose: bool) -> None:
+    """List every registered part: encoders, heads, augmentations, data sets, recipes."""
+    from decda.core.listing import describe
+    from decda.core.registry import Registry
+
+    registry = Registry.discover()
+    rows = [describe(registry, entry, load=verbose) for entry in registry if kind in (None, entry.kind)]
+    if as_json:
+        click.echo(json.dumps({"schema_version": 1, "components": rows, "problems": registry_problems(registry)}))
+        return
+    from decda.console import print_components
+
+    print_components(rows, registry_problems(registry))
+
+
+def registry_problems(registry: Any) -> list[dict[str, str]]:
+    """Defects of installed packages that cannot be pinned to a part."""
+    return [{"package": p.package, "version": p.version, "file": p.file, "reason": p.reason} for p in registry.problems]
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice([*KINDS, "train"]))
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
+def show(kind: str, name: str | None, as_json: bool) -> None:
+    """Show one part: what it is, where it comes from, and what it can be set to.
+
+    `decda show train` shows the settings of training itself.
+    """
+    from decda.core.listing import describe, describe_parameters
+    from decda.core.registry import Registry
+
+    if kind == "train":
+        from decda.console import print_parameters
+        from decda.core.config import TRAIN_PARAMETERS
+
+        rows = describe_parameters(TRAIN_PARAMETERS)
+        if as_json:
+            click.echo(json.dumps({"schema_version": 1, "kind": "train", "parameters": rows}))
+        else:
+            print_parameters("train", rows)
+        return
+    if name is None:
+        raise click.UsageError(f"Name the {kind} to show; `decda list-components {kind}` lists them.")
+    registry = Registry.discover()
+    entry = registry.find(kind, name)
+    registry.load(entry)
+    row = describe(registry, entry, load=True)
+    if as_json:
+        click.echo(json.dumps({"schema_version": 1, **row}))
+        return
+    from decda.console import print_component
+
+    print_component(row)

@@ -1,0 +1,1 @@
+"""Parts know one another by contract alone; here is what finds, checks, joins and trains them."""

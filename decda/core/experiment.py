@@ -1,0 +1,256 @@
+"""A whole run: assemble, train, record."""
+
+import hashlib
+import platform
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from decda import __version__
+from decda.core.assembly import Model, build_model, components, load_images
+from decda.core.composition import compose
+from decda.core.config import RunConfig
+from decda.core.contracts import ImageSet
+from decda.core.errors import BrokenComponent, ConfigError, DecdaError
+from decda.core.events import Event, Initialised, PhaseEnded, PhaseStarted, Refreshed, Scored
+from decda.core.files import Files
+from decda.core.metrics import scores
+from decda.core.registry import Component, Registry
+from decda.core.rundir import RunDir, read_run, read_weights, refuse_existing
+from decda.core.trainer import Trainer, ignore
+
+SCHEMA_VERSION = 1
+LIBRARIES = ("torch", "kornia", "numpy", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run came to.
+
+    Attributes:
+        path: the run's folder.
+        config: the configuration with everything resolved.
+        labels: cluster of each image, int64 (N,), by the final weights.
+        confidence: the largest soft assignment of each image, float32 (N,).
+        metrics: `acc`, `nmi`, `ari` against the data set's classes, None where it has none.
+        baseline: the same of k-means on the pretrained embedding.
+        seconds: how long each phase took, and `total`.
+    """
+
+    path: Path
+    config: RunConfig
+    labels: Tensor
+    confidence: Tensor
+    metrics: Mapping[str, float | None]
+    baseline: Mapping[str, float | None]
+    seconds: Mapping[str, float]
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What `decda train --json` prints."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run": str(self.path),
+            "recipe": self.config.recipe,
+            "dataset": self.config.dataset.short,
+            "n_samples": len(self.labels),
+            "n_clusters": self.config.n_clusters,
+            "seed": self.config.seed,
+            **self.metrics,
+            "seconds": dict(self.seconds),
+            "baseline": dict(self.baseline),
+        }
+
+
+def run(
+    config: RunConfig,
+    registry: Registry,
+    files: Files,
+    *,
+    out: Path | None = None,
+    notify: Callable[[Event], None] = ignore,
+) -> Result:
+    """Train as configured, and record it in a folder of its own.
+
+    Args:
+        config: from `compose`.
+        registry: where the parts are.
+        files: where the data is.
+        out: the folder, which must not exist; by default a new one below `runs/`.
+        notify: gets each event.
+
+    Returns:
+        The result; the same stands in the folder.
+
+    Raises:
+        DecdaError: something does not fit. Before the first epoch, no folder is left behind.
+    """
+    if out is not None:
+        refuse_existing(out)
+    device = resolve_device(config.device)
+    images = load_images(config, registry, files)
+    classes = None if images.y is None else images.y.numpy()
+    config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
+    input_shape = tuple(images.x.shape[1:])
+    model = build_model(config, registry, input_shape)
+
+    folder = RunDir.create(out, f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}")
+    provenance = _provenance(config, registry, images, device)
+    folder.write_config(config)
+    folder.write_json("provenance.json", provenance)
+    listener = _Recorder(classes, [folder, notify])
+    trainer = Trainer(
+        images.x, model.autoencoder, model.head, model.augment, config.train,
+        seed=config.seed, device=device, notify=listener,
+    )  # fmt: skip
+    listener.on_pretrained = lambda: folder.write_weights("autoencoder.safetensors", _autoencoder(model))
+    try:
+        trainer.run()
+    except (DecdaError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        blame(error, components(config, registry))
+        raise
+
+    labels, confidence = trainer.labels.cpu(), trainer.confidence.cpu()
+    metrics = scores(classes, labels.numpy())
+    folder.write_weights("model.safetensors", _whole(model))
+    folder.write_labels(labels, confidence, images.names)
+    folder.write_json(
+        "metrics.json",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "n_samples": len(labels),
+            "n_clusters": config.n_clusters,
+            **metrics,
+            "baseline": listener.baseline,
+            **listener.ends,
+        },
+    )
+    folder.write_json("provenance.json", {**provenance, "finished": _now(), "seconds": listener.seconds})
+    return Result(folder.path, config, labels, confidence, metrics, listener.baseline, listener.seconds)
+
+
+def load_run(path: Path, registry: Registry) -> tuple[RunConfig, Model]:
+    """A finished run's configuration and its model with the trained weights, from the folder alone.
+
+    Raises:
+        DecdaError: the folder is not a run's, or a part of it is not installed.
+    """
+    mapping, provenance = read_run(path)
+    config = compose(registry, config=mapping)
+    model = build_model(config, registry, tuple(provenance["input_shape"]))
+    read_weights(path / "model.safetensors", _whole(model))
+    return config, model
+
+
+def resolve_device(name: str) -> torch.device:
+    """`auto` is a CUDA device if there is one, else the CPU.
+
+    Raises:
+        ConfigError: the device asked for is not there.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if (name == "cuda" and not torch.cuda.is_available()) or (name == "mps" and not torch.backends.mps.is_available()):
+        raise ConfigError(
+            f"The device '{name}' is not available here to PyTorch {torch.__version__}. Try --device cpu."
+        )
+    return torch.device(name)
+
+
+def blame(error: Exception, parts: Mapping[str, Component]) -> None:
+    """Raise an error that names the part whose code an exception came out of, if it was one's.
+
+    Raises:
+        BrokenComponent: the innermost frame that belongs to a part tells which.
+    """
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    for module in reversed(frames):
+        for kind, component in parts.items():
+            if module == component.entry.module:
+                entry = component.entry
+                raise BrokenComponent(
+                    f"The {kind} '{entry.name}' of {entry.package} {entry.version} failed while training: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+
+
+class _Recorder:
+    """Passes events on; measures labels against the classes, and time, on the way."""
+
+    def __init__(self, classes: Any, listeners: list[Callable[[Event], None]]):
+        self.classes = classes
+        self.listeners = listeners
+        self.on_pretrained: Callable[[], None] = lambda: None
+        self.baseline: dict[str, float | None] = {}
+        self.ends: dict[str, Any] = {}
+        self.seconds: dict[str, float] = {}
+        self._start = self._phase_start = time.perf_counter()
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, PhaseStarted):
+            self._phase_start = time.perf_counter()
+        elif isinstance(event, Initialised | Refreshed):
+            measured = scores(self.classes, event.labels.cpu().numpy())
+            if isinstance(event, Initialised):
+                self.baseline = measured
+            self._tell(Scored(measured))
+        elif isinstance(event, PhaseEnded):
+            now = time.perf_counter()
+            self.seconds[event.phase] = round(now - self._phase_start, 3)
+            self.seconds["total"] = round(now - self._start, 3)
+            if event.phase == "pretrain":
+                self.ends["pretrain_epochs"] = event.steps
+                self.on_pretrained()
+            elif event.phase == "cluster":
+                self.ends["iterations"], self.ends["stop_reason"] = event.steps, event.reason
+        self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+def _autoencoder(model: Model) -> dict[str, torch.nn.Module]:
+    return {"autoencoder": model.autoencoder}
+
+
+def _whole(model: Model) -> dict[str, torch.nn.Module]:
+    return {"autoencoder": model.autoencoder, "head": model.head}
+
+
+def _provenance(config: RunConfig, registry: Registry, images: ImageSet, device: torch.device) -> dict[str, Any]:
+    parts = {kind: component.entry for kind, component in components(config, registry).items()}
+    digest = hashlib.sha256(f"{images.x.dtype} {tuple(images.x.shape)}".encode())
+    digest.update(images.x.numpy().tobytes())
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "recipe": config.recipe,
+        "parts": {k: {"name": e.name, "package": e.package, "version": e.version} for k, e in parts.items()},
+        "input_shape": list(images.x.shape[1:]),
+        "n_samples": len(images.x),
+        "n_clusters": config.n_clusters,
+        "seed": config.seed,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "data_sha256": digest.hexdigest(),
+        "versions": {
+            "decda": __version__,
+            "python": platform.python_version(),
+            **{library: version(library) for library in LIBRARIES},
+        },
+        "platform": platform.platform(),
+        "started": _now(),
+    }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,118 @@
+"""MNIST and Fashion-MNIST, from the IDX files in which they are published."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from decda.core.contracts import ImageSet
+from decda.core.errors import DataError
+from decda.core.files import Files
+
+UNSIGNED_BYTE = 0x08
+TYPES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+
+MNIST_MIRRORS = (
+    "https://ossci-datasets.s3.amazonaws.com/mnist/",
+    "https://storage.googleapis.com/cvdf-datasets/mnist/",
+)
+FASHION_MNIST_MIRRORS = (
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+    "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
+)
+SHA256 = {  # of the decompressed bytes: the compressed ones differ by gzip's time and level
+    "mnist/train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+    "mnist/train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+    "mnist/t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+    "mnist/t10k-labels-idx1-ubyte.gz": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    "fashion-mnist/train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+    "fashion-mnist/train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+    "fashion-mnist/t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+    "fashion-mnist/t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+}
+
+
+def mnist(files: Files) -> ImageSet:
+    """MNIST: 70,000 handwritten digits, 28x28, train followed by test.
+
+    Returns:
+        x uint8 (70000, 1, 28, 28); y int64 (70000,), 0 to 9.
+
+    Reference:
+        Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based Learning Applied to Document Recognition, Proceedings
+        of the IEEE, 1998.
+    """
+    return _load(files, "mnist", ("train", "t10k"), MNIST_MIRRORS)
+
+
+def mnist_test(files: Files) -> ImageSet:
+    """MNIST-TEST: the 10,000 handwritten digits of MNIST's test split, 28x28.
+
+    Returns:
+        x uint8 (10000, 1, 28, 28); y int64 (10000,), 0 to 9.
+
+    Reference:
+        As `mnist`.
+    """
+    return _load(files, "mnist", ("t10k",), MNIST_MIRRORS)
+
+
+def fashion_mnist(files: Files) -> ImageSet:
+    """Fashion-MNIST: 70,000 articles of clothing in 10 classes, 28x28, train followed by test.
+
+    Returns:
+        x uint8 (70000, 1, 28, 28); y int64 (70000,), 0 to 9.
+
+    Reference:
+        H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
+        Algorithms, 2017.
+    """
+    return _load(files, "fashion-mnist", ("train", "t10k"), FASHION_MNIST_MIRRORS)
+
+
+def parse_idx(content: bytes, *, n_dims: int, source: str) -> NDArray[np.uint8]:
+    """The array of an IDX file of unsigned bytes.
+
+    The format: two zero bytes, the type, the number of dimensions, each dimension as big-endian 32 bit, the values.
+
+    Args:
+        content: the file, decompressed.
+        n_dims: dimensions it must have: 3 for images (N, H, W), 1 for labels (N,).
+        source: the file's name, for messages.
+
+    Raises:
+        DataError: it is not such a file, or shorter or longer than its header says.
+    """
+    if len(content) < 4 or content[:2] != b"\0\0":
+        raise DataError(f"{source} is no IDX file: it begins with {content[:4].hex(' ') or 'nothing'}, not with 00 00.")
+    kind, dims = content[2], content[3]
+    if kind != UNSIGNED_BYTE:
+        seen = TYPES.get(kind, "unknown")
+        raise DataError(f"{source} holds values of IDX type 0x{kind:02x} ({seen}), expected 0x08 (uint8).")
+    if dims != n_dims:
+        raise DataError(f"{source} has {dims} dimensions, expected {n_dims}.")
+    header = 4 + 4 * dims
+    if len(content) < header:
+        raise DataError(f"{source} is truncated: {len(content)} bytes, its header alone has {header}.")
+    shape = [int.from_bytes(content[at : at + 4]) for at in range(4, header, 4)]
+    expected, found = math.prod(shape), len(content) - header
+    if found != expected:
+        verdict = "is truncated" if found < expected else "has trailing bytes"
+        sides = " x ".join(str(side) for side in shape)
+        raise DataError(f"{source} {verdict}: {found} values, its header says {sides} = {expected}.")
+    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+def _load(files: Files, folder: str, splits: Sequence[str], mirrors: Sequence[str]) -> ImageSet:
+    """The images and labels of the splits, one after the other."""
+
+    def read(file: str, n_dims: int) -> NDArray[np.uint8]:
+        name = f"{folder}/{file}"
+        content = files.get(name, urls=[mirror + file for mirror in mirrors], sha256=SHA256[name])
+        return parse_idx(content, n_dims=n_dims, source=name)
+
+    x = np.concatenate([read(f"{split}-images-idx3-ubyte.gz", 3) for split in splits])  # (N, 28, 28)
+    y = np.concatenate([read(f"{split}-labels-idx1-ubyte.gz", 1) for split in splits])  # (N,)
+    return ImageSet(torch.from_numpy(x).unsqueeze(1), torch.from_numpy(y).long())

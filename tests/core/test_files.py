@@ -1,0 +1,342 @@
+"""Files: found, checked, or fetched from a server of the test's own."""
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from threading import Barrier, Event
+from typing import Any
+
+import pytest
+
+from decda.core.errors import DataError
+from decda.core.events import Downloading
+from decda.core.files import Files
+
+NAME = "letters/train.txt.gz"
+CONTENT = b"the content " * 5000
+PACKED = gzip.compress(CONTENT)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+Answer = Callable[[Any], None]
+
+
+def ok(handler: Any) -> None:
+    handler.give(PACKED)
+
+
+def missing(handler: Any) -> None:
+    handler.give(b"no", status=404)
+
+
+def foreign(handler: Any) -> None:
+    handler.give(gzip.compress(b"another file"))
+
+
+def hang(handler: Any) -> None:
+    handler.server.stopping.wait(10)
+
+
+def drip(handler: Any) -> None:
+    """A byte of the body now and then, for ever."""
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(PACKED)))
+    handler.end_headers()
+    while not handler.server.stopping.wait(0.05):
+        handler.wfile.write(b"x")
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DECDA_DATA", raising=False)
+    monkeypatch.delenv("DECDA_OFFLINE", raising=False)
+    monkeypatch.setattr("decda.core.files.user_cache_path", lambda *args, **options: tmp_path / "cache")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "root"
+
+
+def put(folder: Path, name: str, raw: bytes) -> Path:
+    path = folder / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(raw)
+    return path
+
+
+def lying(folder: Path) -> list[str]:
+    """Every file below a folder."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
+
+
+@pytest.mark.parametrize(("name", "raw"), [(NAME, PACKED), ("letters/train.txt", CONTENT)])
+@pytest.mark.parametrize("place", ["root", "cache/data"])
+def test_found(tmp_path: Path, root: Path, place: str, name: str, raw: bytes) -> None:
+    """A file is found in the data root, else in the cache, packed or already unpacked."""
+    put(tmp_path / place, name, raw)
+    assert Files(root).get(NAME, sha256=SHA256) == CONTENT
+
+
+def test_root_wins(tmp_path: Path, root: Path) -> None:
+    """Where both hold a file, the data root's is taken."""
+    put(root, NAME, gzip.compress(b"mine"))
+    put(tmp_path / "cache/data", NAME, gzip.compress(b"cached"))
+    assert Files(root).get(NAME) == b"mine"
+
+
+def test_root_is_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The data root is the argument, else DECDA_DATA, else the cache."""
+    assert Files().data_root == Files().cache == tmp_path / "cache/data"
+    monkeypatch.setenv("DECDA_DATA", str(tmp_path / "said"))
+    assert Files().data_root == tmp_path / "said"
+    assert Files(tmp_path / "given").data_root == tmp_path / "given"
+
+
+@pytest.mark.parametrize(("said", "offline"), [("1", True), ("True", True), ("yes", True), ("0", False), ("", False)])
+def test_offline_is_chosen(monkeypatch: pytest.MonkeyPatch, said: str, offline: bool) -> None:
+    """Offline is what DECDA_OFFLINE says, unless the argument says otherwise."""
+    monkeypatch.setenv("DECDA_OFFLINE", said)
+    assert Files().offline is offline
+    assert Files(offline=not offline).offline is not offline
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../other", "a/../../b", "", ".", "a\\b", "C:x", "a\0"])
+def test_unsafe_names(root: Path, name: str) -> None:
+    """A name that could lead out of the data root is refused."""
+    with pytest.raises(ValueError, match="below the data root"):
+        Files(root).get(name)
+
+
+@pytest.mark.parametrize(
+    ("raw", "seen"),
+    [
+        (gzip.compress(b"another file"), hashlib.sha256(b"another file").hexdigest()),
+        (PACKED[:-9], "no whole gzip file"),
+        (b"<html>", "no whole gzip file"),
+        (PACKED[:40] + b"\0\0\0" + PACKED[43:], "no whole gzip file"),
+        (PACKED[:10] + b"\xff" * 20, "no whole gzip file"),
+    ],
+    ids=["another", "truncated", "unpacked", "wrong-sum", "no-deflate"],
+)
+def test_wrong_file_stays(server: Any, root: Path, raw: bytes, seen: str) -> None:
+    """A wrong file that lies in the data root is an error, and neither replaced nor removed."""
+    path = put(root, NAME, raw)
+    with pytest.raises(DataError, match=seen) as caught:
+        Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
+    assert str(path) in str(caught.value)
+    assert path.read_bytes() == raw
+    assert server.requests == []
+    assert lying(root) == [NAME]
+
+
+def test_unreadable_file(root: Path) -> None:
+    """What cannot be read as a file is an error that names it."""
+    (root / NAME).mkdir(parents=True)
+    with pytest.raises(DataError, match=r"Cannot read .*train\.txt\.gz"):
+        Files(root).get(NAME)
+
+
+def test_own_fingerprint(root: Path) -> None:
+    """A fingerprint of the values takes equal data in other bytes, and refuses what it cannot read."""
+
+    def fingerprint(content: bytes) -> str:
+        return str([float(word) for word in content.split()])
+
+    put(root, "a", b"1 2.50\n")
+    put(root / "other", "a", b"1 x\n")
+    assert Files(root).get("a", sha256="[1.0, 2.5]", fingerprint=fingerprint) == b"1 2.50\n"
+    with pytest.raises(DataError, match=r"expected \[1.0, 3.0\]"):
+        Files(root).get("a", sha256="[1.0, 3.0]", fingerprint=fingerprint)
+    with pytest.raises(DataError, match="could not convert string"):
+        Files(root / "other").get("a", sha256="[1.0, 2.5]", fingerprint=fingerprint)
+
+
+def test_download(server: Any, root: Path) -> None:
+    """What is missing is downloaded into the data root as published, told as it arrives, and asked for once."""
+    events: list[Downloading] = []
+    files = Files(root, notify=events.append)
+    for _ in range(2):
+        assert files.get(NAME, urls=[server.url("/a", ok)], sha256=SHA256) == CONTENT
+    assert (root / NAME).read_bytes() == PACKED
+    assert lying(root) == [NAME]
+    assert server.requests == ["/a"]
+    assert events[0] == Downloading(NAME, 0, None)
+    assert events[-1] == Downloading(NAME, len(PACKED), len(PACKED))
+
+
+def test_stale_temporary_file(server: Any, root: Path) -> None:
+    """What a killed process left behind does no harm."""
+    stale = put(root, "letters/.train.txt.gz.0123.part", b"half")
+    assert Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256) == CONTENT
+    assert stale.read_bytes() == b"half"
+
+
+def test_without_links(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file system without links takes downloads too."""
+
+    def refuse(*args: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    assert Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256) == CONTENT
+    assert lying(root) == [NAME]
+
+
+@pytest.mark.parametrize("answer", [missing, foreign, hang, drip])
+def test_next_mirror(server: Any, root: Path, answer: Answer) -> None:
+    """A mirror that fails, gives another file, or takes too long, leaves time to the next."""
+    urls = [server.url("/a", answer), server.url("/b", ok)]
+    assert Files(root, patience=1.5).get(NAME, urls=urls, sha256=SHA256) == CONTENT
+    assert server.requests == ["/a", "/b"]
+    assert lying(root) == [NAME]
+
+
+def test_all_mirrors_fail(server: Any, root: Path) -> None:
+    """Where no mirror gives the file, each is told with what happened, the time it took, and nothing is left."""
+    urls = [server.url("/a", missing), server.url("/b", foreign), server.url("/c", drip)]
+    begun = time.monotonic()
+    with pytest.raises(DataError) as caught:
+        Files(root, patience=0.4).get(NAME, urls=urls, sha256=SHA256)
+    assert time.monotonic() - begun < 2
+    told = str(caught.value).splitlines()
+    assert told[1] == f"  {urls[0]}: HTTP 404 Not Found"
+    assert told[2].startswith(f"  {urls[1]}: the sha256 of its 12 decompressed bytes is ")
+    assert told[3].startswith(f"  {urls[2]}: too slow: ")
+    assert told[4] == "  given up after 0.4 s in all"
+    assert not root.exists()
+
+
+def test_missing(tmp_path: Path, root: Path) -> None:
+    """The error names the file, the folders looked in, and where to put it by hand."""
+    with pytest.raises(DataError) as caught:
+        Files(root).get(NAME)
+    message = str(caught.value)
+    for part in (NAME, f"{root} (no such folder)", str(tmp_path / "cache/data"), str(root / NAME), "--data-root"):
+        assert part in message
+
+
+def test_offline(server: Any, root: Path) -> None:
+    """Offline, nothing is asked, and the error says so and gives the addresses."""
+    url = server.url("/a", ok)
+    with pytest.raises(DataError, match="offline") as caught:
+        Files(root, offline=True).get(NAME, urls=[url], sha256=SHA256)
+    assert url in str(caught.value)
+    assert server.requests == []
+
+
+def test_unwritable_root(server: Any, tmp_path: Path) -> None:
+    """A data root that cannot be written to is told before anything is downloaded."""
+    (tmp_path / "file").touch()
+    with pytest.raises(DataError, match="not a folder that can be written to"):
+        Files(tmp_path / "file" / "root").get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
+    assert server.requests == []
+
+
+def test_full_disk(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be written whole is told, and nothing of it stays."""
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
+    assert lying(root) == []
+
+
+def test_interrupted_while_writing(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while a file is written leaves nothing of it."""
+
+    def interrupt(descriptor: int) -> None:
+        assert len(lying(root)) == 1
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
+    assert lying(root) == []
+
+
+@pytest.mark.parametrize(("first", "content"), [(gzip.compress(CONTENT, 1), CONTENT), (b"other", None)])
+def test_another_was_first(server: Any, root: Path, first: bytes, content: bytes | None) -> None:
+    """A file that appears while it is downloaded is checked and taken, or told, and in no case replaced."""
+
+    def race(handler: Any) -> None:
+        put(root, NAME, first)
+        handler.give(PACKED)
+
+    url = server.url("/a", race)
+    if content is None:
+        with pytest.raises(DataError, match="not the published file"):
+            Files(root).get(NAME, urls=[url], sha256=SHA256)
+    else:
+        assert Files(root).get(NAME, urls=[url], sha256=SHA256) == content
+    assert (root / NAME).read_bytes() == first
+    assert lying(root) == [NAME]
+
+
+PROCESS = """
+import hashlib, json, sys
+from pathlib import Path
+from decda.core.files import Files
+root, name, url, sha256 = json.loads(sys.argv[1])
+content = Files(Path(root)).get(name, urls=[url], sha256=sha256)
+print(hashlib.sha256(content).hexdigest())
+"""
+
+
+def start(root: Path, url: str) -> "subprocess.Popen[str]":
+    """Another process that gets the file."""
+    words = json.dumps([str(root), NAME, url, SHA256])
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "no_proxy": "*"}
+    return subprocess.Popen(
+        [sys.executable, "-c", PROCESS, words],
+        env=environment,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_two_processes(server: Any, root: Path) -> None:
+    """Two processes that download one file at once both get it, and leave one file."""
+    both = Barrier(2, timeout=10)
+
+    def together(handler: Any) -> None:
+        both.wait()
+        handler.give(PACKED)
+
+    url = server.url("/a", together)
+    processes = [start(root, url) for _ in range(2)]
+    for process in processes:
+        out, trouble = process.communicate(timeout=20)
+        assert (process.returncode, out.strip(), trouble) == (0, SHA256, "")
+    assert server.requests == ["/a", "/a"]
+    assert lying(root) == [NAME]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
+def test_interrupted_while_downloading(server: Any, root: Path) -> None:
+    """Ctrl-C ends a process at once, though the server says no more, and leaves no file."""
+    asked = Event()
+
+    def stuck(handler: Any) -> None:
+        asked.set()
+        hang(handler)
+
+    process = start(root, server.url("/a", stuck))
+    assert asked.wait(10)
+    begun = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    _, trouble = process.communicate(timeout=9)
+    assert time.monotonic() - begun < 5
+    assert "KeyboardInterrupt" in trouble
+    assert process.returncode != 0
+    assert not root.exists()

@@ -1,0 +1,25 @@
+"""No augmentation."""
+
+import torch
+
+from decda.plugins.augmentations.none import NoAugmentation
+
+
+def test_nothing_is_drawn() -> None:
+    """There are no parameters, and neither the given nor the global generator is drawn from."""
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state(), torch.get_rng_state()
+    draws = NoAugmentation().sample(5, generator)
+    assert draws.shape == (5, 0)
+    assert draws.dtype == torch.float32
+    assert torch.equal(generator.get_state(), before[0])
+    assert torch.equal(torch.get_rng_state(), before[1])
+
+
+def test_images_pass() -> None:
+    """Images pass as they are."""
+    x = torch.rand(5, 3, 8, 9)
+    before = x.clone()
+    y = NoAugmentation().apply(x, torch.empty(5, 0))
+    assert torch.equal(y, before)
+    assert y.dtype == x.dtype

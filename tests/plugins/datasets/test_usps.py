@@ -1,0 +1,89 @@
+"""USPS and its text format."""
+
+import gzip
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from decda.core.errors import DataError
+from decda.core.files import Files
+from decda.plugins.datasets.usps import fingerprint, parse_rows, to_images, usps
+
+DATA = Path(os.environ.get("DECDA_DATA") or Path(__file__).parents[3].parent / "shared" / "data")
+
+
+def line(label: str, *values: str) -> str:
+    """A digit: its first values, the others -1."""
+    return " ".join([label, *values, *["-1.0000"] * (256 - len(values))]) + " \n"
+
+
+def test_parse() -> None:
+    """A line is a label and 256 values, row by row, scaled from [-1, 1] to [0, 1]."""
+    text = line("6.0000", "1.0000", "0.5000") + line("0", *["0"] * 17, "-0.5")
+    images = to_images(parse_rows(text.encode()))
+    assert images.x.shape == (2, 1, 16, 16)
+    assert images.x.dtype == torch.float32
+    assert images.x[0, 0, 0, :3].tolist() == [1, 0.75, 0]
+    assert images.x[1, 0, 1, :3].tolist() == [0.5, 0.25, 0]
+    assert images.y is not None
+    assert images.y.dtype == torch.int64
+    assert images.y.tolist() == [6, 0]
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("", "empty"),
+        (" \n\n", "empty"),
+        ("1 2 3\n", "1 lines of 3 numbers"),
+        (line("1") + "1 2\n", "number of columns changed"),
+        (line("1", "x"), "could not convert"),
+        (line("1", "#"), "could not convert"),
+        (line("1", "é"), "ascii"),
+        (line("10"), "labels from 10 to 10"),
+        (line("1.5"), "labels from 1.5"),
+        (line("nan"), "labels from nan"),
+        (line("1", "1.01"), "values from -1 to 1.01"),
+        (line("1", "nan"), "values from nan"),
+    ],
+)
+def test_other_text(text: str, seen: str) -> None:
+    """Text of another form is refused with what was expected and seen."""
+    with pytest.raises(DataError, match=rf"expected lines of a label .*{seen}"):
+        parse_rows(text.encode())
+
+
+def test_fingerprint() -> None:
+    """The fingerprint is of the values: the same for every way to write them, another for other values or order."""
+    published = line("6.0000", "0.0000", "0.5000") + line("3.0000")
+    rewritten = line("6", "-0.0", "5e-1").replace("-1.0000", "-1").rstrip() + "\n" + line("3")
+    assert fingerprint(published.encode()) == fingerprint(rewritten.encode())
+    others = [line("6", "0", "0.501") + line("3"), line("5", "0", "0.5") + line("3"), line("3") + line("6", "0", "0.5")]
+    assert len({fingerprint(text.encode()) for text in [published, *others]}) == 4
+
+
+def test_other_content(tmp_path: Path) -> None:
+    """A well-formed file that is not the published one, or no text of digits at all, is refused with its name."""
+    path = tmp_path / "usps" / "zip.train.gz"
+    path.parent.mkdir()
+    for text in (line("1"), "6 1:0.5 2:0.25\n"):
+        path.write_bytes(gzip.compress(text.encode()))
+        with pytest.raises(DataError, match=r"zip\.train\.gz is not the published file"):
+            usps(Files(tmp_path, offline=True))
+
+
+@pytest.mark.skipif(not (DATA / "usps").is_dir(), reason=f"no usps in {DATA}")
+def test_published() -> None:
+    """The published files give each split its number of digits of each class, train before test."""
+    images = usps(Files(DATA, offline=True))
+    assert images.x.shape == (9298, 1, 16, 16)
+    assert images.x.dtype == torch.float32
+    assert (images.x.min(), images.x.max()) == (0, 1)
+    assert not np.signbit(images.x.numpy()).any()
+    assert images.y is not None
+    train, test = images.y.split([7291, 2007])
+    assert train.bincount().tolist() == [1194, 1005, 731, 658, 652, 556, 664, 645, 542, 644]
+    assert test.bincount().tolist() == [359, 264, 198, 166, 200, 160, 170, 147, 166, 177]

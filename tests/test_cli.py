@@ -1,0 +1,186 @@
+"""The command line, as its users meet it."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import decda as package
+from decda.core.discovery import KINDS
+from tests.conftest import SHORT, Cli
+
+FEW = tuple(word for setting in SHORT for word in ("--set", setting))
+
+
+def test_train_prints_one_object(decda: Cli) -> None:
+    """`--json` puts one object on stdout, with all that is promised of it, and the rest on stderr."""
+    done = decda("train", *FEW, "--json", "--seed", "2")
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["schema_version"] == 1
+    assert (result["recipe"], result["dataset"], result["n_samples"], result["n_clusters"]) == (
+        "quick",
+        "digits",
+        1797,
+        10,
+    )
+    assert result["seed"] == 2
+    for scores in (result, result["baseline"]):
+        assert all(0 <= scores[name] <= 1 for name in ("acc", "nmi", "ari"))
+    assert {"pretrain", "init_centers", "cluster", "total"} <= set(result["seconds"])
+    assert "pretrain completed after 1 epochs" in done.stderr
+
+
+def test_train_prints_the_run(decda: Cli, tmp_path: Path) -> None:
+    """Without `--json`, stdout holds the run's folder alone; a second run takes the next one."""
+    first = decda("train", *FEW, "--encoder", "fc", "--head", "dcn", "--augment", "none", "--threads", "1")
+    second = decda("train", *FEW, "--encoder", "fc")
+    assert [first.stdout, second.stdout] == ["runs/quick-digits-seed0-1\n", "runs/quick-digits-seed0-2\n"]
+    assert "[" not in first.stderr.replace("[0m", "")
+    assert (tmp_path / "runs/quick-digits-seed0-1/labels.csv").is_file()
+
+
+def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) -> None:
+    """The same seed twice, in two processes of one thread, gives equal bytes."""
+    for out in ("one", "two"):
+        assert decda("train", *FEW, "--seed", "5", "--out", out).returncode == 0
+    for name in ("labels.csv", "model.safetensors", "log.csv", "metrics.json"):
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "pieces"),
+    [
+        (("train", "--head", "idecc"), 2, ["Unknown head 'idecc'", "Did you mean 'idec'", "dcn, dec, idec"]),
+        (("train", "--set", "head.gama=1"), 2, ["no parameter 'gama'", "--set head.gama=1", "gamma: float = 0.1"]),
+        (("train", "--set", "head.gamma=a[red]b"), 2, ["'a[red]b'"]),
+        (("train", "--n-clusters", "1798"), 2, ["at most the number of images, 1797; it is 1798"]),
+        (("train", "--n-clusters", "few"), 2, ["few"]),
+        (("train", "--config", "missing.toml"), 2, ["missing.toml cannot be read"]),
+        (("train", "--out", "."), 2, ["exists already"]),
+        (("train", "--epochs", "3"), 2, ["--epochs"]),
+        (("trian",), 2, ["trian"]),
+        (("show", "head", "idecc"), 2, ["Unknown head 'idecc'"]),
+        (("show", "head"), 2, ["Name the head"]),
+        (
+            ("train", "--dataset", "usps", "--data-root", "nowhere", "--offline"),
+            3,
+            ["zip.train.gz", "nowhere", "--data-root"],
+        ),
+    ],
+)
+def test_mistakes_end_in_a_message_and_a_code(
+    decda: Cli, tmp_path: Path, words: Any, code: int, pieces: list[str]
+) -> None:
+    """One clear message on stderr, nothing on stdout, no traceback, a code by kind, and nothing left behind."""
+    done = decda(*words)
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    for piece in pieces:
+        assert piece in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_damaged_files_are_errors_of_data(decda: Cli, tmp_path: Path) -> None:
+    """A truncated or foreign file below the data root is told with code 3, and stays as it is."""
+    (tmp_path / "data" / "usps").mkdir(parents=True)
+    file = tmp_path / "data" / "usps" / "zip.train.gz"
+    file.write_bytes(b"\x1f\x8b\x08\x00 cut off")
+    done = decda("train", "--dataset", "usps", "--data-root", "data", "--offline")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "zip.train.gz" in done.stderr
+    assert file.read_bytes() == b"\x1f\x8b\x08\x00 cut off"
+
+
+def test_list_components(decda: Cli) -> None:
+    """All parts of all kinds, each with its summary, package, version and status, as JSON and as a table."""
+    listed = json.loads(decda("list-components", "--json").stdout)
+    assert listed["schema_version"] == 1
+    ours = [row for row in listed["components"] if row["package"] == "decda"]
+    assert {row["kind"] for row in ours} == set(KINDS)
+    for row in ours:
+        assert list(row) == ["kind", "name", "summary", "package", "version", "status", "error"]
+        assert row["summary"].endswith(".")
+        assert (row["version"], row["status"], row["error"]) == (package.__version__, "ok", None)
+    table = decda("list-components").stdout
+    assert all(row["name"] in table and row["summary"] in table for row in ours)
+    heads = decda("list-components", "head").stdout
+    assert "idec" in heads
+    assert "conv" not in heads
+
+
+def test_show(decda: Cli) -> None:
+    """A part's parameters with type, default and help; a recipe's settings; the settings of training."""
+    row = json.loads(decda("show", "head", "idec", "--json").stdout)
+    assert row["parameters"] == [
+        {"name": "gamma", "type": "float", "help": "weight of the clustering term", "required": False, "default": 0.1}
+    ]
+    assert "head.gamma" in decda("show", "head", "idec").stdout
+    assert 'encoder = "conv"' in decda("show", "recipe", "quick").stdout
+    assert "train.update_interval" in decda("show", "train").stdout
+
+
+def test_version(decda: Cli) -> None:
+    """`--version` and `python -m decda` answer."""
+    assert decda("--version").stdout == f"decda {package.__version__}\n"
+
+
+def test_a_strangers_package_is_listed_and_cannot_break_ours(decda: Cli, tmp_path: Path) -> None:
+    """A broken part, one with markup in its words, and a twin of ours are shown; the table and our parts still work."""
+    site = tmp_path / "site"
+    info = site / "strange-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[decda.heads]\ngone = nowhere:Head\nmarked = strange_parts:Marked\nleaves = strange_leaves:Head\n"
+        "dec = strange_parts:Marked\n"
+    )
+    (site / "strange_parts.py").write_text('class Marked:\n    """[bold]Marked[/bold] up [/nothing]."""\n')
+    (site / "strange_leaves.py").write_text(
+        '"""x."""\nimport sys\nprint("noise")\nsys.exit(4)\n\nclass Head:\n    """Leaves."""\n'
+    )
+    environment = {"PYTHONPATH": str(site)}
+    listed = json.loads(decda("list-components", "head", "--json", **environment).stdout)["components"]
+    status = {(row["name"], row["package"]): row["status"] for row in listed}
+    assert status["gone", "strange"] == "broken"
+    assert status["marked", "strange"] == "ok"
+    assert status["dec", "strange"] == status["dec", "decda"] == "ambiguous"
+    assert "[bold]Marked[/bold] up [/nothing]." in decda("list-components", **environment).stdout
+    verbose = decda("list-components", "--verbose", "--json", **environment)
+    assert verbose.returncode == 0
+    loaded = {row["name"]: row for row in json.loads(verbose.stdout)["components"] if row["package"] == "strange"}
+    assert loaded["leaves"]["status"] == "broken"
+    assert "SystemExit" in loaded["leaves"]["error"]
+    ambiguous = decda("train", "--head", "dec", **environment)
+    assert ambiguous.returncode == 2
+    assert "strange 1.0" in ambiguous.stderr
+    leaves = decda("train", "--head", "leaves", **environment)
+    assert leaves.returncode == 5
+    assert "strange 1.0" in leaves.stderr
+    assert decda("train", "--head", "decda:dec", *FEW, **environment).returncode == 0
+
+
+QUICK_ANSWERS = [("--help",), ("--version",), ("train", "--help"), ("list-components",), ("list-components", "--json")]
+
+
+@pytest.mark.parametrize("words", [*QUICK_ANSWERS, ("complete",)], ids=" ".join)
+def test_what_answers_at_once_imports_no_torch(decda: Cli, words: tuple[str, ...]) -> None:
+    """Help, version, shell completion and listing load neither torch nor any plugin."""
+    import subprocess
+
+    code = (
+        "import sys, os\nfrom decda import cli\n"
+        "if sys.argv[1:] == ['complete']:\n"
+        "    os.environ.update(_DECDA_COMPLETE='bash_complete', COMP_WORDS='decda train --encoder c', COMP_CWORD='3')\n"
+        "    sys.argv[1:] = []\n"
+        "try:\n    cli.main()\nexcept SystemExit as stop:\n    assert not stop.code, stop.code\n"
+        "print('LOADED', sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'kornia', 'numpy', 'sklearn'}),"
+        " [m for m in sys.modules if m.startswith('decda.plugins')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "LOADED [] []"
+    if words == ("complete",):
+        assert "plain,conv" in done.stdout
