@@ -23,6 +23,7 @@ from decda.core.events import Progress as Advance
 PLAIN_SECONDS = 5.0
 WIDE = 200
 UNITS = {"pretrain": "epoch", "cluster": "iteration"}
+TITLES = {"pretrain": "pretrain", "init_centers": "centers", "cluster": "cluster"}
 STATUS_STYLES = {"ok": "green", "broken": "bold red", "ambiguous": "yellow"}
 
 
@@ -37,7 +38,7 @@ class ProgressDisplay:
         self.progress = Progress(
             TextColumn("{task.description:<9}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            _Count(),
             TimeRemainingColumn(),
             _Notes(),
             console=self.console,
@@ -81,8 +82,7 @@ class ProgressDisplay:
     def _start(self, event: PhaseStarted) -> None:
         self._phase_start = self._last_line = time.monotonic()
         self.notes.pop("loss", None)
-        if event.phase in UNITS:
-            self.task = self.progress.add_task(event.phase, total=event.total, notes=self.notes)
+        self.task = self.progress.add_task(TITLES[event.phase], total=event.total, notes=self.notes)
 
     def _advance(self, phase: str, step: int, total: int) -> None:
         if self.live and self.task is not None:
@@ -94,7 +94,7 @@ class ProgressDisplay:
 
     def _end(self, event: PhaseEnded) -> None:
         seconds = time.monotonic() - self._phase_start
-        if self.live and self.task is not None and event.phase in UNITS:
+        if self.live and self.task is not None:
             self.progress.update(
                 self.task, total=max(event.steps, 1), completed=max(event.steps, 1), notes=dict(self.notes)
             )
@@ -123,6 +123,15 @@ class ProgressDisplay:
         click.echo(text.rstrip(), err=True)
 
 
+class _Count(ProgressColumn):
+    """Steps made, of how many; bytes as megabytes."""
+
+    def render(self, task: Task) -> Text:
+        scale, unit = (1e6, " MB") if task.description == "download" else (1, "")
+        total = "?" if task.total is None else f"{task.total / scale:.0f}"
+        return Text(f"{task.completed / scale:.0f}/{total}{unit}")
+
+
 class _Notes(ProgressColumn):
     """Loss, share of changed labels and scores, behind the bar."""
 
@@ -144,7 +153,7 @@ def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
             table.add_row(label, *(f"{scores[name]:.4f}" for name in ("acc", "nmi", "ari")))
     counts = Text("images in each cluster: " + ", ".join(str(size) for size in sizes))
     total = result["seconds"].get("total", 0)
-    body = [counts, Text(f"{total:.1f} s, all of it in {result['run']}")]
+    body = [counts, Text(f"{total:.1f} s; labels in {result['run']}/labels.csv")]
     if result["acc"] is not None:
         body.insert(0, table)  # type: ignore[arg-type]
     title = Text(f"{result['n_samples']} images, {result['n_clusters']} clusters")

@@ -1,7 +1,10 @@
 """The command line, as its users meet it."""
 
 import json
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -82,6 +85,24 @@ def test_mistakes_end_in_a_message_and_a_code(
     for piece in pieces:
         assert piece in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
+    """Ctrl-C ends a run with one line and code 130; what it wrote so far stays."""
+    words = ("train", "--encoder", "fc", "--out", "run", "--set", "train.pretrain_epochs=100000", *FEW[:2])
+    run = subprocess.Popen(
+        [sys.executable, "-m", "decda", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "run" / "log.csv"
+    while not log.exists() or log.read_text().count("\n") < 3:
+        assert run.poll() is None
+        time.sleep(0.05)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert (run.returncode, out) == (130, "")
+    assert "Interrupted" in err
+    assert "Traceback" not in err
+    assert (tmp_path / "run" / "config.toml").is_file()
 
 
 def test_damaged_files_are_errors_of_data(decda: Cli, tmp_path: Path) -> None:
@@ -169,8 +190,6 @@ QUICK_ANSWERS = [("--help",), ("--version",), ("train", "--help"), ("list-compon
 @pytest.mark.parametrize("words", [*QUICK_ANSWERS, ("complete",)], ids=" ".join)
 def test_what_answers_at_once_imports_no_torch(decda: Cli, words: tuple[str, ...]) -> None:
     """Help, version, shell completion and listing load neither torch nor any plugin."""
-    import subprocess
-
     code = (
         "import sys, os\nfrom decda import cli\n"
         "if sys.argv[1:] == ['complete']:\n"

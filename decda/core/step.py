@@ -1,6 +1,7 @@
 """One descent on one batch."""
 
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 
 import torch
 from torch import Tensor
@@ -59,7 +60,8 @@ class Step:
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on where `state_dict` was taken."""
-        self.optimizer.load_state_dict(state["optimizer"])  # type: ignore[arg-type]
+        # Copied: optimizers keep the tensors they are given, and two trainings must not share them.
+        self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # type: ignore[arg-type]
         self.names = list(state["names"])  # type: ignore[call-overload]
         self.totals = state["totals"].clone() if isinstance(state["totals"], Tensor) else None
         self.count = int(state["count"])  # type: ignore[call-overload]

@@ -136,11 +136,9 @@ class Trainer:
 
     @torch.no_grad()
     def embed(self) -> Tensor:
-        """Embeddings of the clean images (N, D)."""
+        """Embeddings of the clean images (N, D), in eval mode, which stays."""
         self._train_mode(False)
-        z = torch.cat([self.autoencoder.encode(as_float(x)) for x in self.images.split(EMBED_BATCH)])
-        self._train_mode(True)
-        return z
+        return torch.cat([self.autoencoder.encode(as_float(x)) for x in self.images.split(EMBED_BATCH)])
 
     @torch.no_grad()
     def soft_assign(self) -> Tensor:
@@ -203,6 +201,7 @@ class Trainer:
             labels = self.head.soft_assign(z).argmax(1)
         changed = (labels != self.labels).float().mean().item()
         self.labels.copy_(labels)
+        self._train_mode(True)
         self.notify(Refreshed(iteration, self.config.max_iter, labels, changed, terms))
         return changed
 
@@ -246,7 +245,11 @@ def as_float(x: Tensor) -> Tensor:
 def make_optimizer(
     weights: list[nn.Parameter], name: str, learning_rate: float, momentum: float, device: torch.device
 ) -> torch.optim.Optimizer:
-    """`sgd` or `adam`; Adam's epsilon is 1e-7, as in the authors' Keras."""
+    """`sgd` or `adam`, Adam with Keras's epsilon, 1e-7.
+
+    Keras adds it before the bias of the second moment is corrected, PyTorch after. Keras's epsilon thus weighs 30 times
+    as much at the first step, and the same from some thousand on.
+    """
     fused = device.type in ("cpu", "cuda")
     if name == "sgd":
         return torch.optim.SGD(weights, learning_rate, momentum, fused=fused)

@@ -20,7 +20,7 @@ class RandomAffine:
 
     Reference:
         Guo, Zhu, Liu, Yin: Deep Embedded Clustering with Data Augmentation, ACML 2018, section 5.2; the article says
-        3 pixels, the authors' code 10 % as here.
+        3 pixels, the authors' code 10 % as here. The middle is that of the pixels, ((W - 1) / 2, (H - 1) / 2).
     """
 
     def __init__(

@@ -89,7 +89,7 @@ def test_loss(rule: Rule) -> None:
 def test_gradient(rule: Rule) -> None:
     """The gradient reaches the embeddings and not the centers, which are no parameter but are saved."""
     dcn, z = head(rule), torch.from_numpy(AUGMENTED).requires_grad_()
-    p = dcn.refresh(torch.from_numpy(CLEAN))
+    p = dcn.refresh(torch.from_numpy(CLEAN).requires_grad_())
     dcn.loss(z, p, x=torch.rand(12, 1, 8, 8), decode=no_decoder)["kmeans"].backward()
     assert z.grad is not None
     expected = 2 * (AUGMENTED - p.numpy() @ dcn.centers.numpy()) / (12 * 3)
