@@ -68,7 +68,7 @@ def _part(kind: str, text: str) -> Callable[[F], F]:
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters; else that of the data set's classes.")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.  [default: auto]")
-@click.option("--threads", type=click.IntRange(min=1), metavar="N", help="Threads of PyTorch on the CPU.")
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of PyTorch on the CPU.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; must not exist.")
