@@ -1,5 +1,6 @@
 """The command line: words in, an experiment out. No training logic; what is heavy is imported by the command."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ import click
 
 from decda import __version__
 from decda.core.discovery import KINDS
-from decda.core.errors import DecdaError
+from decda.core.errors import BrokenComponent, DecdaError
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,9 +29,9 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("\nInterrupted.", err=True)
         code = 130
-    except BrokenPipeError:  # `decda list-components | head`
-        sys.stderr.close()
-        code = 141
+    except OSError as error:  # a full disk, a folder removed while it was written to
+        click.echo(f"Error: {error.filename or 'output'}: {error.strerror or error}", err=True)
+        code = 1
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -97,20 +98,22 @@ def train(
     from decda.console import ProgressDisplay, print_result
     from decda.core.registry import Registry
 
-    registry = Registry.discover()
-    options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device")}
-    run_config = compose(registry, recipe=recipe, config=config, parts=chosen, settings=settings, **options)
+    # Whatever a part prints goes to stderr: stdout holds the result alone.
+    with contextlib.redirect_stdout(sys.stderr):
+        registry = Registry.discover()
+        options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device")}
+        run_config = compose(registry, recipe=recipe, config=config, parts=chosen, settings=settings, **options)
 
-    import torch
+        import torch
 
-    from decda.core.experiment import run
-    from decda.core.files import Files
+        from decda.core.experiment import run
+        from decda.core.files import Files
 
-    if threads is not None:
-        torch.set_num_threads(threads)
-    with ProgressDisplay(run_config) as display:
-        files = Files(data_root, offline=offline or None, notify=display)
-        result = run(run_config, registry, files, out=out, notify=display)
+        if threads is not None:
+            torch.set_num_threads(threads)
+        with ProgressDisplay(run_config) as display:
+            files = Files(data_root, offline=offline or None, notify=display)
+            result = run(run_config, registry, files, out=out, notify=display)
     print_result(result.as_mapping(), result.labels.bincount(minlength=result.config.n_clusters or 0).tolist())
     click.echo(json.dumps(result.as_mapping()) if as_json else str(result.path))
 
@@ -125,7 +128,8 @@ def list_components(kind: str | None, as_json: bool, verbose: bool) -> None:
     from decda.core.registry import Registry
 
     registry = Registry.discover()
-    rows = [describe(registry, entry, load=verbose) for entry in registry if kind in (None, entry.kind)]
+    with contextlib.redirect_stdout(sys.stderr):
+        rows = [describe(registry, entry, load=verbose) for entry in registry if kind in (None, entry.kind)]
     if as_json:
         click.echo(json.dumps({"schema_version": 1, "components": rows, "problems": registry_problems(registry)}))
         return
@@ -165,8 +169,11 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
         raise click.UsageError(f"Name the {kind} to show; `decda list-components {kind}` lists them.")
     registry = Registry.discover()
     entry = registry.find(kind, name)
-    registry.load(entry)
-    row = describe(registry, entry, load=True)
+    with contextlib.redirect_stdout(sys.stderr):
+        registry.load(entry)
+        row = describe(registry, entry, load=True)
+    if row["status"] == "broken":
+        raise BrokenComponent(row["error"])
     if as_json:
         click.echo(json.dumps({"schema_version": 1, **row}))
         return

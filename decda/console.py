@@ -3,6 +3,7 @@
 All text that comes from outside (names, summaries, errors) is put into `Text`, which reads no markup.
 """
 
+import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from decda.core.config import RunConfig
-from decda.core.events import Downloading, Event, PhaseEnded, PhaseStarted, Refreshed, Scored
+from decda.core.events import Batch, Downloading, Event, PhaseEnded, PhaseStarted, Refreshed, Scored
 from decda.core.events import Progress as Advance
 
 PLAIN_SECONDS = 5.0
@@ -47,6 +48,7 @@ class ProgressDisplay:
         self.task: TaskID | None = None
         self.downloads: dict[str, TaskID] = {}
         self._phase_start = self._last_line = 0.0
+        self._epochs = 0
 
     def __enter__(self) -> "ProgressDisplay":
         self.console.print(Text(self.title, style="bold"))
@@ -62,6 +64,8 @@ class ProgressDisplay:
         """Show an event. Values are read from the device only when a line is drawn."""
         if isinstance(event, PhaseStarted):
             self._start(event)
+        elif isinstance(event, Batch):
+            self._within_epoch(event)
         elif isinstance(event, Advance):
             if event.terms and (self.live or self._due()):
                 self.notes["loss"] = f"{sum(float(t) for t in event.terms.values()):.4g}"
@@ -81,10 +85,19 @@ class ProgressDisplay:
 
     def _start(self, event: PhaseStarted) -> None:
         self._phase_start = self._last_line = time.monotonic()
+        self._epochs = 0
         self.notes.pop("loss", None)
         self.task = self.progress.add_task(TITLES[event.phase], total=event.total, notes=self.notes)
 
+    def _within_epoch(self, event: Batch) -> None:
+        if self.live and self.task is not None:
+            self.progress.update(self.task, completed=self._epochs + event.number / event.total)
+        elif self._due():
+            self._last_line = time.monotonic()
+            self._line(f"{event.phase} epoch {self._epochs + 1}, batch {event.number}/{event.total}")
+
     def _advance(self, phase: str, step: int, total: int) -> None:
+        self._epochs = step
         if self.live and self.task is not None:
             self.progress.update(self.task, completed=step, notes=self.notes)
         elif self._due() and step:
@@ -171,6 +184,8 @@ def print_components(rows: Sequence[Mapping[str, Any]], problems: Sequence[Mappi
             summary.append(("\n" if row["summary"] else "") + row["error"], style="red")
         for parameter in row.get("parameters", ()):
             summary.append("\n" + _parameter_line(parameter), style="dim")
+        if "settings" in row:
+            summary.append("\n" + json.dumps(row["settings"]), style="dim")
         table.add_row(
             row["kind"],
             Text(row["name"], style="cyan"),

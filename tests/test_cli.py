@@ -38,11 +38,12 @@ def test_train_prints_one_object(decda: Cli) -> None:
 
 def test_train_prints_the_run(decda: Cli, tmp_path: Path) -> None:
     """Without `--json`, stdout holds the run's folder alone; a second run takes the next one."""
-    first = decda("train", *FEW, "--encoder", "fc", "--head", "dcn", "--augment", "none", "--threads", "1")
+    first = decda("train", *FEW, "--encoder", "fc", "--head", "dcn", "--augment", "none", "--threads", "2")
     second = decda("train", *FEW, "--encoder", "fc")
     assert [first.stdout, second.stdout] == ["runs/quick-digits-seed0-1\n", "runs/quick-digits-seed0-2\n"]
     assert "[" not in first.stderr.replace("[0m", "")
-    assert (tmp_path / "runs/quick-digits-seed0-1/labels.csv").is_file()
+    for run, threads in ((first, 2), (second, 1)):
+        assert json.loads((tmp_path / run.stdout.strip() / "provenance.json").read_text())["threads"] == threads
 
 
 def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) -> None:
@@ -67,6 +68,8 @@ def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) 
         (("trian",), 2, ["trian"]),
         (("show", "head", "idecc"), 2, ["Unknown head 'idecc'"]),
         (("show", "head"), 2, ["Name the head"]),
+        (("train", "--threads", "5000"), 2, ["--threads"]),
+        (("train", "--dataset", "usps", "--data-root", "~nobody-here/x"), 3, ["~nobody-here/x"]),
         (
             ("train", "--dataset", "usps", "--data-root", "nowhere", "--offline"),
             3,

@@ -1,6 +1,6 @@
 """RunConfig and registry -> the parts themselves, built in the one possible order and checked at the border."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -8,11 +8,12 @@ import torch
 from torch import Tensor
 
 from decda.core.config import PART_KINDS, RunConfig
-from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, ImageSet
+from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, ImageSet, as_float
 from decda.core.errors import BrokenComponent, ContractViolation, DataError, DecdaError, InvalidParameter
 from decda.core.files import Files
 from decda.core.keys import key
 from decda.core.parameters import wanted_names
+from decda.core.probe import probe
 from decda.core.registry import Component, Registry
 
 T = TypeVar("T")
@@ -45,11 +46,28 @@ def load_images(config: RunConfig, registry: Registry, files: Files) -> ImageSet
     """
     component = components(config, registry)["dataset"]
     with torch.random.fork_rng(devices=[]):
-        images: ImageSet = _make(component, config, files=files)
+        try:
+            images: ImageSet = _make(component, config, files=files)
+        except BrokenComponent as error:
+            if isinstance(error.__cause__, OSError):  # a file it wanted, or could not read
+                raise DataError(str(error)) from error
+            raise
     owner = _owner(component)
     _expect(isinstance(images, ImageSet), f"{owner} must return an ImageSet, not {type(images).__name__}.")
     _check_images(images, owner)
     return images
+
+
+def check_model(model: Model, config: RunConfig, registry: Registry, images: ImageSet) -> None:
+    """Send a few images through copies of the parts, before anything is trained or written.
+
+    Raises:
+        ContractViolation: a part fails, or returns what its contract does not allow.
+    """
+    owners = {kind: _owner(component) for kind, component in components(config, registry).items()}
+    x = as_float(images.x[:4])
+    with torch.random.fork_rng(devices=[]):
+        probe(model.autoencoder, model.head, model.augment, x, owners, config.seed)
 
 
 def build_model(config: RunConfig, registry: Registry, input_shape: tuple[int, ...]) -> Model:
@@ -108,9 +126,10 @@ def guarded(owner: str, make: Callable[[], T]) -> T:
     except DecdaError:
         raise
     except ValueError as error:
-        raise InvalidParameter(f"{owner}: {error}.") from error
+        raise InvalidParameter(f"{owner}: {str(error) or 'a value is out of range'}.") from error
     except (Exception, SystemExit) as error:
-        raise BrokenComponent(f"{owner} failed when it was made: {type(error).__name__}: {error}") from error
+        reason = (str(error).splitlines() or [""])[0]  # PyTorch's errors may go on with its own stack
+        raise BrokenComponent(f"{owner} failed when it was made: {type(error).__name__}: {reason}") from error
 
 
 def _seeded(seed: int, kind: str, make: Callable[[], T]) -> T:
@@ -122,13 +141,15 @@ def _seeded(seed: int, kind: str, make: Callable[[], T]) -> T:
 
 def _check_images(images: ImageSet, owner: str) -> None:
     x, y, names = images.x, images.y, images.names
-    _expect(isinstance(x, Tensor) and x.dim() == 4, f"{owner} must return images of shape (N, C, H, W).")
+    plain = isinstance(x, Tensor) and x.layout == torch.strided and not x.requires_grad
+    _expect(plain and x.dim() == 4, f"{owner} must return images as a plain tensor of shape (N, C, H, W), no gradient.")
     fits = x.dtype in (torch.float32, torch.uint8) and x.device.type == "cpu"
     _expect(fits, f"{owner} must return float32 or uint8 images on the CPU; they are {x.dtype} on {x.device}.")
     if y is not None:
         fits = isinstance(y, Tensor) and y.shape == (len(x),) and y.dtype == torch.int64
         _expect(fits, f"{owner} must return labels as int64 of shape ({len(x)},).")
-    _expect(names is None or len(names) == len(x), f"{owner} must return a name for each of its {len(x)} images.")
+    named = isinstance(names, Sequence) and len(names) == len(x) and all(isinstance(name, str) for name in names)
+    _expect(names is None or named, f"{owner} must return texts, a name for each of its {len(x)} images.")
     if 0 in x.shape:
         raise DataError(f"{owner} holds no pixels: its images have the shape {tuple(x.shape)}.")
     if x.dtype == torch.float32:

@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import tomli_w
+
 from decda.core.config import PART_KINDS, TRAIN_PARAMETERS, PartConfig, RunConfig, TrainConfig, read_toml
 from decda.core.discovery import Entry
-from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, did_you_mean
+from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, UnknownComponent, did_you_mean
 from decda.core.parameters import Parameter, check, complete, find, parse, read_parameters
 from decda.core.registry import Registry
 
 DEFAULT_RECIPE = "quick"
+OPTIONS = "the options"
 
 
 def _options(
@@ -76,7 +79,7 @@ def compose(
     if base is not None:
         layers.insert(0, Layer(f"recipe '{base.name}'", load_recipe(registry, base), base.package))
     chosen = {**(parts or {}), **options}
-    layers.append(Layer("the options", {name: value for name, value in chosen.items() if value is not None}))
+    layers.append(Layer(OPTIONS, {name: value for name, value in chosen.items() if value is not None}))
 
     merged: dict[str, Any] = {}
     for layer in layers:
@@ -96,18 +99,22 @@ def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
     """The mapping that a recipe is, or that its function returns.
 
     Raises:
-        BrokenComponent: it is neither.
+        BrokenComponent: it is neither, or holds what a configuration file cannot.
     """
     made = registry.load(entry).factory
     if callable(made):
         try:
             made = made()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise BrokenComponent(f"{_owner(entry)} failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, Mapping):
         raise BrokenComponent(f"{_owner(entry)} must be a mapping or a function that returns one, not {made!r}.")
     if "recipe" in made:
         raise BrokenComponent(f"{_owner(entry)} names a recipe; a recipe stands on its own.")
+    try:
+        tomli_w.dumps(made)
+    except Exception as error:
+        raise BrokenComponent(f"{_owner(entry)} holds what a configuration file cannot: {error}") from error
     return made
 
 
@@ -134,7 +141,8 @@ def _qualified(registry: Registry, layer: Layer) -> dict[str, Any]:
     for name, value in layer.values.items():
         if name not in KEYS:
             raise InvalidParameter(
-                f"Unknown key '{name}' (from {layer.origin}).{did_you_mean(str(name), KEYS)} Known: {', '.join(KEYS)}."
+                f"Unknown key {str(name)!r} (from {layer.origin}).{did_you_mean(str(name), KEYS)} "
+                f"Known: {', '.join(KEYS)}."
             )
         if name in PART_KINDS:
             table = {"name": value} if isinstance(value, str) else value
@@ -144,8 +152,8 @@ def _qualified(registry: Registry, layer: Layer) -> dict[str, Any]:
                 )
             table = dict(table)
             if "name" in table:
-                table["name"] = registry.find(name, table["name"], prefer=layer.package).qualified
-            result[name] = _Table(table, layer.origin)
+                table["name"] = _find(registry, name, table["name"], layer).qualified
+            result[name] = _Table(table, dict.fromkeys(table, layer.origin))
         elif name == "train":
             if not isinstance(value, Mapping):
                 raise InvalidParameter(f"train must be a table, not {value!r} (from {layer.origin}).")
@@ -157,21 +165,33 @@ def _qualified(registry: Registry, layer: Layer) -> dict[str, Any]:
     return result
 
 
-class _Table(dict[str, Any]):
-    """A part's table that remembers where it came from, for errors."""
+def _find(registry: Registry, kind: str, name: str, layer: Layer) -> Entry:
+    try:
+        return registry.find(kind, name, prefer=layer.package)
+    except UnknownComponent as error:
+        if layer.package is not None:  # no mistake of the user's
+            raise BrokenComponent(f"The {layer.origin} of {layer.package} cannot be used. {error}") from error
+        if layer.origin == OPTIONS:
+            raise
+        raise UnknownComponent(f"{error} (from {layer.origin})") from error
 
-    def __init__(self, values: Mapping[str, Any], origin: str):
+
+class _Table(dict[str, Any]):
+    """A part's table that remembers where each value came from, for errors."""
+
+    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]):
         super().__init__(values)
-        self.origin = origin
+        self.origins = origins
 
 
 def _lay(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
     for name, value in layer.items():
         below = merged.get(name)
         if name in PART_KINDS and below is not None and value.get("name", below["name"]) == below["name"]:
-            merged[name] = _Table({**below, **value}, value.origin if len(value) > 1 else below.origin)
+            merged[name] = _Table({**below, **value}, {**below.origins, **value.origins})
         elif name in PART_KINDS and "name" not in value:
-            raise ConfigError(f"{name} has parameters but no name (from {value.origin}). Name the part they are for.")
+            origin = next(iter(value.origins.values()), "an empty table")
+            raise ConfigError(f"{name} has parameters but no name (from {origin}). Name the part they are for.")
         elif name == "train" and below is not None:
             merged[name] = {**below, **value}
         else:
@@ -184,6 +204,8 @@ def _set(registry: Registry, merged: dict[str, Any], setting: str) -> None:
     prefixes = (*PART_KINDS, "train")
     if not (equals and dot and name) or kind not in prefixes:
         hint = did_you_mean(kind, prefixes) if kind not in prefixes else ""
+        if path.strip() in [p.name for p in OPTION_PARAMETERS]:
+            hint = f" It is an option of its own: --{path.strip().replace('_', '-')}."
         raise InvalidParameter(
             f"--set {setting} is not of the form part.parameter=value, where part is one of: "
             f"{', '.join(prefixes)}.{hint}"
@@ -205,7 +227,7 @@ def _complete(registry: Registry, merged: Mapping[str, Any], base: Entry | None)
         table = dict(merged[kind])
         name = table.pop("name")
         owner, parameters = _parameters(registry, kind, name)
-        parts[kind] = PartConfig(name, complete(owner, parameters, table, merged[kind].origin))
+        parts[kind] = PartConfig(name, complete(owner, parameters, table, merged[kind].origins))
     try:
         train = TrainConfig(**complete("train", TRAIN_PARAMETERS, merged.get("train", {})))
     except ValueError as error:

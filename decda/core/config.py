@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from decda.core.errors import InvalidParameter
+from decda.core.errors import DataError, InvalidParameter
 from decda.core.parameters import read_parameters
 
 PART_KINDS = ("dataset", "encoder", "head", "augment")
@@ -136,7 +136,10 @@ class RunConfig:
 
         Raises:
             InvalidParameter: no number of clusters was given and the data set has no labels, or it does not fit.
+            DataError: there is one image only.
         """
+        if n_samples < 2:
+            raise DataError(f"The data set '{self.dataset.short}' has {n_samples} image; at least 2 can be clustered.")
         n_clusters = n_classes if self.n_clusters is None else self.n_clusters
         if n_clusters is None:
             raise InvalidParameter(
@@ -144,8 +147,10 @@ class RunConfig:
                 "to be: --n-clusters K."
             )
         if not 2 <= n_clusters <= n_samples:
+            counted = ", counted from the labels; say another by --n-clusters" if self.n_clusters is None else ""
             raise InvalidParameter(
-                f"n_clusters must be at least 2 and at most the number of images, {n_samples}; it is {n_clusters}."
+                f"n_clusters must be at least 2 and at most the number of images, {n_samples}; it is {n_clusters}"
+                f"{counted}."
             )
         return replace(self, n_clusters=n_clusters, train=self.train.resolved(n_samples))
 
@@ -179,7 +184,7 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidParameter(f"The configuration file {path} cannot be read: {error.strerror or error}.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number or a nesting without end
         raise InvalidParameter(f"The configuration file {path} is not TOML: {error}.") from error
 
 

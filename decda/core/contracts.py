@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Generator, Tensor, nn
 
 Decode = Callable[[Tensor], Tensor]
@@ -110,3 +111,8 @@ class ImageSet:
     x: Tensor
     y: Tensor | None = None
     names: Sequence[str] | None = None
+
+
+def as_float(x: Tensor) -> Tensor:
+    """Images as the network sees them: float32 in [0, 1]; uint8 is divided by 255."""
+    return x.float() / 255 if x.dtype == torch.uint8 else x

@@ -54,5 +54,6 @@ class ContractViolation(DecdaError):
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """`" Did you mean 'x'?"` if one of the choices is near to the name, else nothing."""
-    near = get_close_matches(name, list(choices), n=1)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    by_lower = {choice.lower(): choice for choice in choices}
+    near = get_close_matches(str(name).lower(), list(by_lower), n=1)
+    return f" Did you mean '{by_lower[near[0]]}'?" if near else ""

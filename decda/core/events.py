@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Phase = Literal["pretrain", "init_centers", "cluster"]
+Reason = Literal["completed", "converged"]
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,21 @@ class PhaseStarted:
     """
 
     phase: Phase
+    total: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A batch of an epoch was made; for displays alone.
+
+    Attributes:
+        phase: which one.
+        number: batches made in this epoch.
+        total: batches in an epoch.
+    """
+
+    phase: Phase
+    number: int
     total: int
 
 
@@ -46,10 +62,10 @@ class Initialised:
     """The centers have been placed.
 
     Attributes:
-        labels: cluster of each image on the pretrained embedding, int64 (N,).
+        embeddings: the pretrained embedding of the clean images (N, D), on which they were placed.
     """
 
-    labels: "Tensor"
+    embeddings: "Tensor"
 
 
 @dataclass(frozen=True)
@@ -94,7 +110,7 @@ class PhaseEnded:
 
     phase: Phase
     steps: int
-    reason: Literal["completed", "converged"]
+    reason: Reason
 
 
 @dataclass(frozen=True)
@@ -112,4 +128,4 @@ class Downloading:
     total: int | None
 
 
-Event = PhaseStarted | Progress | Initialised | Refreshed | Scored | PhaseEnded | Downloading
+Event = PhaseStarted | Batch | Progress | Initialised | Refreshed | Scored | PhaseEnded | Downloading

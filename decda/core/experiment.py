@@ -15,13 +15,15 @@ import torch
 from torch import Tensor
 
 from decda import __version__
-from decda.core.assembly import Model, build_model, components, load_images
+from decda.core.assembly import Model, build_model, check_model, components, load_images
 from decda.core.composition import compose
 from decda.core.config import RunConfig
 from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ConfigError, DecdaError
 from decda.core.events import Event, Initialised, PhaseEnded, PhaseStarted, Refreshed, Scored
 from decda.core.files import Files
+from decda.core.functional import kmeans, squared_distances
+from decda.core.keys import key
 from decda.core.metrics import scores
 from decda.core.registry import Component, Registry
 from decda.core.rundir import RunDir, read_run, read_weights, refuse_existing
@@ -98,14 +100,14 @@ def run(
     images = load_images(config, registry, files)
     classes = None if images.y is None else images.y.numpy()
     config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
-    input_shape = tuple(images.x.shape[1:])
-    model = build_model(config, registry, input_shape)
+    model = build_model(config, registry, tuple(images.x.shape[1:]))
+    check_model(model, config, registry, images)
+    provenance = _provenance(config, registry, images, device)
 
     folder = RunDir.create(out, f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}")
-    provenance = _provenance(config, registry, images, device)
     folder.write_config(config)
     folder.write_json("provenance.json", provenance)
-    listener = _Recorder(classes, [folder, notify])
+    listener = _Recorder(config, classes, [folder, notify])
     trainer = Trainer(
         images.x, model.autoencoder, model.head, model.augment, config.train,
         seed=config.seed, device=device, notify=listener,
@@ -115,8 +117,8 @@ def run(
         trainer.run()
     except (DecdaError, KeyboardInterrupt):
         raise
-    except Exception as error:
-        blame(error, components(config, registry))
+    except (Exception, SystemExit) as error:
+        blame(error, model, components(config, registry))
         raise
 
     labels, confidence = trainer.labels.cpu(), trainer.confidence.cpu()
@@ -134,7 +136,8 @@ def run(
             **listener.ends,
         },
     )
-    folder.write_json("provenance.json", {**provenance, "finished": _now(), "seconds": listener.seconds})
+    provenance |= {"status": "finished", "finished": _now(), "seconds": listener.seconds}
+    folder.write_json("provenance.json", provenance)
     return Result(folder.path, config, labels, confidence, metrics, listener.baseline, listener.seconds)
 
 
@@ -166,27 +169,30 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def blame(error: Exception, parts: Mapping[str, Component]) -> None:
-    """Raise an error that names the part whose code an exception came out of, if it was one's.
+def blame(error: BaseException, model: Model, parts: Mapping[str, Component]) -> None:
+    """Raise an error that names the part an exception came out of, if it was one.
 
     Raises:
-        BrokenComponent: the innermost frame that belongs to a part tells which.
+        BrokenComponent: the innermost method of a part (or of a layer of its) on the way tells which.
     """
-    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
-    for module in reversed(frames):
-        for kind, component in parts.items():
-            if module == component.entry.module:
-                entry = component.entry
-                raise BrokenComponent(
-                    f"The {kind} '{entry.name}' of {entry.package} {entry.version} failed while training: "
-                    f"{type(error).__name__}: {error}"
-                ) from error
+    owners: dict[int, str] = {id(model.augment): "augment"}
+    for kind, module in (("encoder", model.autoencoder), ("head", model.head)):
+        owners |= {id(layer): kind for layer in module.modules()}
+    for frame, _ in reversed(list(walk_tb(error.__traceback__))):
+        role = owners.get(id(frame.f_locals.get("self")))
+        if role is not None:
+            entry = parts[role].entry
+            raise BrokenComponent(
+                f"The {role} '{entry.name}' of {entry.package} {entry.version} failed while training: "
+                f"{type(error).__name__}: {error}"
+            ) from error
 
 
 class _Recorder:
     """Passes events on; measures labels against the classes, and time, on the way."""
 
-    def __init__(self, classes: Any, listeners: list[Callable[[Event], None]]):
+    def __init__(self, config: RunConfig, classes: Any, listeners: list[Callable[[Event], None]]):
+        self.config = config
         self.classes = classes
         self.listeners = listeners
         self.on_pretrained: Callable[[], None] = lambda: None
@@ -198,11 +204,10 @@ class _Recorder:
     def __call__(self, event: Event) -> None:
         if isinstance(event, PhaseStarted):
             self._phase_start = time.perf_counter()
-        elif isinstance(event, Initialised | Refreshed):
-            measured = scores(self.classes, event.labels.cpu().numpy())
-            if isinstance(event, Initialised):
-                self.baseline = measured
-            self._tell(Scored(measured))
+        elif isinstance(event, Initialised):
+            self.baseline = self._measure_kmeans(event.embeddings)
+        elif isinstance(event, Refreshed):
+            self._tell(Scored(scores(self.classes, event.labels.cpu().numpy())))
         elif isinstance(event, PhaseEnded):
             now = time.perf_counter()
             self.seconds[event.phase] = round(now - self._phase_start, 3)
@@ -213,6 +218,12 @@ class _Recorder:
             elif event.phase == "cluster":
                 self.ends["iterations"], self.ends["stop_reason"] = event.steps, event.reason
         self._tell(event)
+
+    def _measure_kmeans(self, z: Tensor) -> dict[str, float | None]:
+        if self.classes is None:
+            return scores(None, ())
+        centers = kmeans(z, self.config.n_clusters or 0, key(self.config.seed, "centers"))
+        return scores(self.classes, squared_distances(z, centers).argmin(1).cpu().numpy())
 
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
@@ -249,6 +260,7 @@ def _provenance(config: RunConfig, registry: Registry, images: ImageSet, device:
         },
         "platform": platform.platform(),
         "started": _now(),
+        "status": "started",
     }
 
 

@@ -54,7 +54,10 @@ class Files:
         """
         said = os.environ.get("DECDA_DATA")
         self.cache = user_cache_path("decda", appauthor=False) / "data"
-        self.data_root = Path(data_root or said or self.cache).expanduser()
+        try:
+            self.data_root = Path(data_root or said or self.cache).expanduser()
+        except RuntimeError as error:  # ~somebody
+            raise DataError(f"The data root {data_root or said} leads nowhere: {error}") from error
         if offline is None:
             offline = os.environ.get("DECDA_OFFLINE", "").strip().lower() in ("1", "true", "yes")
         self.offline = offline

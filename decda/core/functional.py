@@ -3,9 +3,12 @@
 N samples, B batch, K clusters, D embedding; z embeddings, q soft assignments, p target.
 """
 
+import warnings
+
 import numpy as np
 import torch
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
@@ -93,6 +96,8 @@ def kmeans(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor
     """
     points = z.detach().to("cpu", torch.float32).numpy()
     # One thread: scikit-learn adds up partial sums thread by thread, so the number of threads would change the result.
-    with threadpool_limits(limits=1):
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        # Fewer distinct points than clusters: some centers fall together, and the sizes of the clusters will show it.
+        warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = KMeans(n_clusters, n_init=n_init, random_state=seed % 2**32).fit(points)
     return torch.from_numpy(np.ascontiguousarray(fitted.cluster_centers_)).to(z)

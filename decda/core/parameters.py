@@ -70,7 +70,7 @@ def wanted_names(factory: Callable[..., Any]) -> tuple[str, ...]:
 
 
 def complete(
-    owner: str, parameters: tuple[Parameter, ...], values: Mapping[str, Any], origin: str = ""
+    owner: str, parameters: tuple[Parameter, ...], values: Mapping[str, Any], origin: str | Mapping[str, str] = ""
 ) -> dict[str, Any]:
     """Check values and fill in the defaults.
 
@@ -78,7 +78,7 @@ def complete(
         owner: whose parameters they are, as errors say it: `"head 'idec'"`.
         parameters: what it takes.
         values: what was given, by name.
-        origin: where the values come from, for errors: `"config.toml"`.
+        origin: where the values come from, for errors: `"config.toml"`; or that of each, by name.
 
     Returns:
         A value for every parameter, in the order of the signature.
@@ -86,12 +86,13 @@ def complete(
     Raises:
         InvalidParameter: an unknown name, a value of another type, or one that is required and missing.
     """
+    origins = dict.fromkeys(values, origin) if isinstance(origin, str) else origin
     for name in values:
-        find(owner, parameters, name, origin)
+        find(owner, parameters, name, origins.get(name, ""))
     result = {}
     for parameter in parameters:
         if parameter.name in values:
-            result[parameter.name] = check(owner, parameter, values[parameter.name], origin)
+            result[parameter.name] = check(owner, parameter, values[parameter.name], origins.get(parameter.name, ""))
         elif parameter.required:
             raise InvalidParameter(f"{owner} needs a value for '{parameter.name}' ({parameter.help or 'no default'}).")
         else:
@@ -111,7 +112,7 @@ def find(owner: str, parameters: tuple[Parameter, ...], name: str, origin: str =
     takes = "; ".join(str(p) for p in parameters)
     listing = f"It takes: {takes}" if takes else "It takes no parameters."
     hint = did_you_mean(name, [p.name for p in parameters])
-    raise InvalidParameter(f"{owner} has no parameter '{name}'{_from(origin)}.{hint} {listing}")
+    raise InvalidParameter(f"{owner} has no parameter {str(name)!r}{_from(origin)}.{hint} {listing}")
 
 
 def parse(owner: str, parameter: Parameter, text: str, origin: str = "") -> Any:
@@ -230,7 +231,7 @@ def _parse(declared: Any, text: str) -> Any:
     if declared is bool:
         return {"true": True, "false": False}[_or_error(("true", "false"), text)[0]]
     if declared in (str, Path):
-        return declared(text)
+        return declared(_finite(text))
     return _finite(declared(text.strip()))
 
 
@@ -258,7 +259,7 @@ def _convert(declared: Any, value: Any) -> Any:
     if declared is Path and isinstance(value, str | Path):
         return Path(value)
     if declared is float and type(value) is int:
-        return float(value)
+        return float(_finite(value))
     if type(value) is not declared:
         raise ValueError(value)
     return _finite(value)
@@ -273,8 +274,13 @@ def _elements(arguments: tuple[Any, ...], count: int) -> tuple[Any, ...]:
 
 
 def _finite(value: Any) -> Any:
+    """Refuse what no run and no TOML file can hold: NaN, infinity, whole numbers beyond 64 bits, broken text."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(value)
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise ValueError(value)
+    if isinstance(value, str):
+        value.encode()
     return value
 
 

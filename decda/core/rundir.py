@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ class RunDir:
         Raises:
             ConfigError: `out` exists, or the folder cannot be made.
         """
+        name = re.sub(r"[^\w.-]+", "-", name).strip(".-")  # a part's name may hold a slash
         try:
             if out is not None:
                 refuse_existing(out)
@@ -101,7 +103,8 @@ class RunDir:
     def write_labels(self, labels: Tensor, confidence: Tensor, names: Sequence[str] | None) -> None:
         """Write `labels.csv`: index, name (empty where there is none), label, confidence."""
         partial = self.path / ".labels.csv.partial"
-        with open(partial, "w", newline="", encoding="utf-8") as file:
+        # A file name that is not UTF-8 must not cost a finished training its labels.
+        with open(partial, "w", newline="", encoding="utf-8", errors="backslashreplace") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(("index", "name", "label", "confidence"))
             for index, (label, share) in enumerate(zip(labels.tolist(), confidence.tolist(), strict=True)):

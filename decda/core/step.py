@@ -31,6 +31,8 @@ class Step:
         terms = self.objective(index, draws)
         if self.totals is None:
             self._open(terms)
+        elif terms.keys() != set(self.names):
+            raise ContractViolation(f"The loss terms of the head changed from {self.names} to {list(terms)}.")
         stacked = torch.stack([terms[name] for name in self.names])
         self.optimizer.zero_grad()
         stacked.sum().backward()

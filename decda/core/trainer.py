@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from decda.core.config import TrainConfig
-from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead
+from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, as_float
 from decda.core.errors import TrainingDiverged
-from decda.core.events import Event, Initialised, Phase, PhaseEnded, PhaseStarted, Progress, Refreshed
+from decda.core.events import Batch, Event, Initialised, Phase, PhaseEnded, PhaseStarted, Progress, Reason, Refreshed
 from decda.core.keys import generator, key
 from decda.core.step import Step
 
@@ -73,9 +73,9 @@ class Trainer:
 
     def run(self) -> None:
         """All phases, or those that remain of a state that was loaded."""
-        while self.phase == "pretrain":
+        if self.phase == "pretrain":
             self.pretrain()
-        while self.phase == "init_centers":
+        if self.phase == "init_centers":
             self.init_centers()
         self.cluster()
 
@@ -89,10 +89,10 @@ class Trainer:
                 order = order[: len(order) // self.batch_size * self.batch_size]
             draws = self._draw(len(order), "pretrain", epoch, augmented)
             self._train_mode(True)
-            for batch, batch_draws in zip(
-                order.to(self.device).split(self.batch_size), draws.split(self.batch_size), strict=True
-            ):
+            batches = order.to(self.device).split(self.batch_size)
+            for number, (batch, batch_draws) in enumerate(zip(batches, draws.split(self.batch_size), strict=True), 1):
                 step(batch, batch_draws)
+                self.notify(Batch("pretrain", number, len(batches)))
             self.position = epoch + 1
             terms = step.take_means()
             self._check_finite("pretraining", f"epoch {self.position}", config.pretrain_learning_rate, *terms.values())
@@ -103,9 +103,9 @@ class Trainer:
         """The head places its centers on the clean embeddings."""
         self.notify(PhaseStarted("init_centers", 1))
         z = self.embed()
-        self._check_finite("pretraining", "its end", self.config.pretrain_learning_rate, z)
+        self._check_finite("pretraining", "the end", self.config.pretrain_learning_rate, z)
         self.head.init_centers(z, key(self.seed, "centers"))
-        self.notify(Initialised(self.head.soft_assign(z).argmax(1)))
+        self.notify(Initialised(z))
         self.position = 1
         self._close("completed")
 
@@ -117,11 +117,12 @@ class Trainer:
         # In stored order without shuffling, the last batch partial, then again from the start.
         batches = torch.arange(len(self.images), device=self.device).split(self.batch_size)
         draws: tuple[Tensor, ...] = ()
+        reason: Reason = "completed"
         for iteration in range(self.position, config.max_iter):
             if iteration % config.update_interval == 0:
                 changed = self._refresh(step, iteration)
                 if iteration > 0 and changed < config.tol:
-                    self._close("converged")
+                    reason = "converged"
                     break
             walk, batch = divmod(iteration, len(batches))
             if batch == 0 or not draws:
@@ -129,10 +130,11 @@ class Trainer:
             step(batches[batch], draws[batch])
             self.position = iteration + 1
             self.notify(Progress("cluster", self.position, config.max_iter, {}))
-        else:
-            self._close("completed")
+        rate = config.cluster_learning_rate
         q = self.soft_assign()
+        self._check_finite("clustering", f"iteration {self.position}", rate, q, *step.take_means().values())
         self.confidence, self.labels = q.max(1)
+        self._close(reason)
 
     @torch.no_grad()
     def embed(self) -> Tensor:
@@ -212,7 +214,7 @@ class Trainer:
         self._train_mode(True)
         return self.step
 
-    def _close(self, reason: Any) -> None:
+    def _close(self, reason: Reason) -> None:
         self.notify(PhaseEnded(self.phase, self.position, reason))
         if self.phase != PHASES[-1]:
             self.phase, self.position, self.step = PHASES[PHASES.index(self.phase) + 1], 0, None
@@ -235,11 +237,6 @@ class Trainer:
                 f"Training diverged: at {when} of {phase} a loss or an embedding was not a finite number. A smaller "
                 f"learning rate may help (it is {learning_rate:g})."
             )
-
-
-def as_float(x: Tensor) -> Tensor:
-    """Images as the network sees them: float32 in [0, 1]; uint8 is divided by 255."""
-    return x.float() / 255 if x.dtype == torch.uint8 else x
 
 
 def make_optimizer(

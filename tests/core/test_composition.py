@@ -1,5 +1,6 @@
 """Words become a configuration."""
 
+import sys
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any
@@ -84,6 +85,10 @@ def test_a_table_without_a_name_sets_the_part_below(registry: Registry) -> None:
         ({"settings": ["gamma"]}, InvalidParameter, "part.parameter=value"),
         ({"settings": ["train.tol=2"]}, InvalidParameter, r"tol must be in \[0, 1\]"),
         ({"settings": ["train.batch_size=0"]}, InvalidParameter, "batch_size must be at least 1"),
+        ({"config": {"recipe": "quick", "head": "nope"}}, UnknownComponent, r"Unknown head 'nope'.*\(from config\)"),
+        ({"config": {"recipe": "quick", "head": {"gamma": [1]}}}, InvalidParameter, r"\[1\] \(from config\)"),
+        ({"settings": ["seed=3"]}, InvalidParameter, "--seed"),
+        ({"settings": ["train.max_iter=" + "9" * 30]}, InvalidParameter, "'max_iter' must be int"),
         ({"config": {"recipe": "quick", "heads": "dec"}}, InvalidParameter, "Unknown key 'heads'.*'head'"),
         ({"config": {"recipe": "quick", "head": 3}}, InvalidParameter, "head must be a name or a table"),
         ({"config": {"recipe": "quick", "train": 3}}, InvalidParameter, "train must be a table"),
@@ -104,7 +109,7 @@ def test_the_same_recipe_twice_is_no_contradiction(registry: Registry) -> None:
     assert compose(registry, recipe="decda:quick", config={"recipe": "quick"}).recipe == "quick"
 
 
-@pytest.mark.parametrize("text", ["not toml [", "\x00"])
+@pytest.mark.parametrize("text", ["not toml [", "\x00", "seed = 1" + "0" * 5000, "x = " + "[" * 5000])
 def test_a_file_that_is_no_toml_is_an_error(registry: Registry, tmp_path: Path, text: str) -> None:
     """A damaged or missing configuration file is named."""
     file = tmp_path / "my.toml"
@@ -149,12 +154,22 @@ def test_a_recipe_may_be_a_function(registry: Registry) -> None:
     assert compose(own, recipe="made").encoder.short == "fc"
 
 
-@pytest.mark.parametrize("made", [3, lambda: 3, lambda: 1 / 0, {"recipe": "quick"}])
+@pytest.mark.parametrize(
+    "made", [3, lambda: 3, lambda: 1 / 0, sys.exit, {"recipe": "quick"}, {"head": None}, {1: 2}, {"head": {"x": {1}}}]
+)
 def test_a_recipe_that_is_none_is_broken(registry: Registry, made: Any) -> None:
     """What is no mapping, raises, or stands on another recipe is told as a broken part."""
     own = Registry(registry)
     own.add("recipe", "made", made)
     with pytest.raises(BrokenComponent, match="made"):
+        compose(own, recipe="made")
+
+
+def test_a_recipe_that_names_unknown_parts_is_broken(registry: Registry) -> None:
+    """That is no mistake of the user's: the recipe and its package are named."""
+    own = Registry(registry)
+    own.add("recipe", "made", {"head": "nope"})
+    with pytest.raises(BrokenComponent, match="recipe 'made' of local cannot be used. Unknown head 'nope'"):
         compose(own, recipe="made")
 
 

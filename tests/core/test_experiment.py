@@ -12,7 +12,7 @@ import torch
 
 from decda.core.composition import compose
 from decda.core.contracts import ImageSet
-from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter
+from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, InvalidParameter
 from decda.core.experiment import Result, load_run, run
 from decda.core.files import Files
 from decda.core.registry import Registry
@@ -122,6 +122,23 @@ def test_the_baseline_is_kmeans_on_the_pretrained_embedding(registry: Registry, 
     assert result.metrics == result.baseline
 
 
+def test_the_baseline_is_no_business_of_the_head(registry: Registry, tmp_path: Path) -> None:
+    """A head that starts elsewhere is measured against k-means all the same."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Mine(dec):  # type: ignore[misc, valid-type]
+        def init_centers(self, z: torch.Tensor, seed: int) -> None:
+            self.centers.data.copy_(z[: len(self.centers)])
+
+    own.add("head", "mine", Mine)
+    settings = (*SHORT, "train.max_iter=0")
+    mine = do(own, tmp_path / "mine", parts={"head": "mine"}, settings=settings)
+    ours = do(own, tmp_path / "ours", parts={"head": "decda:dec"}, settings=settings)
+    assert mine.baseline == ours.baseline
+    assert mine.metrics != mine.baseline
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
@@ -140,15 +157,51 @@ def test_a_mistake_leaves_no_folder(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_part_that_fails_while_training_is_named(registry: Registry, tmp_path: Path) -> None:
-    """An exception out of a part's code names the part and its package."""
+@pytest.mark.parametrize("failure", [KeyError("boom"), SystemExit(0)])
+def test_a_part_that_fails_while_training_is_named(registry: Registry, tmp_path: Path, failure: BaseException) -> None:
+    """An exception out of a part's code, or a part that leaves, is told with the part and its package."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory
 
     class Mine(dec):  # type: ignore[misc, valid-type]
-        def loss(self, *args: Any, **kwargs: Any) -> Any:
-            raise KeyError("boom")
+        def refresh(self, z: torch.Tensor) -> Any:
+            if len(z) == 1797:
+                raise failure
+            return super().refresh(z)
 
     own.add("head", "mine", Mine)
-    with pytest.raises(BrokenComponent, match=r"head 'mine' of local.*KeyError: 'boom'"):
+    with pytest.raises(BrokenComponent, match=rf"head 'mine' of local.*{type(failure).__name__}"):
         do(own, tmp_path / "run", parts={"head": "mine"})
+
+
+def test_a_part_that_breaks_its_contract_is_found_before_training(registry: Registry, tmp_path: Path) -> None:
+    """The first batch goes through copies of the parts; what fails there leaves no folder."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Mine(dec):  # type: ignore[misc, valid-type]
+        def refresh(self, z: torch.Tensor) -> Any:
+            return super().refresh(z).double()
+
+    own.add("head", "mine", Mine)
+    with pytest.raises(ContractViolation, match=r"head 'mine' \(local\): refresh must give float32.*float64"):
+        do(own, tmp_path / "run", parts={"head": "mine"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_name_of_a_part_leads_nowhere(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe named like a path does not take its run out of `runs/`."""
+    monkeypatch.chdir(tmp_path)
+    own = Registry(registry)
+    own.add("recipe", "../up/x", {"dataset": "digits", "encoder": "fc", "head": "dec", "augment": "none"})
+    result = run(compose(own, recipe="../up/x", settings=SHORT), own, Files(offline=True))
+    assert result.path.parent.resolve() == tmp_path / "runs"
+
+
+def test_names_that_are_no_utf8_cost_no_labels(registry: Registry, tmp_path: Path) -> None:
+    """A file name with a broken byte is written escaped; the run ends well."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+    own = Registry(registry)
+    own.add("dataset", "mine", lambda: ImageSet(digits.x[:40], None, ["a\udcff.png"] * 40))
+    result = do(own, tmp_path / "run", parts={"dataset": "mine"}, settings=SHORT[1:], n_clusters=3)
+    assert "\\udcff.png" in (result.path / "labels.csv").read_text()

@@ -11,11 +11,11 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from decda.core.config import TrainConfig
-from decda.core.contracts import Autoencoder, ClusteringHead, Decode
+from decda.core.contracts import Autoencoder, ClusteringHead, Decode, as_float
 from decda.core.errors import ContractViolation, TrainingDiverged
-from decda.core.events import Event, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed
+from decda.core.events import Batch, Event, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed
 from decda.core.functional import student_t
-from decda.core.trainer import Trainer, as_float
+from decda.core.trainer import Trainer
 
 N, K, D = 22, 3, 2
 SHAPE = (1, 2, 2)
@@ -100,6 +100,9 @@ def test_the_story_in_events() -> None:
     """Pretraining, the start, then a refresh every interval until the iterations are over."""
     events: list[Event] = []
     make(events.append).run()
+    batches = [(e.number, e.total) for e in events if isinstance(e, Batch)]
+    assert batches == [(1, 2), (2, 2)] * 3
+    events = [e for e in events if not isinstance(e, Batch)]
     told = [(type(e), getattr(e, "step", getattr(e, "iteration", getattr(e, "phase", "")))) for e in events]
     cluster = [(Progress, i) for i in range(1, 11)]
     assert told == [
@@ -221,7 +224,6 @@ def test_uint8_images_are_divided_by_255() -> None:
     """Bytes and the same values as floats are the same images."""
     x = torch.arange(256, dtype=torch.uint8).view(64, 1, 2, 2)
     assert torch.equal(as_float(x), x.double().div(255).float())
-    assert as_float(x.float()) is not None
     y = torch.rand(2, 1, 2, 2)
     assert as_float(y) is y
 
@@ -316,6 +318,30 @@ def test_divergence_is_told_with_its_place() -> None:
         trainer.run()
     trainer = make(cluster_optimizer="sgd", cluster_learning_rate=1e30)
     with pytest.raises(TrainingDiverged, match=r"iteration \d+ of clustering.*1e\+30"):
+        trainer.run()
+
+
+def test_the_last_steps_are_looked_at_too() -> None:
+    """Divergence after the last refresh is no result either: neither labels nor a "completed" are told."""
+    ends: list[Any] = []
+    settings = {"cluster_optimizer": "sgd", "cluster_learning_rate": 1e30, "update_interval": 100, "max_iter": 5}
+    trainer = make(lambda e: ends.append(e) if isinstance(e, PhaseEnded) else None, **settings)
+    with pytest.raises(TrainingDiverged, match="iteration 5 of clustering"):
+        trainer.run()
+    assert [e.phase for e in ends] == ["pretrain", "init_centers"]
+
+
+def test_loss_terms_do_not_change_on_the_way() -> None:
+    """A head that comes to return another term breaks its contract; the term is not silently left out."""
+    trainer = make(pretrain_epochs=0)
+    loss = trainer.head.loss
+
+    def grow(*args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        terms = loss(*args, **kwargs)
+        return {**terms, "late": terms["pull"]} if len(trainer.head.targets) > 2 else terms
+
+    trainer.head.loss = grow  # type: ignore[method-assign]
+    with pytest.raises(ContractViolation, match="late"):
         trainer.run()
 
 
