@@ -92,7 +92,7 @@ class ProgressDisplay:
     def _within_epoch(self, event: Batch) -> None:
         if self.live and self.task is not None:
             self.progress.update(self.task, completed=self._epochs + event.number / event.total)
-        elif self._due():
+        elif self._due(2):  # the end of an epoch, which tells more, comes first where epochs are short
             self._last_line = time.monotonic()
             self._line(f"{event.phase} epoch {self._epochs + 1}, batch {event.number}/{event.total}")
 
@@ -129,8 +129,8 @@ class ProgressDisplay:
             share = f" of {event.total / 1e6:.1f}" if event.total else ""
             self._line(f"download {event.file}  {event.received / 1e6:.1f}{share} MB")
 
-    def _due(self) -> bool:
-        return time.monotonic() - self._last_line >= PLAIN_SECONDS
+    def _due(self, times: int = 1) -> bool:
+        return time.monotonic() - self._last_line >= times * PLAIN_SECONDS
 
     def _line(self, text: str) -> None:
         click.echo(text.rstrip(), err=True)

@@ -61,6 +61,29 @@ def test_lines_come_every_few_seconds(registry: Registry, capsys: pytest.Capture
     assert "iteration" not in capsys.readouterr().err
 
 
+def test_short_epochs_are_told_by_their_end(
+    registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches are told only where an epoch takes long; else the end of the epoch is, which tells the loss."""
+    clock = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    with ProgressDisplay(compose(registry)) as display:
+        display(PhaseStarted("pretrain", 9))
+        for epoch in range(1, 9):
+            for batch in range(1, 4):
+                clock[0] += 0.7
+                display(Batch("pretrain", batch, 3))
+            display(Progress("pretrain", epoch, 9, {"reconstruction": torch.tensor(0.5)}))
+        short = capsys.readouterr().err
+        for batch in range(1, 4):
+            clock[0] += 8
+            display(Batch("pretrain", batch, 3))
+        long = capsys.readouterr().err
+    assert "batch" not in short
+    assert short.count("loss 0.5") == 2
+    assert long.splitlines() == [f"pretrain epoch 9, batch {batch}/3" for batch in (1, 3)]
+
+
 def test_a_terminal_gets_a_live_display(registry: Registry) -> None:
     """On a terminal: a bar for each phase, with loss, share of changed labels and the scores there are."""
     display = ProgressDisplay(compose(registry))
