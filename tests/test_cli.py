@@ -73,7 +73,7 @@ def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) 
         (
             ("train", "--dataset", "usps", "--data-root", "nowhere", "--offline"),
             3,
-            ["zip.train.gz", "nowhere", "--data-root"],
+            ["zip.train.gz", "nowhere", "--data-root", "offline"],
         ),
     ],
 )

@@ -119,6 +119,8 @@ def run(
         raise
     except (Exception, SystemExit) as error:
         blame(error, model, components(config, registry))
+        if isinstance(error, SystemExit):  # by code that belongs to no object of a part; never a silent success
+            raise BrokenComponent(f"A part left the program while training (SystemExit: {error}).") from error
         raise
 
     labels, confidence = trainer.labels.cpu(), trainer.confidence.cpu()

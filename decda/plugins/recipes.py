@@ -60,7 +60,8 @@ CONVIDEC = _recipe("conv", "idec", _PLAIN)
 # What speaks for each setting, labels apart: images of 8x8 are doubled, for the network halves them three times. Of
 # batches of 16, 32 and 64, 32 reconstruct best after a given time on one thread; pretraining takes the rest of a
 # minute. So small an image fills its frame: a shift by 10 % changes the ink of digits by 2 %, that of MNIST by 0.1 %.
-# With gamma 1, fewer labels still move after the 1,000 iterations than with 0.1.
+# With gamma 1, a little fewer labels still move after the 1,000 iterations than with 0.1 (.8 and .9 %, five seeds). The
+# accuracies of all candidates were seen, too; the means of the better ones differ by less than seeds do.
 QUICK: dict[str, Any] = {
     "dataset": {"name": "digits", "size": 16},
     "encoder": "conv",

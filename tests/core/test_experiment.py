@@ -1,11 +1,12 @@
 """Whole runs: every recipe, every combination of parts, and what a run leaves behind."""
 
 import json
+import sys
 import tomllib
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -172,6 +173,24 @@ def test_a_part_that_fails_while_training_is_named(registry: Registry, tmp_path:
     own.add("head", "mine", Mine)
     with pytest.raises(BrokenComponent, match=rf"head 'mine' of local.*{type(failure).__name__}"):
         do(own, tmp_path / "run", parts={"head": "mine"})
+
+
+def test_a_part_that_leaves_is_never_a_success(registry: Registry, tmp_path: Path) -> None:
+    """Also where the frame that leaves belongs to no object of a part, as a plain function does."""
+
+    class Bare:
+        calls: ClassVar[list[int]] = []
+        sample = staticmethod(lambda n, generator: torch.zeros(n, 0))
+
+        @staticmethod
+        def apply(x: torch.Tensor, params: torch.Tensor) -> torch.Tensor:
+            Bare.calls.append(len(x))
+            return x if len(Bare.calls) < 3 else sys.exit(0)  # type: ignore[no-any-return]
+
+    own = Registry(registry)
+    own.add("augment", "bare", Bare)
+    with pytest.raises(BrokenComponent, match="SystemExit: 0"):
+        do(own, tmp_path / "run", parts={"augment": "bare"})
 
 
 def test_a_part_that_breaks_its_contract_is_found_before_training(registry: Registry, tmp_path: Path) -> None:
