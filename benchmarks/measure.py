@@ -1,0 +1,154 @@
+"""How the benchmarks measure: on a quiet machine, side by side in one run, as one table."""
+
+import argparse
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import torch
+
+QUIET = 0.10
+"""Share of the machine's cores that others may keep busy while it still counts as quiet."""
+STAT = Path("/proc/stat")
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds a call takes.
+
+    Attributes:
+        median: of all repeats.
+        low: first quartile.
+        high: third quartile.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> "Timing":
+        """Median and quartiles of repeats."""
+        low, _, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
+        return cls(statistics.median(seconds), low, high)
+
+    def milliseconds(self) -> str:
+        """`median (low-high)`, ms."""
+        return f"{self.median * 1e3:.2f} ({self.low * 1e3:.2f}-{self.high * 1e3:.2f})"
+
+
+def arguments(description: str, **defaults: object) -> argparse.Namespace:
+    """The options of a benchmark: `--quick`, `--device`, and one for each default."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, its figures mean nothing")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=type(value), default=value, help="default: %(default)s")
+    return parser.parse_args()
+
+
+def busy_share(seconds: float = 1.0) -> float | None:
+    """Share of all cores that was busy over a while in which this process slept; None where that cannot be read."""
+    if not STAT.exists():
+        return None
+
+    def read() -> tuple[int, int]:
+        fields = [int(field) for field in STAT.read_text().splitlines()[0].split()[1:]]
+        return sum(fields), fields[3] + fields[4]
+
+    total, idle = read()
+    time.sleep(seconds)
+    total_after, idle_after = read()
+    return 1 - (idle_after - idle) / max(total_after - total, 1)
+
+
+def wait_until_quiet(patience: float = 300.0) -> None:
+    """Wait until nobody else computes, and say so on stderr if that never comes: the figures then mean little."""
+    end = time.monotonic() + patience
+    while (busy := busy_share()) is not None and busy > QUIET:
+        if time.monotonic() > end:
+            print(f"NOT QUIET: others keep {busy:.0%} of the cores busy; these figures mean little.", file=sys.stderr)
+            return
+        time.sleep(2)
+    if busy is None:
+        print("Whether this machine is quiet cannot be read here.", file=sys.stderr)
+
+
+def once(call: Callable[[], object], device: str = "cpu") -> float:
+    """Seconds that one call takes, until the device is done."""
+    synchronize(device)
+    start = time.perf_counter()
+    call()
+    synchronize(device)
+    return time.perf_counter() - start
+
+
+def side_by_side(
+    calls: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, device: str = "cpu", least: int = 5
+) -> dict[str, Timing]:
+    """Time several calls in turns, A B C A B C, so that a drift of the machine hits all alike.
+
+    Args:
+        calls: by name.
+        seconds: how long each may take in all.
+        device: waited for.
+        least: repeats of each at least.
+    """
+    for call in calls.values():  # warm up: allocations, compilation, caches
+        call()
+        call()
+    taken: dict[str, list[float]] = {name: [] for name in calls}
+    end = time.perf_counter() + seconds * len(calls)
+    while time.perf_counter() < end or min(map(len, taken.values())) < least:
+        for name, call in calls.items():
+            taken[name].append(once(call, device))
+    return {name: Timing.of(each) for name, each in taken.items()}
+
+
+def peak(device: str = "cpu", dtype: torch.dtype = torch.float32, *, side: int = 2048, seconds: float = 2.0) -> float:
+    """Measured matrix-product peak of this machine, FLOP/s, by the threads that are set."""
+    a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
+    return 2 * side**3 / side_by_side({"product": lambda: a @ b}, seconds=seconds, device=device)["product"].median
+
+
+def synchronize(device: str) -> None:
+    """Wait for the device."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """One table in Markdown, under what it was measured on."""
+    packages = ("torch", "kornia", "scikit-learn", "clustpy")
+    versions = ", ".join(f"{name} {found}" for name in packages if (found := _version(name)))
+    gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
+    print(f"\n### {title}\n")
+    print(f"`python {' '.join([Path(sys.argv[0]).as_posix(), *sys.argv[1:]])}`, {datetime.now(UTC):%Y-%m-%d}; ", end="")
+    print(f"{_processor()}, {os.cpu_count()} cores{gpu}; {platform.python_version()}, {versions}\n")
+    cells = [[str(cell) for cell in row] for row in [columns, *rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
+    for number, row in enumerate(cells):
+        print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |")
+        if number == 0:
+            print("|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    sys.stdout.flush()
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
+    return names[0] if names else platform.processor()
