@@ -41,6 +41,14 @@ class TrainConfig:
     cluster_optimizer: Annotated[OptimizerName, "optimizer of clustering"] = "adam"
     cluster_learning_rate: Annotated[float, "learning rate of clustering"] = 0.001
     cluster_momentum: Annotated[float, "momentum of clustering, for sgd"] = 0.9
+    step: Annotated[
+        Literal["auto", "plain", "compiled", "graph"],
+        "how a step is made: as written, by torch.compile, as a CUDA graph; auto: a graph on a CUDA device, else plain",
+    ] = "auto"
+    precision: Annotated[
+        Literal["float32", "tf32", "bfloat16"],
+        "in what the networks compute; tf32: CUDA alone; bfloat16: about twice as fast on a CPU that knows it",
+    ] = "float32"
 
     def __post_init__(self) -> None:
         least = {"pretrain_epochs": 0, "batch_size": 1, "max_iter": 0, "update_interval": 1}

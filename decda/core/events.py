@@ -128,4 +128,19 @@ class Downloading:
     total: int | None
 
 
-Event = PhaseStarted | Batch | Progress | Initialised | Refreshed | Scored | PhaseEnded | Downloading
+@dataclass(frozen=True)
+class FellBack:
+    """A way of making a step failed, and the plain one goes on.
+
+    Attributes:
+        way: which one: `"compiled"` or `"graph"`.
+        kind: the kind of the part it failed in, None where that cannot be told.
+        reason: what was wrong.
+    """
+
+    way: str
+    kind: str | None
+    reason: str
+
+
+Event = PhaseStarted | Batch | Progress | Initialised | Refreshed | Scored | PhaseEnded | FellBack | Downloading

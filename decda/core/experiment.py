@@ -3,12 +3,11 @@
 import hashlib
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from traceback import walk_tb
 from typing import Any
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from decda import __version__
 from decda.core.assembly import Model, build_model, check_model, components, load_images
+from decda.core.blame import culprit
 from decda.core.composition import compose
 from decda.core.config import RunConfig
 from decda.core.contracts import ImageSet
@@ -25,8 +25,10 @@ from decda.core.files import Files
 from decda.core.functional import kmeans, squared_distances
 from decda.core.keys import key
 from decda.core.metrics import scores
+from decda.core.precision import check_precision
 from decda.core.registry import Component, Registry
 from decda.core.rundir import RunDir, read_run, read_weights, refuse_existing
+from decda.core.step import resolve_way
 from decda.core.trainer import Trainer, ignore
 
 SCHEMA_VERSION = 1
@@ -94,15 +96,35 @@ def run(
     Raises:
         DecdaError: something does not fit. Before the first epoch, no folder is left behind.
     """
+    steps = running(config, registry, files, out=out, notify=notify)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            result: Result = stop.value
+            return result
+
+
+def running(
+    config: RunConfig,
+    registry: Registry,
+    files: Files,
+    *,
+    out: Path | None = None,
+    notify: Callable[[Event], None] = ignore,
+) -> Generator[None, None, Result]:
+    """The same as `run`, in steps of a descent or so each, so that several runs can go on in turns."""
     if out is not None:
         refuse_existing(out)
     device = resolve_device(config.device)
+    way = resolve_way(config.train.step, device)
+    check_precision(config.train.precision, device)
     images = load_images(config, registry, files)
     classes = None if images.y is None else images.y.numpy()
     config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
     model = build_model(config, registry, tuple(images.x.shape[1:]))
     check_model(model, config, registry, images)
-    provenance = _provenance(config, registry, images, device)
+    provenance = _provenance(config, registry, images, device) | {"step": way}
 
     folder = RunDir.create(out, f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}")
     folder.write_config(config)
@@ -114,7 +136,7 @@ def run(
     )  # fmt: skip
     listener.on_pretrained = lambda: folder.write_weights("autoencoder.safetensors", _autoencoder(model))
     try:
-        trainer.run()
+        yield from trainer.steps()
     except (DecdaError, KeyboardInterrupt):
         raise
     except (Exception, SystemExit) as error:
@@ -138,7 +160,8 @@ def run(
             **listener.ends,
         },
     )
-    provenance |= {"status": "finished", "finished": _now(), "seconds": listener.seconds}
+    # Of a step that could not be made as asked for, the way it was made.
+    provenance |= {"status": "finished", "finished": _now(), "seconds": listener.seconds, "step": trainer.way}
     folder.write_json("provenance.json", provenance)
     return Result(folder.path, config, labels, confidence, metrics, listener.baseline, listener.seconds)
 
@@ -177,17 +200,13 @@ def blame(error: BaseException, model: Model, parts: Mapping[str, Component]) ->
     Raises:
         BrokenComponent: the innermost method of a part (or of a layer of its) on the way tells which.
     """
-    owners: dict[int, str] = {id(model.augment): "augment"}
-    for kind, module in (("encoder", model.autoencoder), ("head", model.head)):
-        owners |= {id(layer): kind for layer in module.modules()}
-    for frame, _ in reversed(list(walk_tb(error.__traceback__))):
-        role = owners.get(id(frame.f_locals.get("self")))
-        if role is not None:
-            entry = parts[role].entry
-            raise BrokenComponent(
-                f"The {role} '{entry.name}' of {entry.package} {entry.version} failed while training: "
-                f"{type(error).__name__}: {error}"
-            ) from error
+    kind = culprit(error, model.autoencoder, model.head, model.augment)
+    if kind is not None:
+        entry = parts[kind].entry
+        raise BrokenComponent(
+            f"The {kind} '{entry.name}' of {entry.package} {entry.version} failed while training: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 class _Recorder:

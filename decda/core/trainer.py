@@ -1,20 +1,35 @@
 """Training: pretrain the autoencoder, place the centers, cluster. Never sees labels."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from decda.core.blame import culprit
 from decda.core.config import TrainConfig
 from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, as_float
 from decda.core.errors import TrainingDiverged
-from decda.core.events import Batch, Event, Initialised, Phase, PhaseEnded, PhaseStarted, Progress, Reason, Refreshed
+from decda.core.events import (
+    Batch,
+    Event,
+    FellBack,
+    Initialised,
+    Phase,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    Reason,
+    Refreshed,
+)
 from decda.core.keys import generator, key
-from decda.core.step import Step
+from decda.core.optimizer import make_optimizer
+from decda.core.precision import autocast, check_precision, matrix_products
+from decda.core.step import Step, Way, resolve_way
 
-EMBED_BATCH = 1024
+EMBED_BATCH = {"cpu": 1024, "cuda": 8192}
+"""Images embedded at a time: what a CPU's caches hold, and what fills a GPU."""
 PHASES: tuple[Phase, ...] = ("pretrain", "init_centers", "cluster")
 
 
@@ -38,6 +53,9 @@ class Trainer:
         device: where to train.
         notify: gets each event.
 
+    Raises:
+        ConfigError: the device cannot make steps that way, or in that precision.
+
     Attributes:
         labels: cluster of each image, int64 (N,), of the weights at the last refresh; of the final weights after `run`.
         confidence: the largest soft assignment of each image, float32 (N,), after `run`.
@@ -56,6 +74,8 @@ class Trainer:
         notify: Callable[[Event], None] = ignore,
     ):
         self.device = torch.device(device)
+        self.way = resolve_way(config.step, self.device)
+        check_precision(config.precision, self.device)
         self.images = images.to(self.device)
         self.autoencoder = autoencoder.to(self.device)
         self.head = head.to(self.device)
@@ -73,33 +93,38 @@ class Trainer:
 
     def run(self) -> None:
         """All phases, or those that remain of a state that was loaded."""
-        if self.phase == "pretrain":
-            self.pretrain()
-        if self.phase == "init_centers":
-            self.init_centers()
-        self.cluster()
+        for _ in self.steps():
+            pass
 
-    def pretrain(self) -> None:
+    def steps(self) -> Iterator[None]:
+        """The same in steps, a descent or so each, so that several trainings can go on in turns."""
+        if self.phase == "pretrain":
+            yield from self._pretrain()
+        if self.phase == "init_centers":
+            self._init_centers()
+            yield
+        yield from self._cluster()
+
+    def _pretrain(self) -> Iterator[None]:
         """The autoencoder learns to reconstruct: each (augmented) image from itself."""
-        config, augmented = self.config, self.config.augments("pretrain")
+        config = self.config
         step = self._open("pretrain", config.pretrain_epochs)
+        plan = self._plan(self.position)
         for epoch in range(self.position, config.pretrain_epochs):
-            order = torch.randperm(len(self.images), generator=generator(self.seed, "order", epoch))
-            if config.drop_last:
-                order = order[: len(order) // self.batch_size * self.batch_size]
-            draws = self._draw(len(order), "pretrain", epoch, augmented)
             self._train_mode(True)
-            batches = order.to(self.device).split(self.batch_size)
-            for number, (batch, batch_draws) in enumerate(zip(batches, draws.split(self.batch_size), strict=True), 1):
-                step(batch, batch_draws)
-                self.notify(Batch("pretrain", number, len(batches)))
+            for number, (index, draws) in enumerate(plan, 1):
+                self._descend(step, index, draws)
+                self.notify(Batch("pretrain", number, len(plan)))
+                yield
             self.position = epoch + 1
+            if self.position < config.pretrain_epochs:
+                plan = self._plan(self.position)  # while a GPU still works on this epoch
             terms = step.take_means()
             self._check_finite("pretraining", f"epoch {self.position}", config.pretrain_learning_rate, *terms.values())
             self.notify(Progress("pretrain", self.position, config.pretrain_epochs, terms))
         self._close("completed")
 
-    def init_centers(self) -> None:
+    def _init_centers(self) -> None:
         """The head places its centers on the clean embeddings."""
         self.notify(PhaseStarted("init_centers", 1))
         z = self.embed()
@@ -109,7 +134,7 @@ class Trainer:
         self.position = 1
         self._close("completed")
 
-    def cluster(self) -> None:
+    def _cluster(self) -> Iterator[None]:
         """The network and the head descend on the head's objective, whose target is taken anew at every refresh."""
         config, augmented = self.config, self.config.augments("cluster")
         assert config.update_interval is not None
@@ -127,9 +152,10 @@ class Trainer:
             walk, batch = divmod(iteration, len(batches))
             if batch == 0 or not draws:
                 draws = self._draw(len(self.images), "cluster", walk, augmented).split(self.batch_size)
-            step(batches[batch], draws[batch])
+            self._descend(step, batches[batch], draws[batch])
             self.position = iteration + 1
             self.notify(Progress("cluster", self.position, config.max_iter, {}))
+            yield
         rate = config.cluster_learning_rate
         q = self.soft_assign()
         self._check_finite("clustering", f"iteration {self.position}", rate, q, *step.take_means().values())
@@ -140,7 +166,9 @@ class Trainer:
     def embed(self) -> Tensor:
         """Embeddings of the clean images (N, D), in eval mode, which stays."""
         self._train_mode(False)
-        return torch.cat([self.autoencoder.encode(as_float(x)) for x in self.images.split(EMBED_BATCH)])
+        batches = self.images.split(EMBED_BATCH.get(self.device.type, EMBED_BATCH["cpu"]))
+        with matrix_products(self.config.precision, self.device):
+            return torch.cat([self._encode(as_float(x)) for x in batches])
 
     @torch.no_grad()
     def soft_assign(self) -> Tensor:
@@ -173,24 +201,52 @@ class Trainer:
             self.step = self._make_step(self.phase)
             self.step.load_state_dict(state["step"])
 
-    def _reconstruction(self, index: Tensor, draws: Tensor) -> dict[str, Tensor]:
-        x = self._batch(index, draws, "pretrain")
-        return {"reconstruction": F.mse_loss(self.autoencoder.decode(self.autoencoder.encode(x)), x)}
-
-    def _clustering(self, index: Tensor, draws: Tensor) -> dict[str, Tensor]:
-        x = self._batch(index, draws, "cluster")
-        z = self.autoencoder.encode(x)
-        return self.head.loss(z, self.target[index], x=x, decode=self.autoencoder.decode)
-
-    def _batch(self, index: Tensor, draws: Tensor, phase: Phase) -> Tensor:
-        x = as_float(self.images[index])
-        return self.augment.apply(x, draws) if self.config.augments(phase) else x
+    def _plan(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
+        """Indices (B,) and draws (B, P) of every batch of an epoch of pretraining, shuffled."""
+        order = torch.randperm(len(self.images), generator=generator(self.seed, "order", epoch))
+        if self.config.drop_last:
+            order = order[: len(order) // self.batch_size * self.batch_size]
+        draws = self._draw(len(order), "pretrain", epoch, self.config.augments("pretrain"))
+        batches = self._move(order).split(self.batch_size)
+        return list(zip(batches, draws.split(self.batch_size), strict=True))
 
     def _draw(self, n: int, stream: Phase, epoch: int, augmented: bool) -> Tensor:
         """The draws of n images (n, P), made on the CPU, the same for every device."""
         if not augmented:
             return torch.empty(n, 0, device=self.device)
-        return self.augment.sample(n, generator(self.seed, stream, epoch)).to(self.device)
+        return self._move(self.augment.sample(n, generator(self.seed, stream, epoch)))
+
+    def _move(self, drawn: Tensor) -> Tensor:
+        """Copy to the device; to a GPU without waiting for what it has still to do."""
+        return (
+            drawn.pin_memory().to(self.device, non_blocking=True)
+            if self.device.type == "cuda"
+            else drawn.to(self.device)
+        )
+
+    def _descend(self, step: Step, index: Tensor, draws: Tensor) -> None:
+        with matrix_products(self.config.precision, self.device):
+            step(index, draws)
+
+    def _reconstruction(self, index: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        x = self._batch(index, draws, "pretrain")
+        return {"reconstruction": F.mse_loss(self._decode(self._encode(x)), x)}
+
+    def _clustering(self, index: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        x = self._batch(index, draws, "cluster")
+        return self.head.loss(self._encode(x), self.target[index], x=x, decode=self._decode)
+
+    def _batch(self, index: Tensor, draws: Tensor, phase: Phase) -> Tensor:
+        x = as_float(self.images[index])
+        return self.augment.apply(x, draws) if self.config.augments(phase) else x
+
+    def _encode(self, x: Tensor) -> Tensor:
+        with autocast(self.config.precision, self.device):
+            return self.autoencoder.encode(x).float()
+
+    def _decode(self, z: Tensor) -> Tensor:
+        with autocast(self.config.precision, self.device):
+            return self.autoencoder.decode(z).float()
 
     def _refresh(self, step: Step, iteration: int) -> float:
         z = self.embed()
@@ -225,29 +281,22 @@ class Trainer:
             weights += self.head.parameters()
         weights = [weight for weight in weights if weight.requires_grad]
         objective = self._reconstruction if phase == "pretrain" else self._clustering
-        return Step(objective, make_optimizer(weights, *self.config.optimizer(phase), self.device))
+        optimizer = make_optimizer(weights, *self.config.optimizer(phase), self.device)
+        return Step(objective, optimizer, self.way, self._tell_fallback)
+
+    def _tell_fallback(self, way: Way, error: Exception) -> None:
+        kind = culprit(error, self.autoencoder, self.head, self.augment)
+        reason = (str(error).strip().splitlines() or [""])[0]
+        self.way = "plain"
+        self.notify(FellBack(way, kind, f"{type(error).__name__}: {reason}"))
 
     def _train_mode(self, training: bool) -> None:
         self.autoencoder.train(training)
         self.head.train(training)
 
     def _check_finite(self, phase: str, when: str, learning_rate: float, *values: Tensor) -> None:
-        if not all(bool(value.isfinite().all()) for value in values):
+        if values and not bool(torch.stack([value.isfinite().all() for value in values]).all()):
             raise TrainingDiverged(
                 f"Training diverged: at {when} of {phase} a loss or an embedding was not a finite number. A smaller "
                 f"learning rate may help (it is {learning_rate:g})."
             )
-
-
-def make_optimizer(
-    weights: list[nn.Parameter], name: str, learning_rate: float, momentum: float, device: torch.device
-) -> torch.optim.Optimizer:
-    """`sgd` or `adam`, Adam with Keras's epsilon, 1e-7.
-
-    Keras adds it before the bias of the second moment is corrected, PyTorch after. Keras's epsilon thus weighs 30 times
-    as much at the first step, and the same from some thousand on.
-    """
-    fused = device.type in ("cpu", "cuda")
-    if name == "sgd":
-        return torch.optim.SGD(weights, learning_rate, momentum, fused=fused)
-    return torch.optim.Adam(weights, learning_rate, eps=1e-7, fused=fused)

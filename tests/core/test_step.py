@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.errors import ContractViolation
+from decda.core.optimizer import make_optimizer
 from decda.core.step import Step
-from decda.core.trainer import make_optimizer
 
 CPU = torch.device("cpu")
 CURVATURE = np.array([0.3, 2.0, 1e-7])
