@@ -205,7 +205,7 @@ def test_the_papers_recipes(
     where = "both" if augmented else "neither"
     assert settings_of(config) == (500, 256, 20_000, 0.001, where, *pretrain, *cluster)
     assert (config.encoder.short, config.head.short, config.augment.short) == (encoder, head, "affine")
-    assert config.augment.parameters == {"degrees": 10.0, "translate": 0.1}
+    assert config.augment.parameters == {"degrees": 10.0, "translate": 0.1, "backend": "fast"}
     if head == "idec":
         assert config.head.parameters == {"gamma": 0.1}
     assert config.resolved(9298, 10).train.drop_last is augmented

@@ -114,7 +114,7 @@ class _Transposed(nn.ConvTranspose2d):
 
     def forward(self, x: Tensor, output_size: list[int] | None = None) -> Tensor:
         x = F.conv_transpose2d(x, self.weight, None, self.stride, self.padding, self.output_padding)  # type: ignore[arg-type]
-        return x + self.bias.view(-1, 1, 1)  # type: ignore[union-attr]
+        return x.add_(self.bias.view(-1, 1, 1))  # type: ignore[union-attr]
 
 
 class _LastTransposed(nn.ConvTranspose2d):

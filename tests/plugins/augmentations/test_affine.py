@@ -1,6 +1,8 @@
 """Rotation and shift in one warp, against scipy."""
 
 import math
+import pickle
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from scipy.stats import kstest
 from decda.plugins.augmentations.affine import RandomAffine
 
 Array = NDArray[np.float64]
+BACKENDS = ["fast", "kornia"]
 SHAPES = [(1, 28, 28), (1, 16, 16), (1, 9, 9), (1, 11, 20), (3, 20, 13), (3, 8, 8)]
 DRAWS = [
     (10.0, 0.1, -0.1),
@@ -41,13 +44,14 @@ def drawn(n: int, seed: int = 0, **parameters: float) -> Array:
     return RandomAffine(**parameters).sample(n, torch.Generator().manual_seed(seed)).double().numpy()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_warp(shape: tuple[int, int, int]) -> None:
+def test_warp(shape: tuple[int, int, int], backend: str) -> None:
     """The warp is scipy's, bilinear with the nearest edge outside, each image by its own draws."""
     x = torch.rand(len(DRAWS), *shape, generator=torch.Generator().manual_seed(0))
     params = torch.tensor(DRAWS)
     before = x.clone(), params.clone()
-    y = RandomAffine().apply(x, params)
+    y = RandomAffine(backend=backend).apply(x, params)
     assert y.shape == x.shape
     assert y.dtype == x.dtype
     for image, warped, draws in zip(x.double().numpy(), y.numpy(), DRAWS, strict=True):
@@ -67,6 +71,7 @@ def where(image: torch.Tensor) -> tuple[int, int]:
     return divmod(int(image.argmax()), image.shape[-1])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("draws", "goes_to"),
     [
@@ -81,30 +86,34 @@ def where(image: torch.Tensor) -> tuple[int, int]:
         pytest.param((90.0, 1 / 11, 3 / 21), (13, 4), id="turned, then shifted"),
     ],
 )
-def test_directions(draws: tuple[float, float, float], goes_to: tuple[int, int]) -> None:
+def test_directions(draws: tuple[float, float, float], goes_to: tuple[int, int], backend: str) -> None:
     """A positive angle turns counterclockwise about the middle; then shifts go right and down by shares of sides."""
-    assert where(RandomAffine().apply(spot(8, 5), torch.tensor([draws]))) == goes_to
+    assert where(RandomAffine(backend=backend).apply(spot(8, 5), torch.tensor([draws]))) == goes_to
 
 
-def test_tenth_of_the_width() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_tenth_of_the_width(backend: str) -> None:
     """A shift of +.1 moves by a tenth of the width: 2 pixels of 20, whatever the height."""
-    assert where(RandomAffine().apply(spot(4, 7, 9, 20), torch.tensor([[0.0, 0.1, 0.0]]))) == (4, 9)
+    assert where(RandomAffine(backend=backend).apply(spot(4, 7, 9, 20), torch.tensor([[0.0, 0.1, 0.0]]))) == (4, 9)
 
 
-def test_edge_comes_in() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_edge_comes_in(backend: str) -> None:
     """What comes in from outside is the nearest edge's value, not zero."""
+    augment = RandomAffine(backend=backend)
     x = torch.arange(10.0).expand(1, 1, 6, 10)
-    shifted = RandomAffine().apply(x, torch.tensor([[0.0, 0.3, 0.0]]))
+    shifted = augment.apply(x, torch.tensor([[0.0, 0.3, 0.0]]))
     torch.testing.assert_close(shifted, (x - 3).clamp(min=0))
     ones = torch.ones(4, 2, 9, 12)
-    torch.testing.assert_close(RandomAffine().apply(ones, torch.tensor(DRAWS[:4])), ones)
+    torch.testing.assert_close(augment.apply(ones, torch.tensor(DRAWS[:4])), ones)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_zero_draws(shape: tuple[int, int, int]) -> None:
+def test_zero_draws(shape: tuple[int, int, int], backend: str) -> None:
     """Draws of zero give the same image."""
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(RandomAffine().apply(x, torch.zeros(2, 3)), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(RandomAffine(backend=backend).apply(x, torch.zeros(2, 3)), x, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +135,24 @@ def test_every_image_every_time() -> None:
     assert np.abs(draws).max(0).min() > 0
     assert not (draws == 0).all(1).any()
     assert not (np.abs(draws) < [1e-2, 1e-4, 1e-4]).all(1).any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_draws_are_numbered(backend: str) -> None:
+    """Three numbers of the generator an image, spread over the ranges: the same for both backends and for good."""
+    augment = RandomAffine(degrees=25.0, translate=0.3, backend=backend)
+    numbers = torch.rand(6, 3, generator=torch.Generator().manual_seed(7))
+    expected = (numbers * 2 - 1) * torch.tensor([25.0, 0.3, 0.3])
+    assert torch.equal(augment.sample(6, torch.Generator().manual_seed(7)), expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_copies(backend: str) -> None:
+    """A part can be copied and pickled, and its copy warps alike."""
+    augment = RandomAffine(backend=backend)
+    x, params = torch.rand(4, 1, 8, 8), torch.tensor(DRAWS[:4])
+    for copy in (deepcopy(augment), pickle.loads(pickle.dumps(augment))):
+        assert torch.equal(copy.apply(x, params), augment.apply(x, params))
 
 
 def test_draws_repeat() -> None:

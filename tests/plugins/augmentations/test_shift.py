@@ -1,5 +1,8 @@
 """Shift alone, against scipy."""
 
+import pickle
+from copy import deepcopy
+
 import numpy as np
 import pytest
 import torch
@@ -10,6 +13,7 @@ from scipy.stats import kstest
 from decda.plugins.augmentations.shift import RandomShift
 
 Array = NDArray[np.float64]
+BACKENDS = ["fast", "kornia"]
 SHAPES = [(1, 28, 28), (1, 16, 16), (1, 9, 9), (1, 11, 20), (3, 20, 13), (3, 8, 8)]
 DRAWS = [(0.1, -0.1), (-0.07, 0.1), (0.033, 0.0), (0.0, -0.081), (0.5, 0.25), (-1.0, 1.0)]
 
@@ -26,13 +30,14 @@ def drawn(n: int, seed: int = 0, **parameters: float) -> Array:
     return RandomShift(**parameters).sample(n, torch.Generator().manual_seed(seed)).double().numpy()
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_warp(shape: tuple[int, int, int]) -> None:
+def test_warp(shape: tuple[int, int, int], backend: str) -> None:
     """The warp is scipy's, bilinear by parts of a pixel with the nearest edge outside, each image by its own draws."""
     x = torch.rand(len(DRAWS), *shape, generator=torch.Generator().manual_seed(0))
     params = torch.tensor(DRAWS)
     before = x.clone(), params.clone()
-    y = RandomShift().apply(x, params)
+    y = RandomShift(backend=backend).apply(x, params)
     assert y.shape == x.shape
     assert y.dtype == x.dtype
     for image, warped, draws in zip(x.double().numpy(), y.numpy(), DRAWS, strict=True):
@@ -41,6 +46,7 @@ def test_warp(shape: tuple[int, int, int]) -> None:
     assert torch.equal(params, before[1])
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize(
     ("draws", "goes_to"),
     [
@@ -51,35 +57,38 @@ def test_warp(shape: tuple[int, int, int]) -> None:
         pytest.param((0.3, 0.1), (5, 13), id="both"),
     ],
 )
-def test_directions(draws: tuple[float, float], goes_to: tuple[int, int]) -> None:
+def test_directions(draws: tuple[float, float], goes_to: tuple[int, int], backend: str) -> None:
     """Shifts go right and down by shares of width and height: +.1 of 20 pixels is two to the right."""
     x = torch.zeros(1, 1, 10, 20)
     x[..., 4, 7] = 1
-    y = RandomShift().apply(x, torch.tensor([draws]))
+    y = RandomShift(backend=backend).apply(x, torch.tensor([draws]))
     assert y.max() == pytest.approx(1, abs=1e-4)
     assert divmod(int(y.argmax()), 20) == goes_to
 
 
-def test_between_pixels() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_between_pixels(backend: str) -> None:
     """A quarter of a pixel to the right leaves three quarters of the light, and hands one on."""
     x = torch.zeros(1, 1, 8, 10)
     x[..., 4, 5] = 1
-    y = RandomShift().apply(x, torch.tensor([[0.025, 0.0]]))
+    y = RandomShift(backend=backend).apply(x, torch.tensor([[0.025, 0.0]]))
     torch.testing.assert_close(y[0, 0, 4, 4:8], torch.tensor([0.0, 0.75, 0.25, 0.0]), atol=1e-5, rtol=0)
 
 
-def test_edge_comes_in() -> None:
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_edge_comes_in(backend: str) -> None:
     """What comes in from outside is the nearest edge's value, not zero."""
     x = torch.arange(10.0).expand(1, 1, 6, 10)
-    shifted = RandomShift().apply(x, torch.tensor([[-0.3, 0.4]]))
+    shifted = RandomShift(backend=backend).apply(x, torch.tensor([[-0.3, 0.4]]))
     torch.testing.assert_close(shifted, (x + 3).clamp(max=9))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_zero_draws(shape: tuple[int, int, int]) -> None:
+def test_zero_draws(shape: tuple[int, int, int], backend: str) -> None:
     """Draws of zero give the same image."""
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
-    torch.testing.assert_close(RandomShift().apply(x, torch.zeros(2, 2)), x, atol=1e-5, rtol=0)
+    torch.testing.assert_close(RandomShift(backend=backend).apply(x, torch.zeros(2, 2)), x, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("parameters", "translate"), [({}, 0.1), ({"translate": 0.3}, 0.3)])
@@ -97,6 +106,23 @@ def test_every_image_every_time() -> None:
     draws = drawn(3000)
     assert len(np.unique(draws, axis=0)) == 3000
     assert not (np.abs(draws) < 1e-4).all(1).any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_draws_are_numbered(backend: str) -> None:
+    """Two numbers of the generator an image, spread over the range: the same for both backends and for good."""
+    augment = RandomShift(translate=0.3, backend=backend)
+    numbers = torch.rand(6, 2, generator=torch.Generator().manual_seed(7))
+    assert torch.equal(augment.sample(6, torch.Generator().manual_seed(7)), (numbers * 2 - 1) * 0.3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_copies(backend: str) -> None:
+    """A part can be copied and pickled, and its copy warps alike."""
+    augment = RandomShift(backend=backend)
+    x, params = torch.rand(6, 1, 8, 8), torch.tensor(DRAWS)
+    for copy in (deepcopy(augment), pickle.loads(pickle.dumps(augment))):
+        assert torch.equal(copy.apply(x, params), augment.apply(x, params))
 
 
 def test_draws_repeat() -> None:
