@@ -1,15 +1,17 @@
 """One descent: the optimizers and the running means, against NumPy."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from decda.core.errors import ContractViolation
+from decda.core import step as step_module
+from decda.core.errors import ConfigError, ContractViolation
 from decda.core.optimizer import make_optimizer
-from decda.core.step import Step
+from decda.core.step import WARM_UP, Step, Way, resolve_way
 
 CPU = torch.device("cpu")
 CURVATURE = np.array([0.3, 2.0, 1e-7])
@@ -131,3 +133,162 @@ def test_terms_are_scalars(terms: dict[str, Tensor], says: str) -> None:
     step = Step(lambda index, draws: terms, make_optimizer([w], "sgd", 0.1, 0.0, CPU))
     with pytest.raises(ContractViolation, match=says):
         step(torch.zeros(1, dtype=torch.long), DRAWS)
+
+
+class FakeCapture:
+    """Stands in for a CUDA graph: what is recorded is called anew at each replay, and nothing runs while recording."""
+
+    recorded = 0
+    replayed = 0
+
+    @contextmanager
+    def warming_up(self) -> Iterator[None]:
+        yield
+
+    def record(self, function: Callable[[], None]) -> Callable[[], None]:
+        type(self).recorded += 1
+
+        def replay() -> None:
+            type(self).replayed += 1
+            function()
+
+        return replay
+
+
+class FailingCapture(FakeCapture):
+    def record(self, function: Callable[[], None]) -> Callable[[], None]:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+
+POINTS = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
+WALK = [index for _ in range(6) for index in torch.arange(7).split(3)]
+"""Batches of 3, 3 and 1, six times."""
+
+
+def regression(way: Way, fallbacks: list[tuple[Way, Exception]]) -> tuple[nn.Linear, Step]:
+    """Descent of a layer on points moved by their draws."""
+    torch.manual_seed(0)
+    layer = nn.Linear(3, 1)
+
+    def objective(index: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        x = POINTS[index] + draws
+        return {"error": (layer(x).squeeze(1) - x.sum(1)).square().mean(), "size": layer.weight.square().sum()}
+
+    optimizer = make_optimizer(list(layer.parameters()), "adam", 0.01, 0.9, CPU)
+    return layer, Step(objective, optimizer, way, lambda way, error: fallbacks.append((way, error)))
+
+
+def walk(way: Way) -> tuple[list[float], Tensor, list[tuple[Way, Exception]]]:
+    """Mean losses of each round, final weights, and the fallbacks told."""
+    fallbacks: list[tuple[Way, Exception]] = []
+    layer, step = regression(way, fallbacks)
+    generator = torch.Generator().manual_seed(1)
+    means = []
+    for number, index in enumerate(WALK):
+        step(index, torch.randn(len(index), 3, generator=generator))
+        if number % 3 == 2:
+            means += [float(mean) for mean in step.take_means().values()]
+    return means, layer.weight.detach(), fallbacks
+
+
+def test_captured_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A graph for each size of a batch, after a few plain steps of training, computes what plain steps do."""
+    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    FakeCapture.recorded = FakeCapture.replayed = 0
+    means, weight, fallbacks = walk("graph")
+    plain_means, plain_weight, _ = walk("plain")
+    assert means == plain_means
+    assert torch.equal(weight, plain_weight)
+    assert fallbacks == []
+    assert FakeCapture.recorded == 2
+    assert FakeCapture.replayed == len(WALK) - 2 * WARM_UP
+
+
+@pytest.mark.parametrize("way", ["graph", "compiled"])
+def test_a_way_that_fails_goes_on_plain(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a capture or the compiler fails, it is told once and plain steps go on, none lost and none made twice."""
+
+    def refuse(objective: object, **options: object) -> object:
+        raise RuntimeError("no compiler")
+
+    monkeypatch.setattr(step_module, "Capture", FailingCapture)
+    monkeypatch.setattr(torch, "compile", refuse)
+    means, weight, fallbacks = walk(way)
+    plain_means, plain_weight, _ = walk("plain")
+    assert means == plain_means
+    assert torch.equal(weight, plain_weight)
+    assert [failed for failed, _ in fallbacks] == [way]
+
+
+def test_compiled_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled steps call what the compiler made of the objective, made once."""
+    made: list[object] = []
+
+    def compiler(objective: Callable[..., object], **options: object) -> object:
+        made.append(options)
+        return objective
+
+    monkeypatch.setattr(torch, "compile", compiler)
+    assert walk("compiled")[0] == walk("plain")[0]
+    assert made == [{"dynamic": False}]
+
+
+def test_a_broken_part_is_not_mended_by_going_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that fails plain, too, fails: the exception of the part itself comes out."""
+    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+
+    def objective(index: Tensor, draws: Tensor) -> dict[str, Tensor]:
+        raise ZeroDivisionError("of the part")
+
+    step = Step(objective, make_optimizer([nn.Parameter(torch.ones(1))], "sgd", 0.1, 0.0, CPU), "graph")
+    with pytest.raises(ZeroDivisionError, match="of the part"):
+        step(torch.zeros(1, dtype=torch.long), DRAWS)
+
+
+def test_a_state_taken_up_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs write to the memory of the state they were recorded with: another state drops them."""
+    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    FakeCapture.recorded = 0
+    _, step = regression("graph", [])
+    for _ in range(WARM_UP + 1):
+        step(torch.arange(3), torch.zeros(3, 3))
+    assert FakeCapture.recorded == 1
+    step.load_state_dict(step.state_dict())
+    for _ in range(WARM_UP + 1):
+        step(torch.arange(3), torch.zeros(3, 3))
+    assert FakeCapture.recorded == 2
+
+
+def test_ways() -> None:
+    """`auto` is a graph on a CUDA device alone; a graph anywhere else is refused."""
+    cuda = torch.device("cuda")
+    assert (resolve_way("auto", CPU), resolve_way("auto", cuda)) == ("plain", "graph")
+    assert resolve_way("compiled", CPU) == "compiled"
+    assert resolve_way("graph", cuda) == "graph"
+    with pytest.raises(ConfigError, match="needs a CUDA device"):
+        resolve_way("graph", CPU)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_real_graph() -> None:
+    """On a CUDA device the captured step descends as the plain one does."""
+    points = POINTS.cuda()
+    results = []
+    for way in ("plain", "graph"):
+        torch.manual_seed(0)
+        layer = nn.Linear(3, 1).cuda()
+
+        def objective(index: Tensor, draws: Tensor, layer: nn.Linear = layer) -> dict[str, Tensor]:
+            x = points[index] + draws
+            return {"error": (layer(x).squeeze(1) - x.sum(1)).square().mean()}
+
+        optimizer = make_optimizer(list(layer.parameters()), "adam", 0.01, 0.9, torch.device("cuda"))
+        failed: list[Exception] = []
+        step = Step(objective, optimizer, way, lambda way, error, failed=failed: failed.append(error))  # type: ignore[arg-type]
+        for index in WALK * 10:
+            step(index.cuda(), torch.zeros(len(index), 3, device="cuda"))
+        assert failed == []
+        results.append((float(step.take_means()["error"]), layer.weight.detach().cpu()))
+    assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
+    torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-5, atol=1e-6)

@@ -10,12 +10,14 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from decda.core import step as step_module
 from decda.core.config import TrainConfig
 from decda.core.contracts import Autoencoder, ClusteringHead, Decode, as_float
 from decda.core.errors import ContractViolation, TrainingDiverged
-from decda.core.events import Batch, Event, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed
+from decda.core.events import Batch, Event, FellBack, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed
 from decda.core.functional import student_t
 from decda.core.trainer import Trainer
+from tests.core.test_step import FailingCapture, FakeCapture
 
 N, K, D = 22, 3, 2
 SHAPE = (1, 2, 2)
@@ -352,3 +354,78 @@ def test_a_loss_of_another_shape_breaks_the_contract(terms: Any) -> None:
     trainer.head.loss = lambda *args, **kwargs: terms  # type: ignore[method-assign]
     with pytest.raises(ContractViolation, match="pull|no terms"):
         trainer.run()
+
+
+def test_turns() -> None:
+    """Two trainings that go on in turns come to what each comes to alone."""
+    alone = make()
+    alone.run()
+    first, second = make(), make(batch_size=5)
+    turns = [first.steps(), second.steps()]
+    while turns:
+        turns = [steps for steps in turns if next(steps, "over") is None]
+    assert weights(first) == weights(alone)
+    assert weights(second) != weights(alone)
+
+
+def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training by captured steps, partial batches included, is bit for bit the plain one."""
+    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    FakeCapture.replayed = 0
+    settings = {"max_iter": 40, "pretrain_epochs": 5, "drop_last": False}
+    plain, captured = make(**settings), make(**settings)
+    captured.way = "graph"
+    plain.run()
+    captured.run()
+    assert FakeCapture.replayed > 20
+    assert weights(plain) == weights(captured)
+    assert captured.way == "graph"
+
+
+def test_a_failed_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a step cannot be captured, one event says why and names the part; all phases then go plain."""
+    monkeypatch.setattr(step_module, "Capture", FailingCapture)
+    events: list[Event] = []
+    trainer, plain = make(events.append, pretrain_epochs=4), make(pretrain_epochs=4)
+    trainer.way = "graph"
+    trainer.run()
+    plain.run()
+    told = [event for event in events if isinstance(event, FellBack)]
+    assert told == [FellBack("graph", None, "RuntimeError: operation not permitted when stream is capturing")]
+    assert weights(trainer) == weights(plain)
+
+
+class Wide(Linear):
+    """Notes in which format it computes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        z = super().encode(x)
+        self.formats = {*getattr(self, "formats", set()), z.dtype}
+        return z
+
+
+class Strict(Head):
+    """A head that is given nothing but float32."""
+
+    def refresh(self, z: Tensor) -> Tensor:
+        assert z.dtype == torch.float32
+        return super().refresh(z)
+
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        assert {z.dtype, target.dtype, x.dtype, decode(z).dtype} == {torch.float32}
+        return super().loss(z, target, x=x, decode=decode)
+
+
+def test_bfloat16() -> None:
+    """With bfloat16 the network alone computes so; heads, losses and weights are float32, and results are near."""
+    plain = make()
+    plain.run()
+    config = TrainConfig(pretrain_epochs=3, batch_size=8, max_iter=10, update_interval=4, tol=0, precision="bfloat16")
+    torch.manual_seed(0)
+    trainer = Trainer(images(), Wide(), Strict(), Add(), config.resolved(N), seed=1)
+    trainer.run()
+    assert trainer.autoencoder.formats == {torch.bfloat16}  # type: ignore[union-attr]
+    assert {weight.dtype for weight in trainer.autoencoder.parameters()} == {torch.float32}
+    assert trainer.embed().dtype == torch.float32
+    torch.testing.assert_close(trainer.embed(), plain.embed(), rtol=0.05, atol=0.05)
+    assert not torch.equal(trainer.embed(), plain.embed())

@@ -1,0 +1,67 @@
+"""Whether the captured and the compiled step compute what the plain one does: the losses of the first steps.
+
+The three see the same randomness, so that only the order of additions may differ. Losses are read at every step, of
+pretraining and of clustering, whose first refresh and partial batches are among them.
+"""
+
+import sys
+
+import torch
+from measure import arguments, print_table
+from step import trainer
+
+from decda.core.events import FellBack
+from decda.core.trainer import Trainer
+
+LIMIT = 1e-5
+"""Of the relative difference of a loss. Compiled kernels fuse and round otherwise, and are shown without a verdict."""
+
+
+def losses(run: Trainer, phase: str, count: int) -> list[float]:
+    """The loss of each of the first steps of a phase."""
+    steps, found = run.steps(), []
+    while len(found) < count:
+        next(steps)
+        if run.phase == phase and run.step is not None:
+            found.append(float(sum(run.step.take_means().values())))
+    return found
+
+
+def main() -> None:
+    """Print the table; fail where a captured step differs, or could not be captured."""
+    options = arguments(__doc__, steps=200, images=3000, ways="")
+    cuda = options.device.startswith("cuda")
+    count = 6 if options.quick else options.steps
+    images = torch.rand(600 if options.quick else options.images, 1, 28, 28)
+    ways = (options.ways or ("graph,compiled" if cuda else "compiled")).split(",")
+    rows, failed = [], False
+    for encoder in ("fc", "conv"):
+        for phase, epochs in (("pretrain", 10**6), ("cluster", 1)):
+            plain = losses(trainer(encoder, images, epochs, options.device, "plain", "float32"), phase, count)
+            again = losses(trainer(encoder, images, epochs, options.device, "plain", "float32"), phase, count)
+            for way, found in [("plain again", again)] + [
+                (way, losses(listening(encoder, images, epochs, options.device, way), phase, count)) for way in ways
+            ]:
+                worst = max(abs(a - b) / max(abs(a), 1e-12) for a, b in zip(plain, found, strict=True))
+                failed |= way == "graph" and worst > LIMIT
+                rows.append((encoder, phase, way, count, f"{worst:.1e}"))
+    columns = ("network", "phase", "way", "steps", "largest relative difference to plain")
+    print_table("Parity of the ways of making a step", columns, rows)
+    if failed:
+        sys.exit(f"A captured step differs from the plain one by more than {LIMIT:g}.")
+
+
+def listening(encoder: str, images: torch.Tensor, epochs: int, device: str, way: str) -> Trainer:
+    """A training that ends the program where its way of making a step fails."""
+    run = trainer(encoder, images, epochs, device, way, "float32")
+
+    def notify(event: object) -> None:
+        if isinstance(event, FellBack):
+            sys.exit(f"{way} failed in {event.kind or 'the step'}: {event.reason}")
+
+    run.notify = notify
+    return run
+
+
+if __name__ == "__main__":
+    main()
