@@ -1,12 +1,23 @@
-"""The convolutional autoencoder, against loops over explicitly padded maps."""
+"""The convolutional autoencoder, against loops over explicitly padded maps, and against one that pads and crops.
+
+The references work on the image as it stands, in TensorFlow's terms; the autoencoder on the image turned by 180
+degrees. `turned` takes images, maps and kernels from one to the other.
+"""
 
 import math
+import pickle
+from collections.abc import Callable, Mapping
+from copy import deepcopy
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from decda.plugins.encoders.conv import ConvAutoencoder, same_padding
 
@@ -55,6 +66,11 @@ def slow_transposed(y: Array, weight: Array, bias: Array, large: tuple[int, int]
     return cropped + bias[:, None, None]
 
 
+def turned(a: Array) -> Array:
+    """By 180 degrees: rows and columns, the last two axes, backwards."""
+    return a[..., ::-1, ::-1].copy()
+
+
 def made(shape: tuple[int, int, int], **parameters: int) -> ConvAutoencoder:
     """A small network, float64, every weight and bias drawn from the normal distribution."""
     model = ConvAutoencoder(shape, channels=SMALL, **parameters).double()
@@ -69,6 +85,11 @@ def numbers(parameter: Tensor) -> Array:
     return parameter.detach().numpy()
 
 
+def apply(layer: nn.Module, x: Array) -> Array:
+    """The layer, that works on turned maps, on a map (C, H, W) as it stands."""
+    return turned(numbers(layer(torch.from_numpy(turned(x))[None]))[0])
+
+
 def sides(shape: tuple[int, int, int], level: int) -> tuple[int, int]:
     """Height and width of the map that enters a level, counted from the padding rule."""
     height, width = shape[1:]
@@ -79,46 +100,48 @@ def sides(shape: tuple[int, int, int], level: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("kernel", "large", "small", "padding"),
+    ("kernel", "large", "small", "total"),
     [
-        (5, 28, 14, (1, 2)),
-        (5, 14, 7, (1, 2)),
-        (3, 7, 3, (0, 0)),
-        (5, 16, 8, (1, 2)),
-        (5, 8, 4, (1, 2)),
-        (3, 4, 2, (0, 1)),
-        (5, 7, 4, (2, 2)),
-        (5, 9, 5, (2, 2)),
-        (3, 2, 1, (0, 1)),
-        (3, 3, 1, (0, 0)),
+        (5, 28, 14, 3),
+        (5, 14, 7, 3),
+        (3, 7, 3, 0),
+        (5, 16, 8, 3),
+        (5, 8, 4, 3),
+        (3, 4, 2, 1),
+        (5, 7, 4, 4),
+        (5, 9, 5, 4),
+        (3, 2, 1, 1),
+        (3, 3, 1, 0),
     ],
 )
-def test_padding(kernel: int, large: int, small: int, padding: tuple[int, int]) -> None:
-    """The odd pixel of padding comes after: 1 and 2 for 5x5 at even sides, 0 and 1 for 3x3; 2 and 2 at odd sides."""
-    assert same_padding(large, small, kernel) == padding
+def test_padding(kernel: int, large: int, small: int, total: int) -> None:
+    """In all 3 pixels are added for 5x5 at even sides and 4 at odd ones, 1 for 3x3 at even sides, none at odd ones."""
+    assert same_padding(large, small, kernel) == total
+    assert total == sum(rule(2 if kernel == 3 else 0, large))
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_convolution(shape: tuple[int, int, int], level: int) -> None:
-    """Each convolution is one of stride 2 over the map padded as TensorFlow pads, the third "valid" at odd sides."""
+    """On turned maps, with turned kernels, each convolution pads as TensorFlow, the third "valid" at odd sides."""
     layer = made(shape).convolutions[level]
     height, width = sides(shape, level)
     x = np.random.default_rng(1).normal(0, 1, (layer.in_channels, height, width))
-    slow = slow_convolution(x, numbers(layer.weight), numbers(layer.bias), rule(level, height), rule(level, width))
-    np.testing.assert_allclose(numbers(layer(torch.from_numpy(x)[None]))[0], slow, rtol=1e-10, atol=1e-12)
+    kernel, bias = turned(numbers(layer.weight)), numbers(layer.bias)
+    slow = slow_convolution(x, kernel, bias, rule(level, height), rule(level, width))
+    np.testing.assert_allclose(apply(layer, x), slow, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_transposed(shape: tuple[int, int, int], level: int) -> None:
-    """Each transposed layer scatters its kernels and crops what the convolution had padded."""
+    """On turned maps each transposed layer scatters turned kernels and crops what the convolution had padded."""
     layer = made(shape).transposed[2 - level]
     large, small = sides(shape, level), sides(shape, level + 1)
     y = np.random.default_rng(1).normal(0, 1, (layer.in_channels, *small))
     before = (rule(level, large[0])[0], rule(level, large[1])[0])
-    slow = slow_transposed(y, numbers(layer.weight), numbers(layer.bias), large, before)
-    np.testing.assert_allclose(numbers(layer(torch.from_numpy(y)[None]))[0], slow, rtol=1e-10, atol=1e-12)
+    slow = slow_transposed(y, turned(numbers(layer.weight)), numbers(layer.bias), large, before)
+    np.testing.assert_allclose(apply(layer, y), slow, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -137,22 +160,24 @@ def test_adjoint(shape: tuple[int, int, int], level: int) -> None:
     torch.testing.assert_close((convolution(x) * y).sum(), (x * transposed(y)).sum(), rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("shape", [(1, 16, 16), (1, 28, 28), (2, 9, 14)])
+@pytest.mark.parametrize("shape", SHAPES)
 def test_network(shape: tuple[int, int, int]) -> None:
-    """The whole network: ReLU after every layer but the embedding and the output, a ReLU dense layer in between."""
-    model = made(shape, embedding_dim=3)
+    """ReLU follows every layer but the embedding and the output; dense layers see turned (row, column, channel)."""
+    model = made(shape, embedding_dim=5)
     x = np.random.default_rng(1).normal(0, 1, shape)
     flow = x
     for level, layer in enumerate(model.convolutions):
         rows, columns = (rule(level, side) for side in flow.shape[1:])
-        flow = np.maximum(slow_convolution(flow, numbers(layer.weight), numbers(layer.bias), rows, columns), 0)
-    z = numbers(model.embedding.weight) @ flow.ravel() + numbers(model.embedding.bias)
+        flow = slow_convolution(flow, turned(numbers(layer.weight)), numbers(layer.bias), rows, columns)
+        flow = np.maximum(flow, 0)
+    depth, *smallest = flow.shape
+    z = numbers(model.embedding.weight) @ turned(flow).transpose(1, 2, 0).ravel() + numbers(model.embedding.bias)
     back = numbers(model.expansion.weight) @ z + numbers(model.expansion.bias)
-    flow = np.maximum(back, 0).reshape(flow.shape)
+    flow = turned(np.maximum(back, 0).reshape(*smallest, depth).transpose(2, 0, 1))
     for level, layer in zip((2, 1, 0), model.transposed, strict=True):
         height, width = sides(shape, level)
         before = (rule(level, height)[0], rule(level, width)[0])
-        flow = slow_transposed(flow, numbers(layer.weight), numbers(layer.bias), (height, width), before)
+        flow = slow_transposed(flow, turned(numbers(layer.weight)), numbers(layer.bias), (height, width), before)
         if level:
             flow = np.maximum(flow, 0)
     assert (z < 0).any()
@@ -160,6 +185,100 @@ def test_network(shape: tuple[int, int, int]) -> None:
     embedded = model.encode(torch.from_numpy(x)[None])
     np.testing.assert_allclose(numbers(embedded)[0], z, rtol=1e-9, atol=1e-12)
     np.testing.assert_allclose(numbers(model.decode(embedded))[0], flow, rtol=1e-9, atol=1e-9)
+
+
+def grown(shape: tuple[int, int, int], seed: int = 0, **parameters: object) -> ConvAutoencoder:
+    """A network as it starts, Glorot uniform, but with biases drawn, so that none of them goes unnoticed."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = ConvAutoencoder(shape, **parameters)  # type: ignore[arg-type]
+        with torch.no_grad():
+            for name, parameter in model.named_parameters():
+                if name.endswith("bias"):
+                    parameter.uniform_(-0.1, 0.1)
+    return model
+
+
+def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).to(dtype)
+
+
+def unturned(state: Mapping[str, Tensor], smallest: tuple[int, int]) -> dict[str, Tensor]:
+    """Weights, or their gradients, as the network has them that does not turn the image, and flattens (C, H, W)."""
+
+    def units_first(matrix: Tensor) -> Tensor:  # (units, n)
+        maps = matrix.reshape(*smallest, -1, matrix.shape[1]).flip(0, 1)  # (h, w, C, n)
+        return maps.permute(2, 0, 1, 3).reshape(matrix.shape)
+
+    result = {name: value.flip(-2, -1) if value.dim() == 4 else value.clone() for name, value in state.items()}
+    result["embedding.weight"] = units_first(state["embedding.weight"].T).T
+    result["expansion.weight"] = units_first(state["expansion.weight"])
+    result["expansion.bias"] = units_first(state["expansion.bias"][:, None])[:, 0]
+    return result
+
+
+def padding_and_cropping(w: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    """Embeddings and images of the network with unturned weights, that pads before each convolution and crops after."""
+    flow, entered = x, []
+    for level in range(3):
+        entered.append(flow.shape[-2:])
+        (top, bottom), (left, right) = (rule(level, side) for side in flow.shape[-2:])
+        padded = F.pad(flow, (left, right, top, bottom))
+        flow = F.conv2d(padded, w[f"convolutions.{level}.weight"], w[f"convolutions.{level}.bias"], stride=2).relu()
+    z = F.linear(flow.flatten(1), w["embedding.weight"], w["embedding.bias"])
+    flow = F.linear(z, w["expansion.weight"], w["expansion.bias"]).relu().reshape(flow.shape)
+    for at, level in enumerate((2, 1, 0)):
+        flow = F.conv_transpose2d(flow, w[f"transposed.{at}.weight"], w[f"transposed.{at}.bias"], stride=2)
+        (height, width), (top, left) = entered[level], (rule(level, side)[0] for side in entered[level])
+        flow = flow[..., top : top + height, left : left + width]
+        flow = flow.relu() if level else flow
+    return z, flow
+
+
+def assert_near(actual: Tensor, expected: Tensor, tolerance: float) -> None:
+    """No entry is off by more than the tolerance times the largest one."""
+    torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance * expected.abs().max().item())
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_padding_and_cropping(shape: tuple[int, int, int], dtype: torch.dtype, tolerance: float) -> None:
+    """Turning changes nothing: padding and cropping maps of the image as it stands gives all outputs and gradients."""
+    model = grown(shape).to(dtype)
+    smallest = sides(shape, 3)
+    x = normal(4, *shape, dtype=dtype).requires_grad_()
+    z = model.encode(x)
+    decoded = model.decode(z)
+    back = normal(*z.shape, seed=2, dtype=dtype), normal(*decoded.shape, seed=3, dtype=dtype)
+    gradients = torch.autograd.grad((z, decoded), [x, *model.parameters()], back)
+    by_name = dict(zip(model.state_dict(), gradients[1:], strict=True))
+
+    weights = {name: w.requires_grad_() for name, w in unturned(model.state_dict(), smallest).items()}
+    expected = padding_and_cropping(weights, x)
+    expected_gradients = torch.autograd.grad(expected, [x, *weights.values()], back)
+    assert_near(z, expected[0], tolerance)
+    assert_near(decoded, expected[1], tolerance)
+    assert_near(gradients[0], expected_gradients[0], tolerance)
+    for gradient, expectation in zip(unturned(by_name, smallest).values(), expected_gradients[1:], strict=True):
+        assert_near(gradient, expectation, tolerance)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
+@pytest.mark.parametrize("shape", [*SHAPES, (5, 9, 9), (4, 8, 12)])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_library(shape: tuple[int, int, int], at: int, dtype: torch.dtype, tolerance: float) -> None:
+    """A transposed layer, the last among them, is the library's with its weights, in output and every gradient."""
+    layer = grown(shape).to(dtype).transposed[at]
+    x = normal(2, layer.in_channels, *sides(shape, 3 - at), dtype=dtype).requires_grad_()
+    wanted = x, layer.weight, layer.bias
+    y = layer(x)
+    assert y.shape == (2, layer.out_channels, *sides(shape, 2 - at))
+    expected = F.conv_transpose2d(x, layer.weight, layer.bias, 2, layer.padding, layer.output_padding)
+    assert_near(y, expected, tolerance)
+    back = normal(*y.shape, seed=2, dtype=dtype)
+    gradients, expectations = torch.autograd.grad(y, wanted, back), torch.autograd.grad(expected, wanted, back)
+    for gradient, expectation in zip(gradients, expectations, strict=True):
+        assert_near(gradient, expectation, tolerance)
 
 
 @pytest.mark.parametrize(
@@ -251,3 +370,218 @@ def test_start(paper: ConvAutoencoder, at: int, fans: int) -> None:
     assert weight.var().item() == pytest.approx(bound**2 / 3, rel=0.1)
     assert abs(weight.mean().item()) < 0.05 * bound
     assert layers[at].bias.count_nonzero() == 0
+
+
+def channels_last(x: Tensor) -> bool:
+    """Told by the strides, even where there is but one channel."""
+    return x.is_contiguous(memory_format=torch.channels_last) and x.stride(1) == 1
+
+
+class Layouts(TorchDispatchMode):
+    """Notes each convolution, with the maps that it takes and gives, and what else copies maps of a batch."""
+
+    def __init__(self, batch: int):
+        super().__init__()
+        self.batch = batch
+        self.convolutions: list[tuple[str, list[Tensor]]] = []
+        self.copies: list[str] = []
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        result = function(*args, **(kwargs or {}))
+        name = function.name().removeprefix("aten::")
+        if name == "convolution":
+            self.convolutions.append((name, [args[0], result]))
+        elif name == "convolution_backward":
+            # The map, and the gradient with respect to it; the first convolution has none.
+            self.convolutions.append((name, [args[1], *(result[:1] if result[0] is not None else ())]))
+        elif name.partition(".")[0] in ("clone", "copy_", "_to_copy", "constant_pad_nd"):
+            self.copies += [name for a in args[:1] if a.dim() == 4 and len(a) == self.batch]
+        return result
+
+
+@pytest.mark.parametrize("batch", [7, 1])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 9, 14), (3, 13, 11)])
+def test_channels_last(shape: tuple[int, int, int], batch: int) -> None:
+    """Every map is channels last in memory, there and back, gray and colour, and none is copied or padded on its way.
+
+    Otherwise the network would be slower and compute the same: nothing else would tell.
+    """
+    model = grown(shape)
+    x = normal(batch, *shape).contiguous(memory_format=torch.channels_last)
+    with Layouts(batch) as there:
+        decoded = model.decode(model.encode(x))
+    with Layouts(batch) as back:
+        decoded.square().mean().backward()
+    assert [name for name, _ in there.convolutions] == ["convolution"] * 6
+    assert [name for name, _ in back.convolutions] == ["convolution_backward"] * 6
+    assert all(channels_last(each) for _, maps in there.convolutions + back.convolutions for each in maps)
+    assert there.copies == []
+    assert back.copies == []
+
+
+@pytest.mark.parametrize(("shape", "copies"), [((1, 28, 28), 0), ((3, 9, 14), 1)])
+def test_contiguous_images(shape: tuple[int, int, int], copies: int) -> None:
+    """Images as they come, channels first, are copied but once, and gray ones not at all, where both are the same."""
+    model, x = grown(shape), normal(7, *shape)
+    with Layouts(7) as there:
+        model.decode(model.encode(x))
+    assert len(there.copies) == copies
+    assert all(channels_last(each) for _, maps in there.convolutions for each in maps)
+
+
+Copy = Callable[[ConvAutoencoder], ConvAutoencoder]
+
+
+def through_file(model: ConvAutoencoder) -> ConvAutoencoder:
+    """Into another network by safetensors, that takes contiguous tensors alone."""
+    file = save(
+        {name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
+    )
+    other = grown((3, 9, 14), seed=1)
+    other.load_state_dict(load(file))
+    return other
+
+
+@pytest.mark.parametrize("copy", [deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_file])
+def test_copies(copy: Copy) -> None:
+    """A copy, pickled or deep or by a file of its state, computes the very same, and keeps channels last."""
+    model = grown((3, 9, 14))
+    x = normal(4, 3, 9, 14)
+    other = copy(model)
+    assert torch.equal(other.encode(x), model.encode(x))
+    assert torch.equal(other.decode(other.encode(x)), model.decode(model.encode(x)))
+    for mine, its in zip(model.parameters(), other.parameters(), strict=True):
+        assert mine.data_ptr() != its.data_ptr()
+        assert mine.stride() == its.stride()
+        assert mine.dim() < 4 or its.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients(shape: tuple[int, int, int]) -> None:
+    """Gradients reach the image and every parameter, and are laid out in memory as it is."""
+    model = grown(shape)
+    x = normal(4, *shape).requires_grad_()
+    model.decode(model.encode(x)).square().sum().backward()
+    for tensor in (x, *model.parameters()):
+        assert tensor.grad is not None
+        assert tensor.grad.isfinite().all()
+        assert tensor.grad.count_nonzero() > 0
+    for parameter in model.parameters():
+        assert parameter.dim() < 4 or parameter.grad.is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_batch_of_one(shape: tuple[int, int, int]) -> None:
+    """An image alone is embedded and reconstructed as in company."""
+    model = grown(shape)
+    x = normal(5, *shape)
+    z = model.encode(x)
+    alone = torch.cat([model.encode(image[None]) for image in x])
+    assert_near(alone, z, 1e-5)
+    assert_near(torch.cat([model.decode(each[None]) for each in z]), model.decode(z), 1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_inputs_stay(shape: tuple[int, int, int]) -> None:
+    """Neither images nor embeddings are changed: what is computed in place are maps of the network's own."""
+    model = grown(shape)
+    for x in (normal(4, *shape), normal(4, *shape).contiguous(memory_format=torch.channels_last)):
+        before = x.clone()
+        z = model.encode(x)
+        embedded = z.clone()
+        model.decode(z)
+        assert torch.equal(x, before)
+        assert torch.equal(z, embedded)
+
+
+@pytest.mark.parametrize(
+    "laid_out",
+    [
+        lambda x: x.contiguous(memory_format=torch.channels_last),
+        lambda x: x.transpose(2, 3).contiguous().transpose(2, 3),
+        lambda x: x.repeat_interleave(2, dim=0)[::2],
+        lambda x: F.pad(x, (3, 2, 1, 4))[..., 1:-4, 3:-2],
+        lambda x: x.repeat(1, 2, 1, 1)[:, : x.shape[1]],
+    ],
+    ids=["channels-last", "columns-first", "every-second", "window", "some-channels"],
+)
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14), (2, 13, 11)])
+def test_layouts(shape: tuple[int, int, int], laid_out: Callable[[Tensor], Tensor]) -> None:
+    """However images and embeddings lie in memory, the same comes out."""
+    model = grown(shape)
+    x = normal(4, *shape)
+    z = model.encode(x)
+    assert torch.equal(laid_out(x), x)
+    assert_near(model.encode(laid_out(x)), z, 1e-5)
+    assert_near(model.decode(z.T.contiguous().T), model.decode(z), 1e-5)
+
+
+def test_expanded() -> None:
+    """One image, repeated without memory of its own, is embedded as often."""
+    model = grown((3, 9, 14))
+    x = normal(1, 3, 9, 14)
+    assert_near(model.encode(x.expand(4, -1, -1, -1)), model.encode(x).repeat(4, 1), 1e-5)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)])
+def test_bfloat16(shape: tuple[int, int, int]) -> None:
+    """Under autocast outputs are bfloat16 and near, and gradients float32, no further off than ReLUs that tip over."""
+    model = grown(shape)
+    x = normal(8, *shape)
+
+    def descend() -> tuple[Tensor, Tensor, list[Tensor]]:
+        z = model.encode(x)
+        decoded = model.decode(z)
+        loss = F.mse_loss(decoded.float(), x) + z.float().square().mean()
+        return z.detach(), decoded.detach(), list(torch.autograd.grad(loss, list(model.parameters())))
+
+    z, decoded, gradients = descend()
+    with torch.autocast("cpu", torch.bfloat16):
+        rough_z, rough_decoded, rough_gradients = descend()
+    assert rough_z.dtype == rough_decoded.dtype == torch.bfloat16
+    assert_near(rough_z.float(), z, 0.03)
+    assert_near(rough_decoded.float(), decoded, 0.03)
+    for rough, gradient in zip(rough_gradients, gradients, strict=True):
+        assert rough.dtype == torch.float32
+        assert (rough - gradient).norm() < 0.2 * gradient.norm()
+
+
+class Round(nn.Module):
+    """There and back, called as `torch.func` calls."""
+
+    def __init__(self, autoencoder: ConvAutoencoder):
+        super().__init__()
+        self.autoencoder = autoencoder
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = self.autoencoder.encode(x)
+        return z, self.autoencoder.decode(z)
+
+
+@pytest.mark.parametrize("common", [True, False])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)])
+def test_stacked(shape: tuple[int, int, int], common: bool) -> None:
+    """Networks stacked by torch.func, on common batches or each on its own, do what each does alone, gradients too."""
+    networks = [Round(grown(shape, seed)) for seed in (0, 1)]
+    weights, buffers = stack_module_state(networks)  # type: ignore[arg-type]
+    weights = {name: w.detach() for name, w in weights.items()}
+    x = normal(4, *shape) if common else normal(2, 4, *shape)
+
+    def run(weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+        return functional_call(networks[0], (weights, buffers), (x,))  # type: ignore[no-any-return]
+
+    def loss(weights: dict[str, Tensor], x: Tensor) -> Tensor:
+        z, decoded = run(weights, x)
+        return F.mse_loss(decoded, x) + z.square().mean()
+
+    dims = (0, None if common else 0)
+    z, decoded = vmap(run, dims)(weights, x)
+    gradients = vmap(grad(loss), dims)(weights, x)
+    for at, network in enumerate(networks):
+        own = x if common else x[at]
+        alone = network(own)
+        assert_near(z[at], alone[0], 1e-5)
+        assert_near(decoded[at], alone[1], 1e-5)
+        (F.mse_loss(alone[1], own) + alone[0].square().mean()).backward()
+        for name, parameter in network.named_parameters():
+            assert_near(gradients[name][at], parameter.grad, 1e-5)
