@@ -119,6 +119,22 @@ def test_state_goes_on() -> None:
     assert step.take_means() == other.take_means()
 
 
+def test_a_state_from_a_gpu() -> None:
+    """A state whose optimizer was made for a graph is taken up on a CPU."""
+    (w, step), (other_w, other) = bowl("adam", 0.1, 0.9), bowl("adam", 0.1, 0.9)
+    index = torch.zeros(1, dtype=torch.long)
+    step(index, DRAWS)
+    state = step.state_dict()
+    state["optimizer"]["param_groups"][0] |= {"capturable": True, "fused": True}  # type: ignore[index]
+    other.load_state_dict(state)
+    with torch.no_grad():
+        other_w.copy_(w)
+    for each in (step, other):
+        each(index, DRAWS)
+    assert torch.equal(w, other_w)
+    assert not other.optimizer.param_groups[0]["capturable"]
+
+
 @pytest.mark.parametrize(
     ("terms", "says"),
     [

@@ -1,0 +1,79 @@
+"""The benchmarks run, on tiny sizes: their figures mean nothing here."""
+
+import os
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from decda.core import step as step_module
+from decda.core import trainer as trainer_module
+from tests.core.test_step import FakeCapture
+
+ROOT = Path(__file__).parent.parent
+SCRIPTS = ROOT / "benchmarks"
+TABLES = ("Parity", "One step", "Augment", "k-means", "Whole recipes", "Seeds")
+
+
+def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script in this process, which leaves the number of threads as it was."""
+    monkeypatch.setattr(sys, "argv", [f"benchmarks/{name}.py", *words])
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    threads = torch.get_num_threads()
+    try:
+        runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_gpu_script_on_a_cpu(tmp_path: Path) -> None:
+    """`benchmarks/gpu.sh` runs all its parts where there is no GPU, tells each one's table, and succeeds."""
+    done = subprocess.run(
+        [SCRIPTS / "gpu.sh"],
+        cwd=tmp_path,
+        env={**os.environ, "DEVICE": "cpu", "QUICK": "1", "PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(f"### {title}" in done.stdout for title in TABLES), done.stdout
+
+
+def test_parity_of_graphs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """The parity script follows captured steps through both phases; the capture is faked, so the losses are equal."""
+    monkeypatch.setattr(trainer_module, "resolve_way", lambda wish, device: wish)
+    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    FakeCapture.replayed = 0
+    run("parity", "--quick", "--ways=graph", monkeypatch=monkeypatch)
+    rows = [row for row in capsys.readouterr().out.splitlines() if "| graph " in row]
+    assert len(rows) == 4
+    assert all(row.endswith("| 0.0e+00                              |") for row in rows)
+    assert FakeCapture.replayed > 0
+
+
+def test_parity_ends_where_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step that cannot be captured ends the parity script with what failed."""
+
+    class Failing(FakeCapture):
+        def record(self, function: object) -> object:  # type: ignore[override]
+            raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(trainer_module, "resolve_way", lambda wish, device: wish)
+    monkeypatch.setattr(step_module, "Capture", Failing)
+    with pytest.raises(SystemExit, match="graph failed in the step: RuntimeError: operation not permitted"):
+        run("parity", "--quick", "--ways=graph", monkeypatch=monkeypatch)
+
+
+def test_peers() -> None:
+    """Without ClustPy, decda's rows are told, and how to install it."""
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "peers.py", "--quick", "--threads=1"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "| decda " in done.stdout
