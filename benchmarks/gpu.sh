@@ -21,16 +21,20 @@ part() {
     timeout "$limit" "$@" || { echo "FAILED ($?): $*"; failed=1; }
 }
 
-part 60 "$python" benchmarks/parity.py --device "$device" $quick
-part 90 "$python" benchmarks/step.py --device "$device" --threads 1 --seconds 1 ${quick:+--ways plain} $quick
-part 30 "$python" benchmarks/augment.py --device "$device" $quick
-part 40 "$python" benchmarks/kmeans.py --device "$device" $quick
+part 60 "$python" benchmarks/parity.py --device "$device" --ways "${WAYS:-graph}" $quick
+part 80 "$python" benchmarks/step.py --device "$device" --threads 1 --seconds 1 $quick
+part 25 "$python" benchmarks/augment.py --device "$device" $quick
+part 35 "$python" benchmarks/kmeans.py --device "$device" $quick
 if [ -n "$data" ]; then
     export DECDA_DATA=$data
-    part 200 "$python" benchmarks/end_to_end.py --recipes $recipes --dataset mnist --device "$device"
-    part 160 "$python" benchmarks/seeds.py --recipe fcdec-da --dataset mnist --device "$device" --turns 1 --seeds 0-4
+    part 130 "$python" benchmarks/end_to_end.py --recipes $recipes --dataset mnist --device "$device"
+    part 90 "$python" benchmarks/end_to_end.py --recipes $recipes --dataset mnist --device "$device" --set train.precision=tf32
+    # A tenth of the protocol: what counts is the ratio of five seeds to one.
+    tenth=(--set train.pretrain_epochs=50 --set train.max_iter=2000 --set train.tol=0)
+    part 80 "$python" benchmarks/seeds.py --recipe fcdec-da --dataset mnist --device "$device" "${tenth[@]}"
+    part 90 "$python" benchmarks/seeds.py --recipe convdec-da --dataset mnist --device "$device" "${tenth[@]}"
 else
     part 60 "$python" benchmarks/end_to_end.py --recipes $recipes --dataset digits --device "$device" $quick
-    part 90 "$python" benchmarks/seeds.py --device "$device" $quick
+    part 120 "$python" benchmarks/seeds.py --device "$device" $quick
 fi
 exit $failed

@@ -12,10 +12,10 @@ and `qnms`, are declared here first. Nothing that is measured uses them.
 
 Alike in both: 10,000 images of 28x28 (MNIST-TEST, or random ones where no data root is given), the network
 784-500-500-2000-10 and its mirror with ReLU, the mean squared error, batches of 256, one optimizer (fused in both, what
-decda takes by itself and ClustPy if it is asked to), float32, the number of threads, and the augmentation: a rotation
-by up to 10 degrees and a shift by up to 10 %, bilinear, edges repeated. Each turn runs every program in a process of
-its own, one after the other: A B C, A B C, some five minutes in all. A process measures after a warm-up. No progress is
-displayed.
+decda takes by itself and ClustPy if it is asked to), float32 but for one row, the number of threads, and the
+augmentation: a rotation by up to 10 degrees and a shift by up to 10 %, bilinear, edges repeated. Each turn runs every
+program in a process of its own, one after the other: A B C, A B C, some five minutes in all. A process measures after
+a warm-up. No progress is displayed.
 
 An epoch of pretraining is 39 descents: both leave out the partial batch. It is timed from its end to the next one's
 end, everything in between counted: choosing, augmenting and collating images, and the descents.
@@ -84,12 +84,14 @@ class Variant:
         augmented: whether images are augmented, in both phases.
         way: how ClustPy is made to augment.
         in_workers: whether it does so in worker processes.
+        precision: what decda computes in; ClustPy has no such switch.
     """
 
     program: str
     augmented: bool = True
     way: str = ""
     in_workers: bool = False
+    precision: str = "float32"
 
 
 VARIANTS = (
@@ -100,6 +102,7 @@ VARIANTS = (
     Variant("clustpy", way="by batch"),
     Variant("decda", augmented=False),
     Variant("clustpy", augmented=False),
+    Variant("decda", precision="bfloat16"),
 )
 
 
@@ -214,11 +217,13 @@ def load(root: str, n: int) -> Tensor:
 
 def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
     """Seconds of an epoch of pretraining, of an iteration, and of an iteration without the refreshes."""
+    from decda.core.allocator import keep_freed_memory
     from decda.core.assembly import build_model
     from decda.core.composition import compose
     from decda.core.registry import Registry
     from decda.core.trainer import Trainer
 
+    keep_freed_memory()  # as `decda train` does
     registry = Registry.discover()
     settings = {
         "pretrain_epochs": 1 + args.epochs,
@@ -228,6 +233,7 @@ def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
         "batch_size": BATCH,
         "augment_in": "both" if variant.augmented else "neither",
         "drop_last": True,
+        "precision": variant.precision,
         **{f"{phase}_optimizer": args.optimizer for phase in ("pretrain", "cluster")},
         **{f"{phase}_learning_rate": rate for phase, rate in RATES[args.optimizer].items()},
     }
@@ -346,7 +352,8 @@ def rate(seconds: list[float]) -> str:
 def row(variant: Variant, args: Namespace, taken: dict[Variant, list[dict[str, float]]]) -> list[str]:
     """Names, then for each of pretraining, clustering and clustering without refreshes the rate and decda's ratio."""
     workers = f", workers: {args.workers}" if variant.in_workers else ""
-    names = [variant.program, (variant.way or "yes") + workers if variant.augmented else "none"]
+    program = variant.program if variant.precision == "float32" else f"{variant.program}, {variant.precision}"
+    names = [program, (variant.way or "yes") + workers if variant.augmented else "none"]
     if variant not in taken:
         return [*names, *["not installed", ""] * 3]
     decda = taken[Variant("decda", augmented=variant.augmented)]

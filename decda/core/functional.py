@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
+from decda.core.batched_kmeans import batched_kmeans
+
 CLIP = 1e-7
 """Where probabilities are clipped before a logarithm is taken."""
 
@@ -85,15 +87,24 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 def kmeans(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor:
     """Centers by k-means (k-means++ starts, Lloyd's iterations, the best of the restarts).
 
+    On a CUDA device all restarts run at once, there and in float64, see `core/batched_kmeans.py`; from any other device
+    the embeddings go to the CPU, to scikit-learn in float32. A seed draws the same numbers for both, but they round
+    differently, and now and then a restart takes another way.
+
     Args:
         z: (N, D), finite, N >= n_clusters.
         n_clusters: K.
-        seed: equal z and seed give equal centers.
+        seed: equal z and seed give equal centers on the same device.
         n_init: restarts.
 
     Returns:
         centers (K, D) of z's dtype and device.
+
+    Raises:
+        ValueError: fewer samples than clusters, or a sample that is not finite.
     """
+    if z.device.type == "cuda":  # not from mps: it has no float64
+        return batched_kmeans(z, n_clusters, seed, n_init=n_init)
     points = z.detach().to("cpu", torch.float32).numpy()
     # One thread: scikit-learn adds up partial sums thread by thread, so the number of threads would change the result.
     with threadpool_limits(limits=1), warnings.catch_warnings():

@@ -79,7 +79,18 @@ class ConvAutoencoder(Autoencoder):
             if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
                 nn.init.xavier_uniform_(module.weight)
                 nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        self._turn()  # so that a seed means the same network as in the other order
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    @torch.no_grad()
+    def _turn(self) -> None:
+        """From the weights of the network that sees images as they are to those of the one that sees them turned."""
+        for layer in (*self.convolutions, *self.transposed):
+            layer.weight.copy_(layer.weight.flip((-2, -1)))
+        height, width, depth = self.smallest
+        for weight in (self.embedding.weight.T, self.expansion.weight):  # (units, D)
+            maps = weight.reshape(depth, height, width, self.embedding_dim)
+            weight.copy_(maps.flip((1, 2)).permute(1, 2, 0, 3).flatten(0, 2))
 
     def encode(self, x: Tensor) -> Tensor:
         """Images (B, C, H, W) -> embeddings (B, D)."""
