@@ -1,5 +1,7 @@
 """How the benchmarks measure: on a quiet machine, side by side in one run, as one table."""
 
+# ruff: noqa: E402
+
 import argparse
 import os
 import platform
@@ -11,6 +13,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+from decda.core.allocator import keep_freed_memory
+
+keep_freed_memory()  # as `decda train` does, before torch is loaded
 
 import torch
 

@@ -217,13 +217,11 @@ def load(root: str, n: int) -> Tensor:
 
 def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
     """Seconds of an epoch of pretraining, of an iteration, and of an iteration without the refreshes."""
-    from decda.core.allocator import keep_freed_memory
     from decda.core.assembly import build_model
     from decda.core.composition import compose
     from decda.core.registry import Registry
     from decda.core.trainer import Trainer
 
-    keep_freed_memory()  # as `decda train` does
     registry = Registry.discover()
     settings = {
         "pretrain_epochs": 1 + args.epochs,

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 import torch
 from measure import arguments, once, peak, print_table, side_by_side, synchronize, wait_until_quiet
 
-from decda.core.allocator import keep_freed_memory
 from decda.core.assembly import build_model
 from decda.core.composition import compose
 from decda.core.registry import Registry
@@ -41,7 +40,6 @@ def stepper(steps: Iterator[None]) -> Callable[[], None]:
 def main() -> None:
     """Print the table."""
     options = arguments(__doc__, threads="1,2", images=10_000, seconds=6.0, ways="", precisions="")
-    keep_freed_memory()  # as `decda train` does
     count, seconds = (600, 0.0) if options.quick else (options.images, options.seconds)
     cuda = options.device.startswith("cuda")
     ways = (options.ways or ("plain,graph" if cuda else "plain")).split(",")

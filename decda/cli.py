@@ -3,15 +3,16 @@
 import contextlib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from decda import __version__
+from decda.core.allocator import keep_freed_memory
 from decda.core.discovery import KINDS
-from decda.core.errors import BrokenComponent, DecdaError
+from decda.core.errors import BrokenComponent, DecdaError, InvalidParameter
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,6 +59,15 @@ def _part(kind: str, text: str) -> Callable[[F], F]:
     return click.option(f"--{kind}", metavar="NAME", help=text, shell_complete=_names(kind))
 
 
+def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    from decda.core.seeds import parse_seeds
+
+    try:
+        return None if text is None else parse_seeds(text)
+    except InvalidParameter as error:
+        raise click.BadParameter(str(error), context, parameter) from error
+
+
 @cli.command()
 @_part("recipe", "Named composition to start from.  [default: quick]")
 @click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration (TOML) to start from.")
@@ -68,8 +78,12 @@ def _part(kind: str, text: str) -> Callable[[F], F]:
 @click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters; else that of the data set's classes.")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
+@click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds side by side: 0-4 or 0,2,5.")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once with --seeds; else by cores.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.  [default: auto]")
-@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of PyTorch on the CPU.")
+@click.option(
+    "--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of a run; else by cores, 1 with --seeds."
+)
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; must not exist.")
@@ -78,24 +92,31 @@ def train(
     recipe: str | None,
     config: Path | None,
     data_root: Path | None,
+    seeds: tuple[int, ...] | None,
+    jobs: int | None,
     threads: int | None,
     offline: bool,
     settings: tuple[str, ...],
     out: Path | None,
     as_json: bool,
     **chosen: Any,
-) -> None:
+) -> int:
     """Cluster images: pretrain an autoencoder, place the centers, cluster.
 
     Settings lie one over the other: recipe, configuration file, named parts and options, --set. What a part can be
     set to: `decda show head idec`. The run's folder holds the labels, the model and all that is needed to repeat it.
+    With --seeds it holds such a folder for each seed, and their mean and standard deviation.
     """
+    if seeds is not None and chosen["seed"] is not None:
+        raise click.UsageError("--seed names one seed and --seeds several. Leave one of them out.")
+    if seeds is None and jobs is not None:
+        raise click.UsageError("--jobs says how many of several seeds run at once. Name them, as --seeds 0-4.")
+    keep_freed_memory()  # before a part that is read imports torch
     from decda.core.composition import compose
     from decda.core.rundir import refuse_existing
 
     if out is not None:
         refuse_existing(out)
-    from decda.console import ProgressDisplay, print_result
     from decda.core.registry import Registry
 
     # Whatever a part prints goes to stderr: stdout holds the result alone.
@@ -106,16 +127,48 @@ def train(
 
         import torch
 
-        from decda.core.experiment import run
-        from decda.core.files import Files
+        from decda.core.threads import choose_threads
 
-        if threads is not None:
-            torch.set_num_threads(threads)
-        with ProgressDisplay(run_config) as display:
-            files = Files(data_root, offline=offline or None, notify=display)
-            result = run(run_config, registry, files, out=out, notify=display)
+        torch.set_num_threads(choose_threads(threads))
+        where = {"data_root": data_root, "offline": offline or None}
+        if seeds is None:
+            done, code = _train_one(run_config, registry, where, out), 0
+        else:
+            done = _train_seeds(run_config, registry, where, out, seeds, jobs, threads)
+            code = done.exit_code
+    click.echo(json.dumps(done.as_mapping()) if as_json else str(done.path))
+    return code
+
+
+def _train_one(config: Any, registry: Any, where: Mapping[str, Any], out: Path | None) -> Any:
+    from decda.console import ProgressDisplay, print_result
+    from decda.core.experiment import run
+    from decda.core.files import Files
+
+    with ProgressDisplay(config) as display:
+        result = run(config, registry, Files(**where, notify=display), out=out, notify=display)
     print_result(result.as_mapping(), result.labels.bincount(minlength=result.config.n_clusters or 0).tolist())
-    click.echo(json.dumps(result.as_mapping()) if as_json else str(result.path))
+    return result
+
+
+def _train_seeds(
+    config: Any,
+    registry: Any,
+    where: Mapping[str, Any],
+    out: Path | None,
+    seeds: tuple[int, ...],
+    jobs: int | None,
+    threads: int | None,
+) -> Any:
+    from decda.console import SeedsDisplay, print_series
+    from decda.core.files import Files
+    from decda.core.series import run_seeds
+
+    with SeedsDisplay(config, seeds) as display:
+        files = Files(**where, notify=display.download)
+        series = run_seeds(config, registry, files, seeds, out=out, at_once=jobs, threads=threads, notify=display)
+    print_series(series)
+    return series
 
 
 @cli.command("list-components")

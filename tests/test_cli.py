@@ -1,6 +1,8 @@
 """The command line, as its users meet it."""
 
 import json
+import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 import decda as package
 from decda.core.discovery import KINDS
 from tests.conftest import SHORT, Cli
+from tests.core.test_pool import EQUAL, install_moods
 
 FEW = tuple(word for setting in SHORT for word in ("--set", setting))
 
@@ -65,6 +68,11 @@ def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) 
         (("train", "--config", "missing.toml"), 2, ["missing.toml cannot be read"]),
         (("train", "--out", "."), 2, ["exists already"]),
         (("train", "--epochs", "3"), 2, ["--epochs"]),
+        (("train", "--seeds", "4-0"), 2, ["--seeds", "4-0 runs backwards", "Write 0-4"]),
+        (("train", "--seeds", ""), 2, ["a seed is missing"]),
+        (("train", "--seeds", "0-4", "--seed", "1"), 2, ["--seed names one seed", "Leave one of them out"]),
+        (("train", "--jobs", "2"), 2, ["--jobs", "--seeds 0-4"]),
+        (("train", "--seeds", "0-1", "--n-clusters", "1798"), 2, ["at most the number of images, 1797; it is 1798"]),
         (("trian",), 2, ["trian"]),
         (("show", "head", "idecc"), 2, ["Unknown head 'idecc'"]),
         (("show", "head"), 2, ["Name the head"]),
@@ -88,6 +96,84 @@ def test_mistakes_end_in_a_message_and_a_code(
     for piece in pieces:
         assert piece in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_several_seeds(decda: Cli, tmp_path: Path) -> None:
+    """`--seeds` gives each seed the run it has alone, byte for byte, and one object with all of them and their mean."""
+    done = decda("train", *FEW, "--encoder", "fc", "--seeds", "2,0", "--json", "--out", "all")
+    assert done.returncode == 0, done.stderr
+    alone = decda("train", *FEW, "--encoder", "fc", "--seed", "2", "--threads", "1", "--json", "--out", "alone")
+    for name in EQUAL:
+        assert (tmp_path / "all" / "seed-2" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+    threads = [
+        json.loads((tmp_path / run / "provenance.json").read_text())["threads"] for run in ("all/seed-2", "alone")
+    ]
+    assert threads == [1, 1]
+    summary, single = json.loads(done.stdout), json.loads(alone.stdout)
+    assert list(summary) == ["schema_version", "runs", "mean", "std"]
+    assert summary == json.loads((tmp_path / "all" / "summary.json").read_text())
+    assert [run["run"] for run in summary["runs"]] == ["all/seed-0", "all/seed-2"]
+    assert {**summary["runs"][1], "run": "alone", "seconds": single["seconds"]} == single
+    assert summary["mean"]["nmi"] == sum(run["nmi"] for run in summary["runs"]) / 2
+    assert "seed 2: cluster completed after 4 iterations" in done.stderr
+    assert re.search(r"mean +\d.\d{4}", done.stderr)
+    assert "\x1b" not in done.stderr
+
+
+def test_a_seed_that_fails_beside_others(decda: Cli, tmp_path: Path) -> None:
+    """The others finish, the table and the object tell which failed and why; what parts print stays off stdout."""
+    site = install_moods(tmp_path / "site")
+    words = ("train", *FEW, "--encoder", "fc", "--head", "moody", "--seeds", "0-1", "--json", "--out", "all")
+    done = decda(*words, PYTHONPATH=str(site))
+    assert done.returncode == 4, done.stderr
+    summary = json.loads(done.stdout)
+    assert [run["seed"] for run in summary["runs"]] == [0]
+    assert summary["failed"] == [{"seed": 1, "error": "Not this one."}]
+    assert summary["std"]["acc"] is None
+    assert re.search(r"1 +failed", done.stderr)
+    assert "Error: seed 1: Not this one." in done.stderr
+    assert "noise" in done.stderr
+    assert "deep noise" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def seed_processes(parent: int) -> list[int]:
+    """The processes a parent has for its seeds; that which tracks resources leaves by itself, a little later."""
+    words = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
+    rows = [line.split(None, 2) for line in subprocess.check_output(words, text=True).splitlines()]
+    return [int(pid) for pid, its_parent, args in rows if int(its_parent) == parent and "spawn_main" in args]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.parametrize("whole_group", [False, True], ids=["SIGTERM to the parent", "Ctrl-C"])
+def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
+    """Ctrl-C, which reaches every process, or SIGTERM to the parent alone: code 130, no process left, folders stay."""
+    words = ("train", "--encoder", "fc", "--out", "all", "--set", "train.pretrain_epochs=100000", *FEW[:2])
+    run = subprocess.Popen(
+        [sys.executable, "-m", "decda", *words, "--seeds=0-1", "--jobs=2"],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    logs = [tmp_path / "all" / f"seed-{seed}" / "log.csv" for seed in (0, 1)]
+    try:
+        while not all(log.exists() and log.read_text().count("\n") > 2 for log in logs):
+            assert run.poll() is None
+            time.sleep(0.05)
+        processes = seed_processes(run.pid)
+        assert len(processes) == 2
+        if whole_group:
+            os.killpg(run.pid, signal.SIGINT)
+        else:
+            run.send_signal(signal.SIGTERM)
+        out, err = run.communicate(timeout=30)
+    finally:
+        run.kill()
+    assert (run.returncode, out) == (130, "")
+    assert "Interrupted" in err
+    assert "Traceback" not in err
+    for process in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process, 0)
+    assert all((log.parent / "config.toml").is_file() for log in logs)
 
 
 def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:

@@ -2,16 +2,17 @@
 
 import io
 import re
+from pathlib import Path
 
 import pytest
 import torch
 from rich.console import Console
 
-from decda import console
-from decda.console import ProgressDisplay
+from decda.console import ProgressDisplay, SeedsDisplay, print_series, progress
 from decda.core.composition import compose
-from decda.core.events import Batch, Downloading, Event, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
+from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
 from decda.core.registry import Registry
+from decda.core.seeds import Failed, Finished, Series
 
 LABELS = torch.zeros(3, dtype=torch.int64)
 STORY: list[Event] = [
@@ -34,7 +35,7 @@ def test_a_pipe_gets_plain_lines(
     registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Off a terminal each thing is a plain line on stderr, without control codes, and stdout stays empty."""
-    monkeypatch.setattr(console, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
     with ProgressDisplay(compose(registry)) as display:
         for event in STORY:
             display(event)
@@ -66,7 +67,7 @@ def test_short_epochs_are_told_by_their_end(
 ) -> None:
     """Batches are told only where an epoch takes long; else the end of the epoch is, which tells the loss."""
     clock = [0.0]
-    monkeypatch.setattr(console.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with ProgressDisplay(compose(registry)) as display:
         display(PhaseStarted("pretrain", 9))
         for epoch in range(1, 9):
@@ -84,20 +85,209 @@ def test_short_epochs_are_told_by_their_end(
     assert long.splitlines() == [f"pretrain epoch 9, batch {batch}/3" for batch in (1, 3)]
 
 
+def terminal(height: int = 40) -> Console:
+    return Console(width=140, height=height, force_terminal=True, file=io.StringIO())
+
+
+def shown(display: ProgressDisplay | SeedsDisplay) -> str:
+    """What the terminal shows at this moment."""
+    drawn = io.StringIO()
+    Console(width=140, file=drawn).print(display.screen.progress.get_renderable())
+    return drawn.getvalue()
+
+
 def test_a_terminal_gets_a_live_display(registry: Registry) -> None:
     """On a terminal: a bar for each phase, with loss, share of changed labels and the scores there are."""
-    display = ProgressDisplay(compose(registry))
-    display.console = Console(width=140, force_terminal=True, stderr=True)
-    display.live = True
-    display.progress.live.console = display.console
-    display.progress.disable = False
-    with display:
+    with ProgressDisplay(compose(registry), terminal()) as display:
         for event in STORY:
             display(event)
-        shown = io.StringIO()
-        Console(width=140, file=shown).print(display.progress.get_renderable())
-    text = shown.getvalue()
+        text = shown(display)
     for pattern in (r"download .* 2/4 MB", r"pretrain .* 5/5 ", r"centers .* 1/1 ", r"cluster .* 60/60 .*ACC 0.500"):
         assert re.search(pattern, text), (pattern, text)
     assert "changed 25.00%" in text
     assert "NMI" not in text
+
+
+class Loss:
+    """A loss that counts how often it is read, as from a GPU that must be waited for."""
+
+    reads = 0
+
+    def __float__(self) -> float:
+        Loss.reads += 1
+        return 0.125
+
+
+def test_a_quick_step_is_not_held_up(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many descents there are, ten times a second one is shown; the last of a phase always is."""
+    clock = [50.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with ProgressDisplay(compose(registry), terminal()) as display:
+        updates = []
+        update = display.screen.progress.update
+        monkeypatch.setattr(
+            display.screen.progress, "update", lambda *a, **words: (updates.append(words), update(*a, **words))
+        )
+        display(PhaseStarted("pretrain", 5000))
+        for epoch in range(1, 5001):
+            clock[0] += 0.0001
+            display(Batch("pretrain", 1, 1))
+            clock[0] += 0.0001
+            display(Progress("pretrain", epoch, 5000, {"reconstruction": Loss()}))  # type: ignore[dict-item]
+        assert 9 <= len(updates) <= 12
+        assert Loss.reads <= 12
+        display(PhaseEnded("pretrain", 5000, "completed"))
+        assert re.search(r"pretrain .* 5000/5000 .*loss 0.125", shown(display))
+        display(PhaseStarted("cluster", 900))
+        updates.clear()
+        for step in range(1, 901):
+            display(Progress("cluster", step, 900, {}))
+        assert len(updates) == 1
+        display(PhaseEnded("cluster", 900, "completed"))
+        assert "900/900" in shown(display)
+
+
+def test_a_loss_that_came_too_soon_is_shown_with_the_next_batch(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the end of an epoch follows its last batch at once, its loss comes with the next batch that is shown."""
+    clock = [50.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with ProgressDisplay(compose(registry), terminal()) as display:
+        display(PhaseStarted("pretrain", 5))
+        display(Batch("pretrain", 2, 2))
+        display(Progress("pretrain", 1, 5, {"reconstruction": torch.tensor(0.5)}))
+        assert "loss" not in shown(display)
+        clock[0] += 1
+        display(Batch("pretrain", 1, 2))
+        assert re.search(r"pretrain .* 2/5 .*loss 0.5", shown(display))
+
+
+def test_a_last_loss_is_told_at_the_end_of_a_phase(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    """Off a terminal too, the line that ends a phase tells the loss of its last epoch."""
+    with ProgressDisplay(compose(registry)) as display:
+        display(PhaseStarted("pretrain", 2))
+        for epoch, loss in ((1, 0.5), (2, 0.25)):
+            display(Progress("pretrain", epoch, 2, {"reconstruction": torch.tensor(loss)}))
+        display(PhaseEnded("pretrain", 2, "completed"))
+    assert re.search(r"pretrain completed after 2 epochs, .* s  loss 0.25\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (
+            FellBack("graph", "encoder", "RuntimeError: no"),
+            "The step could not be captured as a CUDA graph (encoder 'conv': RuntimeError: no). Going on plain.",
+        ),
+        (
+            FellBack("compiled", None, "TypeError: [red]"),
+            "The step could not be compiled (TypeError: [red]). Going on plain.",
+        ),
+    ],
+)
+def test_a_step_that_fell_back_is_told(
+    registry: Registry, capsys: pytest.CaptureFixture[str], event: FellBack, words: str
+) -> None:
+    """One line names the way that failed, the part and the reason, on a terminal and off it."""
+    with ProgressDisplay(compose(registry)) as display:
+        display(event)
+    assert capsys.readouterr().err.splitlines()[1:] == [words]
+    screen = terminal()
+    with ProgressDisplay(compose(registry), screen) as display:
+        display(PhaseStarted("pretrain", 2))
+        display(event)
+    assert words in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen.file.getvalue())  # type: ignore[attr-defined]
+
+
+def finished(seed: int, acc: float | None, iterations: int = 60) -> Finished:
+    scores = {"acc": acc, "nmi": acc, "ari": acc}
+    result = {"seed": seed, "n_samples": 3, "n_clusters": 2, **scores, "seconds": {"total": 12.25}, "baseline": scores}
+    return Finished(seed, result, [1, 2])
+
+
+def test_several_seeds_get_a_line_each(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a terminal each seed has one line, from waiting to its outcome, by its own phase and figures."""
+    monkeypatch.setattr(progress, "LIVE_SECONDS", 0.0)
+    with SeedsDisplay(compose(registry), [3, 8, 10, 11], terminal()) as display:
+        for event in STORY[2:5]:
+            display(3, event)
+        for event in STORY[2:]:
+            display(8, event)
+        display(10, Failed(10, "Out of [red]luck[/red]."))
+        lines = shown(display).splitlines()
+        assert [line[:15].rstrip() for line in lines] == [
+            "seed  3  pretra"[:15],
+            "seed  8  cluste"[:15],
+            "seed 10  failed",
+            "seed 11  waitin",
+        ]
+        assert "1/5" in lines[0]
+        assert "loss 0.25" in lines[0]
+        assert "60/60" in lines[1]
+        assert "Out of [red]luck[/red]." in lines[2]
+        display(8, finished(8, 0.75))
+        assert re.search(r"seed  8  done .*60/60 .*ACC 0.750", shown(display))
+
+
+def test_more_seeds_than_lines(registry: Registry) -> None:
+    """Where the terminal is too low for all, those that run have a line, and one tells how many are done."""
+    with SeedsDisplay(compose(registry), range(100), terminal(height=24)) as display:
+        for seed in (0, 1, 2):
+            display(seed, PhaseStarted("pretrain", 5))
+        display(1, finished(1, 0.5))
+        display(2, Failed(2, "no"))
+        text = shown(display)
+    assert re.search(r"seeds .* 2/100", text)
+    assert re.findall(r"seed +(\d+) ", text) == ["0"]
+
+
+def test_several_seeds_off_a_terminal(
+    registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Plain lines begin with the seed, come every few seconds in all, and tell each outcome."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    with SeedsDisplay(compose(registry), [3, 10]) as display:
+        display.download(Downloading("x.gz", 1_000_000, None))
+        for seed in (3, 10):
+            display(seed, PhaseStarted("cluster", 1000))
+        for step in range(1, 101):
+            clock[0] += 0.2
+            display(3, Progress("cluster", step, 1000, {}))
+            display(10, Progress("cluster", step, 1000, {}))
+        display(3, finished(3, None))
+        display(10, Failed(10, "It diverged."))
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "digits · conv · idec · shift · seeds 3,10"
+    assert lines[1] == "download x.gz  1.0 MB"
+    passing = [line for line in lines if "iteration" in line]
+    assert 3 <= len(passing) <= 4  # in twenty seconds
+    assert all(re.match(r"seed (3|10): cluster iteration \d+/1000 ", line) for line in passing)
+    assert lines[-2:] == ["seed 3: finished, 12.2 s", "seed 10: failed: It diverged."]
+
+
+def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A row for each seed, mean and sample standard deviation, and what failed, each message once."""
+    failed = [Failed(2, "No [red]luck[/red]."), Failed(3, "No [red]luck[/red]."), Failed(9, "Killed.")]
+    series = Series(tmp_path, [finished(0, 0.5), finished(1, 1.0)], failed, {0: 60, 1: 90})
+    print_series(series)
+    out, err = capsys.readouterr()
+    assert out == ""
+    rows = [line.strip("│ ").split() for line in err.splitlines()]
+    assert ["0", "0.5000", "0.5000", "0.5000", "0.5000", "60", "12.2"] in rows
+    assert ["mean", "0.7500", "0.7500", "0.7500", "0.7500", "75.0", "12.2"] in rows
+    assert ["std", "0.3536", "0.3536", "0.3536", "0.3536", "21.2", "0.0"] in rows
+    assert ["9", "failed"] in rows
+    assert err.splitlines()[-2:] == ["Error: seeds 2-3: No [red]luck[/red].", "Error: seed 9: Killed."]
+
+
+def test_the_table_holds_what_there_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Without classes there are no columns of scores, without a finished run no table."""
+    print_series(Series(tmp_path, [finished(4, None)], [], {4: 60}))
+    err = capsys.readouterr().err
+    assert "ACC" not in err
+    assert "mean" not in err
+    assert re.search(r"4 +60 +12.2", err)
+    print_series(Series(tmp_path, [], [Failed(1, "No.")], {}))
+    assert capsys.readouterr().err == "Error: seed 1: No.\n"

@@ -28,7 +28,7 @@ from decda.core.metrics import scores
 from decda.core.precision import check_precision
 from decda.core.registry import Component, Registry
 from decda.core.rundir import RunDir, read_run, read_weights, refuse_existing
-from decda.core.step import resolve_way
+from decda.core.step import Way, resolve_way
 from decda.core.trainer import Trainer, ignore
 
 SCHEMA_VERSION = 1
@@ -116,15 +116,10 @@ def running(
     """The same as `run`, in steps of a descent or so each, so that several runs can go on in turns."""
     if out is not None:
         refuse_existing(out)
-    device = resolve_device(config.device)
-    way = resolve_way(config.train.step, device)
-    check_precision(config.train.precision, device)
-    images = load_images(config, registry, files)
+    ready = prepare(config, registry, files)
+    config, images, model, device = ready.config, ready.images, ready.model, ready.device
     classes = None if images.y is None else images.y.numpy()
-    config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
-    model = build_model(config, registry, tuple(images.x.shape[1:]))
-    check_model(model, config, registry, images)
-    provenance = _provenance(config, registry, images, device) | {"step": way}
+    provenance = _provenance(config, registry, images, device) | {"step": ready.way}
 
     folder = RunDir.create(out, f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}")
     folder.write_config(config)
@@ -164,6 +159,33 @@ def running(
     provenance |= {"status": "finished", "finished": _now(), "seconds": listener.seconds, "step": trainer.way}
     folder.write_json("provenance.json", provenance)
     return Result(folder.path, config, labels, confidence, metrics, listener.baseline, listener.seconds)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its first epoch: found, built and tried, with nothing written yet."""
+
+    config: RunConfig
+    images: ImageSet
+    model: Model
+    device: torch.device
+    way: Way
+
+
+def prepare(config: RunConfig, registry: Registry, files: Files) -> Prepared:
+    """Load the images, build the parts and try them: what does not fit is found here, before there is a folder.
+
+    Raises:
+        DecdaError: something does not fit.
+    """
+    device = resolve_device(config.device)
+    way = resolve_way(config.train.step, device)
+    check_precision(config.train.precision, device)
+    images = load_images(config, registry, files)
+    config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
+    model = build_model(config, registry, tuple(images.x.shape[1:]))
+    check_model(model, config, registry, images)
+    return Prepared(config, images, model, device, way)
 
 
 def load_run(path: Path, registry: Registry) -> tuple[RunConfig, Model]:

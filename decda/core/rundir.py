@@ -40,27 +40,7 @@ class RunDir:
         Raises:
             ConfigError: `out` exists, or the folder cannot be made.
         """
-        name = re.sub(r"[^\w.-]+", "-", name).strip(".-")  # a part's name may hold a slash
-        try:
-            if out is not None:
-                refuse_existing(out)
-                out.parent.mkdir(parents=True, exist_ok=True)
-                out.mkdir()
-                return cls(out)
-            parent.mkdir(parents=True, exist_ok=True)
-            number = 1
-            while True:
-                path = parent / f"{name}-{number}"
-                try:
-                    path.mkdir()  # atomic: of two runs that start at once, one takes the next number
-                    return cls(path)
-                except FileExistsError:
-                    number += 1
-        except OSError as error:
-            raise ConfigError(
-                f"The folder of the run, {error.filename or out or parent}, cannot be made: {error.strerror or error}. "
-                "Name another with --out."
-            ) from error
+        return cls(new_folder(out, name, parent))
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
@@ -129,6 +109,35 @@ class RunDir:
         ]
         with open(self.path / "log.csv", "a", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerow(row)
+
+
+def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path:
+    """Make a folder: `out`, which must not exist, or `parent/name-1`, `-2`, ... whichever is free.
+
+    Raises:
+        ConfigError: `out` exists, or the folder cannot be made.
+    """
+    name = re.sub(r"[^\w.-]+", "-", name).strip(".-")  # a part's name may hold a slash
+    try:
+        if out is not None:
+            refuse_existing(out)
+            out.parent.mkdir(parents=True, exist_ok=True)
+            out.mkdir()
+            return out
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = parent / f"{name}-{number}"
+            try:
+                path.mkdir()  # atomic: of two runs that start at once, one takes the next number
+                return path
+            except FileExistsError:
+                number += 1
+    except OSError as error:
+        raise ConfigError(
+            f"The folder of the run, {error.filename or out or parent}, cannot be made: {error.strerror or error}. "
+            "Name another with --out."
+        ) from error
 
 
 def refuse_existing(out: Path) -> None:

@@ -1,5 +1,6 @@
 """Memory that is freed and wanted again."""
 
+import os
 import subprocess
 import sys
 
@@ -35,5 +36,7 @@ def test_maps_are_not_given_back() -> None:
 
 def test_other_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without glibc nothing is changed."""
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
     assert not allocator.keep_freed_memory()
+    assert "THP_MEM_ALLOC_ENABLE" not in os.environ

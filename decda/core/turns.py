@@ -1,0 +1,55 @@
+"""Several runs in one process, in turns of a descent each."""
+
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+from decda.core.experiment import Result
+from decda.core.seeds import Failed, Finished, Notify
+
+Steps = Generator[None, None, Result]
+
+
+def take_turns(
+    seeds: Iterable[int],
+    start: Callable[[int], Steps],
+    notify: Notify,
+    *,
+    at_once: int,
+    contexts: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> None:
+    """Run several seeds in turns until each is done; one that fails does not stop the others.
+
+    On a GPU that works much off while Python still prepares the next call, small runs fill the gaps of one another.
+
+    Args:
+        seeds: in the order they start.
+        start: makes the steps of a run, as `running` does; nothing has happened when it returns.
+        notify: gets the outcome of each seed as it is done; events come from the runs themselves.
+        at_once: runs at once; the next starts when one is done.
+        contexts: makes what all turns of one run are taken in, entered anew for each turn: a CUDA stream of its own.
+    """
+    waiting = deque(seeds)
+    turns: deque[tuple[int, Steps, AbstractContextManager[object]]] = deque()
+    while waiting or turns:
+        while waiting and len(turns) < at_once:
+            seed = waiting.popleft()
+            turns.append((seed, start(seed), contexts()))
+        seed, steps, context = turns.popleft()
+        try:
+            with context:
+                next(steps)
+        except StopIteration as stop:
+            notify(seed, Finished.of(seed, stop.value))
+        except Exception as error:
+            notify(seed, Failed.of(seed, error))
+        else:
+            turns.append((seed, steps, context))
+
+
+def streams() -> AbstractContextManager[object]:
+    """A CUDA stream of its own, so that the GPU may work on several runs at once."""
+    stream: AbstractContextManager[object] = torch.cuda.stream(torch.cuda.Stream())
+    return stream
