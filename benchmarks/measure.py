@@ -15,8 +15,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from decda.core.allocator import keep_freed_memory
+from decda.core.threads import spin_briefly
 
-keep_freed_memory()  # as `decda train` does, before torch is loaded
+spin_briefly()  # both as `decda train` does, before torch is loaded
+keep_freed_memory()
 
 import torch
 

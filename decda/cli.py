@@ -111,7 +111,10 @@ def train(
         raise click.UsageError("--seed names one seed and --seeds several. Leave one of them out.")
     if seeds is None and jobs is not None:
         raise click.UsageError("--jobs says how many of several seeds run at once. Name them, as --seeds 0-4.")
-    keep_freed_memory()  # before a part that is read imports torch
+    from decda.core.threads import choose_threads, spin_briefly
+
+    spin_briefly()  # both before a part that is read imports torch
+    keep_freed_memory()
     from decda.core.composition import compose
     from decda.core.rundir import refuse_existing
 
@@ -126,8 +129,6 @@ def train(
         run_config = compose(registry, recipe=recipe, config=config, parts=chosen, settings=settings, **options)
 
         import torch
-
-        from decda.core.threads import choose_threads
 
         torch.set_num_threads(choose_threads(threads))
         where = {"data_root": data_root, "offline": offline or None}

@@ -132,8 +132,8 @@ def test_a_seed_that_fails_beside_others(decda: Cli, tmp_path: Path) -> None:
     assert summary["std"]["acc"] is None
     assert re.search(r"1 +failed", done.stderr)
     assert "Error: seed 1: Not this one." in done.stderr
-    assert "noise" in done.stderr
-    assert "deep noise" in done.stderr
+    assert "seed 0: noise\n" in done.stderr
+    assert "seed 1: half a line\n" in done.stderr
     assert "Traceback" not in done.stderr
 
 

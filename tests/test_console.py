@@ -12,7 +12,7 @@ from decda.console import ProgressDisplay, SeedsDisplay, print_series, progress
 from decda.core.composition import compose
 from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Series
+from decda.core.seeds import Failed, Finished, Said, Series
 
 LABELS = torch.zeros(3, dtype=torch.int64)
 STORY: list[Event] = [
@@ -230,6 +230,16 @@ def test_several_seeds_get_a_line_each(registry: Registry, monkeypatch: pytest.M
         assert re.search(r"seed  8  done .*60/60 .*ACC 0.750", shown(display))
 
 
+def test_a_long_message_leaves_the_other_columns(registry: Registry) -> None:
+    """On a narrow terminal the notes are cut, not the bar, and no line is broken in two."""
+    with SeedsDisplay(compose(registry), [0, 1], terminal()) as display:
+        display(0, Failed(0, "It was " + "very " * 50 + "bad."))
+        lines = shown(display).splitlines()
+    assert len(lines) == 2
+    assert re.match(r"seed 0  failed  ", lines[0])
+    assert re.match(r"seed 1  waiting ", lines[1])
+
+
 def test_more_seeds_than_lines(registry: Registry) -> None:
     """Where the terminal is too low for all, those that run have a line, and one tells how many are done."""
     with SeedsDisplay(compose(registry), range(100), terminal(height=24)) as display:
@@ -248,23 +258,24 @@ def test_several_seeds_off_a_terminal(
     """Plain lines begin with the seed, come every few seconds in all, and tell each outcome."""
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
-    with SeedsDisplay(compose(registry), [3, 10]) as display:
+    with SeedsDisplay(compose(registry), [3, 1000]) as display:
         display.download(Downloading("x.gz", 1_000_000, None))
-        for seed in (3, 10):
+        for seed in (3, 1000):
             display(seed, PhaseStarted("cluster", 1000))
         for step in range(1, 101):
             clock[0] += 0.2
             display(3, Progress("cluster", step, 1000, {}))
-            display(10, Progress("cluster", step, 1000, {}))
+            display(1000, Progress("cluster", step, 1000, {}))
         display(3, finished(3, None))
-        display(10, Failed(10, "It diverged."))
+        display(1000, Said("a [red] line"))
+        display(1000, Failed(1000, "It diverged."))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "digits · conv · idec · shift · seeds 3,10"
+    assert lines[0] == "digits · conv · idec · shift · seeds 3,1000"
     assert lines[1] == "download x.gz  1.0 MB"
     passing = [line for line in lines if "iteration" in line]
     assert 3 <= len(passing) <= 4  # in twenty seconds
-    assert all(re.match(r"seed (3|10): cluster iteration \d+/1000 ", line) for line in passing)
-    assert lines[-2:] == ["seed 3: finished, 12.2 s", "seed 10: failed: It diverged."]
+    assert all(re.match(r"seed (3|1000): cluster iteration \d+/1000 ", line) for line in passing)
+    assert lines[-3:] == ["seed 3: finished, 12.2 s", "seed 1000: a [red] line", "seed 1000: failed: It diverged."]
 
 
 def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 
 import click
 from rich.console import Console
@@ -13,7 +12,7 @@ from rich.text import Text
 from decda.core.config import RunConfig
 from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Refreshed, Scored
 from decda.core.events import Progress as Advance
-from decda.core.seeds import Failed, Finished, Outcome, name_seeds
+from decda.core.seeds import Failed, Finished, Outcome, Said, Told, name_seeds
 
 LIVE_SECONDS = 0.1
 """Between two updates of a run's line: the terminal is drawn no oftener."""
@@ -21,6 +20,7 @@ PLAIN_SECONDS = 5.0
 """Between two plain lines, of all runs together."""
 UNITS = {"pretrain": "epoch", "cluster": "iteration"}
 TITLES = {"pretrain": "pretrain", "init_centers": "centers", "cluster": "cluster"}
+ALL, WAITING = "seeds", "waiting "
 WAYS = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
 
 
@@ -35,9 +35,7 @@ class ProgressDisplay:
         self.screen.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.screen.close()
 
     def __call__(self, event: Event) -> None:
@@ -51,7 +49,7 @@ class SeedsDisplay:
     def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None):
         self.screen = _Screen(f"{_title(config)} · seeds {name_seeds(seeds).replace('_', ',')}", console)
         self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the line of all, the prompt below
-        self.all = self.screen.progress.add_task("seeds", total=len(seeds), notes={}, visible=self.crowded)
+        self.all = self.screen.progress.add_task(ALL, total=len(seeds), notes={}, visible=self.crowded)
         width = len(str(max(seeds)))
         self.runs = {seed: _Run(self.screen, config, f"seed {seed:>{width}}", not self.crowded) for seed in seeds}
 
@@ -59,18 +57,19 @@ class SeedsDisplay:
         self.screen.open()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.screen.close()
 
-    def __call__(self, seed: int, event: Event | Outcome) -> None:
-        """Show an event of that seed, or its end."""
-        if not isinstance(event, Finished | Failed):
-            self.runs[seed](event)
-            return
-        self.runs[seed].end(event, stay=not self.crowded)
-        self.screen.progress.advance(self.all)
+    def __call__(self, seed: int, event: Told) -> None:
+        """Show an event of that seed, a line it wrote, or its end."""
+        run = self.runs[seed]
+        if isinstance(event, Said):
+            self.screen.tell(run.prefix + event.text)
+        elif isinstance(event, Finished | Failed):
+            run.end(event, stay=not self.crowded)
+            self.screen.progress.advance(self.all)
+        else:
+            run(event)
 
     def download(self, event: Event) -> None:
         """Show a download that all seeds wait for."""
@@ -89,8 +88,9 @@ class _Screen:
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             _Count(),
-            TimeRemainingColumn(),
-            _Notes(table_column=Column(no_wrap=True, overflow="ellipsis")),
+            _Left(),
+            _Notes(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),  # it alone gives way
+            expand=True,
             console=self.console,
             disable=not self.live,
         )
@@ -112,9 +112,10 @@ class _Screen:
         """No passing line for a while."""
         self.next_line = time.monotonic() + PLAIN_SECONDS
 
-    def warn(self, text: str) -> None:
+    def tell(self, text: str, style: str = "") -> None:
+        """A line that stays, whenever it comes; above the live ones, where there are."""
         if self.live:
-            self.progress.console.print(Text(text, style="yellow"))  # above the live lines
+            self.progress.console.print(Text(text, style=style), soft_wrap=True)
         else:
             click.echo(text, err=True)
 
@@ -147,7 +148,7 @@ class _Run:
         self.notes: dict[str, str] = {}
         self.task: TaskID | None = None
         if name:
-            self.task = screen.progress.add_task(self._titled("waiting"), total=1, notes={}, visible=waiting)
+            self.task = screen.progress.add_task(self._titled(WAITING), total=1, notes={}, visible=waiting)
         self._phase_start = self._next_update = 0.0
         self._epochs = 0
         self._unshown: Advance | None = None
@@ -177,10 +178,9 @@ class _Run:
             self._end_phase(event)
         elif isinstance(event, FellBack):
             part = f"{event.kind} '{self.config.part(event.kind).short}': " if event.kind else ""
-            self.screen.warn(
-                f"{self._prefix}The step could not be {WAYS.get(event.way, event.way)} ({part}{event.reason}). "
-                "Going on plain."
-            )
+            way = WAYS.get(event.way, event.way)
+            text = f"{self.prefix}The step could not be {way} ({part}{event.reason}). Going on plain."
+            self.screen.tell(text, "yellow")
         elif isinstance(event, Downloading):
             self.screen.download(event)
 
@@ -197,11 +197,12 @@ class _Run:
             self.screen.progress.update(self.task, description=self._titled(word), notes=self.notes, visible=stay)
             self.screen.progress.stop_task(self.task)
         else:
-            self.screen.line(self._prefix + words)
+            self.screen.line(self.prefix + words)
 
     @property
-    def _prefix(self) -> str:
-        return f"{self.name.replace('  ', ' ')}: " if self.name else ""
+    def prefix(self) -> str:
+        """Before a line that is not its own."""
+        return f"{' '.join(self.name.split())}: " if self.name else ""
 
     def _titled(self, word: str) -> str:
         return f"{self.name}  {word:<8}" if self.name else f"{word:<8}"
@@ -226,9 +227,7 @@ class _Run:
             self.screen.progress.update(self.task, completed=completed, notes=self.notes)
         elif now >= self.screen.next_line + PLAIN_SECONDS:
             # The end of an epoch, which tells more, comes first where epochs are short.
-            self.screen.line(
-                f"{self._prefix}{event.phase} epoch {self._epochs + 1}, batch {event.number}/{event.total}"
-            )
+            self.screen.line(f"{self.prefix}{event.phase} epoch {self._epochs + 1}, batch {event.number}/{event.total}")
 
     def _advance(self, phase: str, step: int, total: int) -> None:
         self._epochs, self._unshown = step, None
@@ -239,7 +238,7 @@ class _Run:
         elif step:
             left = (now - self._phase_start) / step * (total - step)
             self.screen.line(
-                f"{self._prefix}{phase} {UNITS[phase]} {step}/{total}  {_joined(self.notes)}  at most {left:.0f} s left"
+                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {_joined(self.notes)}  at most {left:.0f} s left"
             )
 
     def _end_phase(self, event: PhaseEnded) -> None:
@@ -250,7 +249,7 @@ class _Run:
             self.screen.progress.update(self.task, total=steps, completed=steps, notes=dict(self.notes))
         elif not self.screen.live and event.phase in UNITS:
             self.screen.line(
-                f"{self._prefix}{event.phase} {event.reason} after {event.steps} {UNITS[event.phase]}s, "
+                f"{self.prefix}{event.phase} {event.reason} after {event.steps} {UNITS[event.phase]}s, "
                 f"{seconds:.1f} s  {_joined(self.notes)}"
             )
 
@@ -269,11 +268,18 @@ class _Count(ProgressColumn):
     """Steps made, of how many; bytes as megabytes."""
 
     def render(self, task: Task) -> Text:
-        if task.description.endswith("waiting "):
+        if _waits(task):
             return Text()
         scale, unit = (1e6, " MB") if task.description == "download" else (1, "")
         total = "?" if task.total is None else f"{task.total / scale:.0f}"
         return Text(f"{task.completed / scale:.0f}/{total}{unit}")
+
+
+class _Left(TimeRemainingColumn):
+    """Time left, where it can be told: not for all seeds together, several of which end at once."""
+
+    def render(self, task: Task) -> Text:
+        return Text() if _waits(task) or task.description == ALL else super().render(task)
 
 
 class _Notes(ProgressColumn):
@@ -281,6 +287,10 @@ class _Notes(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         return Text(_joined(task.fields.get("notes", {})), style="dim")
+
+
+def _waits(task: Task) -> bool:
+    return task.description.endswith(WAITING)
 
 
 def _title(config: RunConfig) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from decda.core.allocator import keep_freed_memory
 from decda.core.config import RunConfig
 from decda.core.events import Batch, Event, Initialised, Progress, Refreshed
-from decda.core.seeds import Failed, Finished, Notify, Outcome
+from decda.core.seeds import Failed, Finished, Notify, Outcome, Said, Told
 
 EVENT_SECONDS = 0.2
 """Between two events that are for displays alone."""
@@ -57,66 +57,105 @@ def run_pool(jobs: Sequence[Job], notify: Notify, *, at_once: int) -> None:
 
     Args:
         jobs: in the order they start, the seed of each another.
-        notify: gets the events of each seed, and its outcome once its process has ended. Events come without tensors,
-            and those for displays alone a few times a second.
+        notify: gets the events of each seed, the lines its process wrote, and its outcome once that has ended. Events
+            come without tensors, and those for displays alone a few times a second.
         at_once: processes at once.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the processes have ended.
     """
-    waiting, running = deque(jobs), dict[Connection, _Worker]()
+    waiting, running = deque(jobs), list[_Worker]()
     with _Interrupts() as interrupts:
         try:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     with interrupts.held():  # or a process might run on that nobody knows of
-                        worker = _Worker(waiting.popleft())
-                        running[worker.pipe] = worker
-                for pipe in wait(list(running)):
-                    worker = running[pipe]  # type: ignore[index]
-                    try:
-                        told = worker.pipe.recv()
-                    except (EOFError, OSError):  # the process has ended, by its own will or not
-                        del running[worker.pipe]
-                        notify(worker.seed, worker.end())
-                        continue
-                    if isinstance(told, Finished | Failed):
-                        worker.outcome = told
-                    else:
-                        notify(worker.seed, told)
+                        running.append(_Worker(waiting.popleft()))
+                ready = wait([source for worker in running for source in worker.sources])
+                for worker in [worker for worker in running if not worker.sources.isdisjoint(ready)]:
+                    told = worker.hear()
+                    if worker.pipe not in worker.sources:
+                        running.remove(worker)
+                        told += worker.end()
+                    for each in told:
+                        notify(worker.seed, each)
         finally:
             interrupts.holding = True  # a second Ctrl-C leaves no process behind either
-            for worker in running.values():
+            for worker in running:
                 worker.process.terminate()
-            for worker in running.values():
+            for worker in running:
                 worker.end()
 
 
 class _Worker:
-    """A process and what is known of it."""
+    """A process, what it tells through one pipe, and what it writes, which comes through another.
+
+    Lines that several processes wrote to a terminal by themselves would tear up what is displayed there.
+    """
 
     def __init__(self, job: Job):
+        context = get_context("spawn")
         self.seed = job.config.seed
         self.outcome: Outcome | None = None
-        self.pipe, theirs = get_context("spawn").Pipe(duplex=False)
-        self.process: SpawnProcess = get_context("spawn").Process(
-            target=_work, args=(job, theirs), name=f"decda seed {self.seed}"
-        )
+        self.pipe, its_pipe = context.Pipe(duplex=False)
+        self.output, its_output = context.Pipe(duplex=False)
+        self.process: SpawnProcess = context.Process(target=_work, args=(job, its_pipe, its_output))
         # Libraries count threads when they are loaded, which may be before any line of ours runs there.
         with _environment(OMP_NUM_THREADS=str(job.threads)):
             self.process.start()
-        theirs.close()  # so that the pipe ends when the process does
+        its_pipe.close()  # so that the pipes end when the process does
+        its_output.close()
+        self.sources: set[Connection] = {self.pipe, self.output}
+        self._unfinished_line = b""
 
-    def end(self) -> Outcome:
-        """Wait until the process has left; make it leave if it does not."""
-        self.process.join(PATIENCE)
+    def hear(self) -> list[Told]:
+        """What has come meanwhile. `pipe` leaves the sources when the process has ended, by its own will or not."""
+        told = self._read()
+        try:
+            if self.pipe.poll():
+                message = self.pipe.recv()
+                if isinstance(message, Finished | Failed):
+                    self.outcome = message
+                else:
+                    told.append(message)
+        except (EOFError, OSError):
+            self.sources.discard(self.pipe)
+        return told
+
+    def end(self) -> list[Told]:
+        """Wait until the process has left, make it leave if it does not; its last lines and its outcome."""
+        told: list[Told] = []
+        self.sources.discard(self.pipe)
+        deadline = time.monotonic() + PATIENCE
+        while self.process.is_alive() and (left := deadline - time.monotonic()) > 0:
+            # It may still write more than a pipe holds.
+            wait([self.process.sentinel, *self.sources], left)
+            told += self._read()
         if self.process.is_alive():  # a thread of a part, perhaps
             self.process.kill()
-            self.process.join()
-        code = self.process.exitcode
+        self.process.join()
+        while self.output in self.sources and wait([self.output], 0):
+            told += self._read()
+        if self._unfinished_line:
+            told.append(Said(self._unfinished_line.decode(errors="replace")))
+        code = self.process.exitcode or 0
         self.process.close()
         self.pipe.close()
-        return self.outcome or Failed(self.seed, _last_words(self.seed, code or 0))
+        self.output.close()
+        return [*told, self.outcome or Failed(self.seed, _last_words(self.seed, code))]
+
+    def _read(self) -> list[Told]:
+        """Lines it has written meanwhile. `output` leaves the sources when nothing more can come."""
+        try:
+            if self.output not in self.sources or not self.output.poll():
+                return []
+            written = os.read(self.output.fileno(), 65536)
+        except OSError:  # so ends a pipe of Windows
+            written = b""
+        if not written:
+            self.sources.discard(self.output)
+        *lines, self._unfinished_line = (self._unfinished_line + written).replace(b"\r", b"\n").split(b"\n")
+        return [Said(line.decode(errors="replace")) for line in lines if line]
 
 
 def _last_words(seed: int, code: int) -> str:
@@ -127,10 +166,12 @@ def _last_words(seed: int, code: int) -> str:
     return f"The process of seed {seed} was killed by {name}.{hint}"
 
 
-def _work(job: Job, pipe: Connection) -> None:
+def _work(job: Job, pipe: Connection, output: Connection) -> None:
     """What a process does: one run, as if it were alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    os.dup2(2, 1)  # whatever a part prints, from C too: stdout is the parent's, for its result
+    if os.name == "posix":  # where a pipe is a file
+        for number in (1, 2):  # whatever is written, from C too
+            os.dup2(output.fileno(), number)
     keep_freed_memory()
     with contextlib.redirect_stdout(sys.stderr):
         import torch

@@ -66,9 +66,17 @@ class Failed:
         return cls(seed, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
 
 
+@dataclass(frozen=True)
+class Said:
+    """A line that the process of a run wrote, by whichever part of it."""
+
+    text: str
+
+
 Outcome = Finished | Failed
-Notify = Callable[[int, Event | Outcome], None]
-"""A listener to several runs: gets the seed, and each of its events, its outcome last."""
+Told = Event | Said | Outcome
+Notify = Callable[[int, Told], None]
+"""A listener to several runs: gets a seed and what is told of it, its outcome last."""
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,18 @@ from pathlib import Path
 import torch
 
 from decda.core.config import PART_KINDS, RunConfig
-from decda.core.events import Event, PhaseEnded
+from decda.core.events import PhaseEnded
 from decda.core.experiment import prepare, running
 from decda.core.files import Files
 from decda.core.pool import Job, run_pool
 from decda.core.registry import LOCAL, Registry
 from decda.core.rundir import new_folder, refuse_existing
-from decda.core.seeds import Failed, Finished, Notify, Outcome, Series, name_seeds
+from decda.core.seeds import Failed, Finished, Notify, Outcome, Series, Told, name_seeds
 from decda.core.threads import physical_cores
 from decda.core.turns import Steps, streams, take_turns
 
 
-def ignore(seed: int, event: Event | Outcome) -> None:
+def ignore(seed: int, event: Told) -> None:
     """A listener that does not listen."""
 
 
@@ -54,7 +54,7 @@ def run_seeds(
         out: the common folder, which must not exist; by default a new one below `runs/`.
         at_once: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU all.
         threads: of each run on a CPU, 1 by default; beside a GPU this process keeps those it has.
-        notify: gets each event of each seed, and its outcome.
+        notify: gets each event of each seed, what its process wrote, and its outcome.
 
     Returns:
         What they came to; the same stands in `summary.json`.
@@ -71,7 +71,7 @@ def run_seeds(
     outcomes: list[Outcome] = []
     iterations: dict[int, int] = {}
 
-    def listen(seed: int, event: Event | Outcome) -> None:
+    def listen(seed: int, event: Told) -> None:
         if isinstance(event, Finished | Failed):
             outcomes.append(event)
         elif isinstance(event, PhaseEnded) and event.phase == "cluster":

@@ -1,4 +1,4 @@
-"""How many threads a run takes on the CPU."""
+"""How many threads a run takes on the CPU, and how they wait for one another."""
 
 import contextlib
 import io
@@ -9,6 +9,19 @@ import joblib
 
 MOST = 256
 """Threads at most; libraries fail in odd ways far above the number of cores."""
+SPINS = 5000
+"""Looks of a waiting thread before it sleeps: as fast as endless spinning where nobody else computes, and where two
+programs share the cores each takes its share of them, not a fiftieth."""
+
+
+def spin_briefly() -> None:
+    """Have threads of libgomp, which PyTorch computes with on Linux, sleep soon when they wait; before torch is loaded.
+
+    By itself a thread that waits keeps its core busy, and the one it waits for finds none: two runs of two threads on
+    two cores slow each other down twenty- to fiftyfold. What the user says by OMP_WAIT_POLICY or GOMP_SPINCOUNT holds.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
 
 
 def choose_threads(wish: int | None) -> int:

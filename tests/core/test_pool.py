@@ -4,6 +4,7 @@ import os
 import pickle
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import active_children
@@ -16,12 +17,12 @@ import torch
 from decda.core import pool
 from decda.core.composition import compose
 from decda.core.config import RunConfig
-from decda.core.events import Batch, Event, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
+from decda.core.events import Batch, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
 from decda.core.experiment import run
 from decda.core.files import Files
 from decda.core.pool import Job, run_pool, without_tensors
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Outcome
+from decda.core.seeds import Failed, Finished, Said, Told
 from tests.conftest import SHORT
 
 MOODS = '''
@@ -37,7 +38,7 @@ class Moody(DEC):
     def init_centers(self, z, seed):
         print("noise")
         if multiprocessing.parent_process():
-            os.write(1, b"deep noise")
+            os.write(1, b"deep \\xff noise\\rhalf a line")
         if seed == key(1, "centers"):
             raise TrainingDiverged("Not this one.")
         if seed == key(2, "centers"):
@@ -64,12 +65,12 @@ class Story:
     """What was told of each seed."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int, Event | Outcome]] = []
+        self.told: list[tuple[int, Told]] = []
 
-    def __call__(self, seed: int, event: Event | Outcome) -> None:
+    def __call__(self, seed: int, event: Told) -> None:
         self.told.append((seed, event))
 
-    def of(self, seed: int) -> list[Event | Outcome]:
+    def of(self, seed: int) -> list[Told]:
         return [event for told, event in self.told if told == seed]
 
 
@@ -79,6 +80,14 @@ def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(install_moods(tmp_path_factory.mktemp("site"))))
         yield compose(Registry.discover(), parts={"encoder": "fc", "head": "moody"}, settings=SHORT)
+
+
+def endless(job: Job, pipe: Any, output: Any) -> None:
+    """A process that has told its outcome, writes more than a pipe holds, and does not leave."""
+    pipe.send(Failed(job.config.seed, "Told."))
+    pipe.close()
+    os.write(output.fileno(), b"much\n" * 50_000)
+    time.sleep(1000)
 
 
 def job(config: RunConfig, seed: int, folder: Path) -> Job:
@@ -131,6 +140,12 @@ def test_events_come_without_tensors(story: tuple[Path, Story]) -> None:
     assert isinstance(events[-1], Finished)
 
 
+def test_what_a_process_writes_is_told(story: tuple[Path, Story]) -> None:
+    """Lines come with the seed that wrote them, from whichever depth; the head is tried once before it is trained."""
+    lines = [event.text for event in story[1].of(0) if isinstance(event, Said)]
+    assert lines == ["noise", "deep � noise", "half a linenoise", "deep � noise", "half a line"]
+
+
 def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) -> None:
     """An error comes with its message and code; a process that dies without word, with the seed and the signal."""
     ends = {seed: story[1].of(seed)[-1] for seed in range(4)}
@@ -148,7 +163,7 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
     """An interrupt in the middle terminates every process before it goes on its way, and gives the handlers back."""
     started: list[int] = []
 
-    def interrupt(seed: int, event: Event | Outcome) -> None:
+    def interrupt(seed: int, event: Told) -> None:
         if isinstance(event, PhaseStarted):
             started.append(seed)
             signal.raise_signal(signal.SIGTERM)
@@ -160,6 +175,18 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
     assert not active_children()
     assert not (tmp_path / "seed-5").exists()
     assert signal.getsignal(signal.SIGTERM) is former
+
+
+def test_a_process_that_does_not_leave_is_killed(
+    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had told by then counts."""
+    monkeypatch.setattr(pool, "_work", endless)
+    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    story = Story()
+    run_pool([job(moody, 6, tmp_path)], story, at_once=1)
+    assert story.of(6) == [Said("much")] * 50_000 + [Failed(6, "Told.")]
+    assert not active_children()
 
 
 def test_interrupts_wait_while_a_process_starts() -> None:

@@ -57,3 +57,18 @@ def test_counting_is_silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cap
         warnings.simplefilter("error")
         assert physical_cores() >= 1
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("said", "becomes"),
+    [({}, "5000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
+)
+def test_waiting_threads_sleep_soon(said: dict[str, str], becomes: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads that wait spin for a moment only, unless the user says how they are to wait."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    threads.spin_briefly()
+    assert os.environ.get("GOMP_SPINCOUNT") == becomes
