@@ -21,7 +21,7 @@ part() {
     timeout "$limit" "$@" || { echo "FAILED ($?): $*"; failed=1; }
 }
 
-part 60 "$python" benchmarks/parity.py --device "$device" --ways "${WAYS:-graph}" $quick
+part 60 "$python" benchmarks/parity.py --device "$device" $quick
 part 80 "$python" benchmarks/step.py --device "$device" --threads 1 --seconds 1 $quick
 part 25 "$python" benchmarks/augment.py --device "$device" $quick
 part 35 "$python" benchmarks/kmeans.py --device "$device" $quick

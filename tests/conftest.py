@@ -1,6 +1,7 @@
 """What many tests need: the installed parts, small runs, a command line in this process or another."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import torch
 
 from decda.core.registry import Registry
 
+# A script ignores Ctrl-C for what it starts in the background, and processes inherit that; some tests send it to them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 torch.set_num_threads(1)  # equal bytes whatever the machine, and two test processes do not fight for cores
 
 SHORT = (

@@ -15,7 +15,7 @@ from tests.core.test_step import FakeCapture
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "benchmarks"
-TABLES = ("Parity", "One step", "Augment", "k-means", "Whole recipes", "Seeds")
+TABLES = ("Parity", "One step", "Augment", "k-means", "End to end", "Seeds")
 
 
 def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:

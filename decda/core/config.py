@@ -47,7 +47,7 @@ class TrainConfig:
     ] = "auto"
     precision: Annotated[
         Literal["float32", "tf32", "bfloat16"],
-        "in what the networks compute; tf32: CUDA alone; bfloat16: about twice as fast on a CPU that knows it",
+        "in what networks compute; tf32: CUDA alone; bfloat16: 1.7 times as fast on a CPU, .007 less ACC on digits",
     ] = "float32"
 
     def __post_init__(self) -> None:
