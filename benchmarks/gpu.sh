@@ -31,8 +31,8 @@ if [ -n "$data" ]; then
     part 90 "$python" benchmarks/end_to_end.py --recipes $recipes --dataset mnist --device "$device" --set train.precision=tf32
     # A tenth of the protocol: what counts is the ratio of five seeds to one.
     tenth=(--set train.pretrain_epochs=50 --set train.max_iter=2000 --set train.tol=0)
-    part 80 "$python" benchmarks/seeds.py --recipe fcdec-da --dataset mnist --device "$device" "${tenth[@]}"
-    part 90 "$python" benchmarks/seeds.py --recipe convdec-da --dataset mnist --device "$device" "${tenth[@]}"
+    part 80 "$python" benchmarks/seeds.py --recipe fcdec-da --dataset mnist --device "$device" --turns 1 "${tenth[@]}"
+    part 90 "$python" benchmarks/seeds.py --recipe convdec-da --dataset mnist --device "$device" --turns 1 "${tenth[@]}"
 else
     part 60 "$python" benchmarks/end_to_end.py --recipes $recipes --dataset digits --device "$device" $quick
     part 120 "$python" benchmarks/seeds.py --device "$device" $quick
