@@ -1,6 +1,5 @@
 """A function captured as a CUDA graph: recorded once, replayed at the cost of one launch."""
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -25,9 +24,7 @@ class Capture:
         """
         current = torch.cuda.current_stream()
         self.stream.wait_stream(current)
-        with torch.cuda.stream(self.stream), warnings.catch_warnings():
-            # Adam says that it was made to be captured and is not, which is about to change.
-            warnings.filterwarnings("ignore", "This instance was constructed with capturable=True")
+        with torch.cuda.stream(self.stream):
             yield
         current.wait_stream(self.stream)
 

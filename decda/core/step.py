@@ -101,11 +101,12 @@ class Step:
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on where `state_dict` was taken."""
         # A state from another device comes with that device's way of computing; this one's stays.
-        ways = [{name: group.get(name) for name in ("fused", "capturable")} for group in self.optimizer.param_groups]
+        fused = [group.get("fused") for group in self.optimizer.param_groups]
         # Copied: optimizers keep the tensors they are given, and two trainings must not share them.
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # type: ignore[arg-type]
-        for group, way in zip(self.optimizer.param_groups, ways, strict=True):
-            group.update({name: value for name, value in way.items() if name in group})
+        for group, own in zip(self.optimizer.param_groups, fused, strict=True):
+            if "fused" in group:
+                group["fused"] = own
         self.names = list(state["names"])  # type: ignore[call-overload]
         self.totals = state["totals"].clone() if isinstance(state["totals"], Tensor) else None
         self.count = int(state["count"])  # type: ignore[call-overload]

@@ -281,8 +281,7 @@ class Trainer:
             weights += self.head.parameters()
         weights = [weight for weight in weights if weight.requires_grad]
         objective = self._reconstruction if phase == "pretrain" else self._clustering
-        captured = self.way == "graph" and self.device.type == "cuda"
-        optimizer = make_optimizer(weights, *self.config.optimizer(phase), self.device, captured=captured)
+        optimizer = make_optimizer(weights, *self.config.optimizer(phase), self.device)
         return Step(objective, optimizer, self.way, self._tell_fallback)
 
     def _tell_fallback(self, way: Way, error: Exception) -> None:
