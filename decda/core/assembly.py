@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from decda.core.config import PART_KINDS, RunConfig
 from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, ImageSet, as_float
@@ -26,6 +26,10 @@ class Model:
     autoencoder: Autoencoder
     head: ClusteringHead
     augment: Augmentation
+
+    def modules(self) -> dict[str, nn.Module]:
+        """What `model.safetensors` holds, by name."""
+        return {"autoencoder": self.autoencoder, "head": self.head}
 
 
 def components(config: RunConfig, registry: Registry) -> dict[str, Component]:

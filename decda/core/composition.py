@@ -22,6 +22,7 @@ def _options(
     n_clusters: Annotated[int | None, "number of clusters; none: as many as the data set has classes"] = None,
     seed: Annotated[int, "seed of every random draw"] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "where to train"] = "auto",
+    autoencoder: Annotated[Path | None, "pretrained weights to start from: a run's folder or a file of weights"] = None,
 ) -> None:
     """What stands beside the parts; read as a part's parameters are."""
 
@@ -62,7 +63,7 @@ def compose(
         config: a configuration file or a mapping of its shape; it may name the recipe it stands on.
         parts: kind -> name, as `--encoder conv`; naming another part drops the parameters of the former one.
         settings: `"part.parameter=value"`, as `--set`.
-        options: `n_clusters`, `seed`, `device`; None leaves what stands below.
+        options: `n_clusters`, `seed`, `device`, `autoencoder`; None leaves what stands below.
 
     Returns:
         The configuration with every default filled in.

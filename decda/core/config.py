@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -117,6 +118,7 @@ class RunConfig:
         n_clusters: K; None means as many as the data set has classes.
         seed: of every random draw.
         device: where to train; `auto` is a CUDA device if there is one, else the CPU.
+        autoencoder: pretrained weights to start from, a run's folder or a file of weights; None: pretrain.
         recipe: the recipe it was built on, for the record; everything it said stands in the other fields.
     """
 
@@ -128,6 +130,7 @@ class RunConfig:
     n_clusters: int | None = None
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    autoencoder: Path | None = None
     recipe: str | None = field(default=None, compare=False)
 
     def part(self, kind: str) -> PartConfig:
@@ -164,9 +167,8 @@ class RunConfig:
 
     def as_mapping(self) -> dict[str, Any]:
         """In the shape of the configuration file; what is None is left out."""
-        mapping: dict[str, Any] = {
-            name: getattr(self, name) for name in ("n_clusters", "seed", "device") if getattr(self, name) is not None
-        }
+        options = {name: getattr(self, name) for name in ("n_clusters", "seed", "device", "autoencoder")}
+        mapping = _plain({name: value for name, value in options.items() if value is not None})
         for kind in PART_KINDS:
             part = self.part(kind)
             mapping[kind] = {"name": part.name, **_plain(part.parameters)}
@@ -178,6 +180,10 @@ class RunConfig:
         import tomli_w
 
         return tomli_w.dumps(self.as_mapping())
+
+    def sha256(self) -> str:
+        """Of the text of `config.toml`, without where a pretrained autoencoder lies: that does not change the run."""
+        return sha256(replace(self, autoencoder=None).as_toml().encode()).hexdigest()
 
 
 def read_toml(path: Path) -> dict[str, Any]:

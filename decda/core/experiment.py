@@ -1,22 +1,16 @@
 """A whole run: assemble, train, record."""
 
-import hashlib
-import platform
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from decda import __version__
 from decda.core.assembly import Model, build_model, check_model, components, load_images
 from decda.core.blame import culprit
-from decda.core.composition import compose
 from decda.core.config import RunConfig
 from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ConfigError, DecdaError
@@ -26,13 +20,14 @@ from decda.core.functional import kmeans, squared_distances
 from decda.core.keys import key
 from decda.core.metrics import scores
 from decda.core.precision import check_precision
+from decda.core.pretrained import WEIGHTS, find_weights, load_pretrained
+from decda.core.provenance import describe, finish
 from decda.core.registry import Component, Registry
-from decda.core.rundir import RunDir, read_run, read_weights, refuse_existing
+from decda.core.rundir import RunDir, refuse_existing
 from decda.core.step import Way, resolve_way
 from decda.core.trainer import Trainer, ignore
 
 SCHEMA_VERSION = 1
-LIBRARIES = ("torch", "kornia", "numpy", "scikit-learn", "scipy")
 
 
 @dataclass(frozen=True)
@@ -119,7 +114,7 @@ def running(
     ready = prepare(config, registry, files)
     config, images, model, device = ready.config, ready.images, ready.model, ready.device
     classes = None if images.y is None else images.y.numpy()
-    provenance = _provenance(config, registry, images, device) | {"step": ready.way}
+    provenance = describe(config, registry, images, device, config.autoencoder) | {"step": ready.way}
 
     folder = RunDir.create(out, f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}")
     folder.write_config(config)
@@ -127,9 +122,11 @@ def running(
     listener = _Recorder(config, classes, [folder, notify])
     trainer = Trainer(
         images.x, model.autoencoder, model.head, model.augment, config.train,
-        seed=config.seed, device=device, notify=listener,
+        seed=config.seed, device=device, notify=listener, pretrained=config.autoencoder is not None,
     )  # fmt: skip
-    listener.on_pretrained = lambda: folder.write_weights("autoencoder.safetensors", _autoencoder(model))
+    listener.on_pretrained = lambda: folder.write_weights(WEIGHTS, {"autoencoder": model.autoencoder})
+    if config.autoencoder is not None:
+        listener.on_pretrained()
     try:
         yield from trainer.steps()
     except (DecdaError, KeyboardInterrupt):
@@ -142,7 +139,7 @@ def running(
 
     labels, confidence = trainer.labels.cpu(), trainer.confidence.cpu()
     metrics = scores(classes, labels.numpy())
-    folder.write_weights("model.safetensors", _whole(model))
+    folder.write_weights("model.safetensors", model.modules())
     folder.write_labels(labels, confidence, images.names)
     folder.write_json(
         "metrics.json",
@@ -155,9 +152,7 @@ def running(
             **listener.ends,
         },
     )
-    # Of a step that could not be made as asked for, the way it was made.
-    provenance |= {"status": "finished", "finished": _now(), "seconds": listener.seconds, "step": trainer.way}
-    folder.write_json("provenance.json", provenance)
+    folder.write_json("provenance.json", provenance | finish(listener.seconds, trainer.way))
     return Result(folder.path, config, labels, confidence, metrics, listener.baseline, listener.seconds)
 
 
@@ -184,21 +179,13 @@ def prepare(config: RunConfig, registry: Registry, files: Files) -> Prepared:
     images = load_images(config, registry, files)
     config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
     model = build_model(config, registry, tuple(images.x.shape[1:]))
+    if config.autoencoder is not None:
+        # The file itself, whole, so that the saved configuration means it from any folder.
+        weights = find_weights(config.autoencoder).absolute()
+        config = replace(config, autoencoder=weights)
+        load_pretrained(weights, model.autoencoder, config.encoder.short)
     check_model(model, config, registry, images)
     return Prepared(config, images, model, device, way)
-
-
-def load_run(path: Path, registry: Registry) -> tuple[RunConfig, Model]:
-    """A finished run's configuration and its model with the trained weights, from the folder alone.
-
-    Raises:
-        DecdaError: the folder is not a run's, or a part of it is not installed.
-    """
-    mapping, provenance = read_run(path)
-    config = compose(registry, config=mapping)
-    model = build_model(config, registry, tuple(provenance["input_shape"]))
-    read_weights(path / "model.safetensors", _whole(model))
-    return config, model
 
 
 def resolve_device(name: str) -> torch.device:
@@ -240,7 +227,7 @@ class _Recorder:
         self.listeners = listeners
         self.on_pretrained: Callable[[], None] = lambda: None
         self.baseline: dict[str, float | None] = {}
-        self.ends: dict[str, Any] = {}
+        self.ends: dict[str, Any] = {"pretrain_epochs": 0}
         self.seconds: dict[str, float] = {}
         self._start = self._phase_start = time.perf_counter()
 
@@ -271,41 +258,3 @@ class _Recorder:
     def _tell(self, event: Event) -> None:
         for listener in self.listeners:
             listener(event)
-
-
-def _autoencoder(model: Model) -> dict[str, torch.nn.Module]:
-    return {"autoencoder": model.autoencoder}
-
-
-def _whole(model: Model) -> dict[str, torch.nn.Module]:
-    return {"autoencoder": model.autoencoder, "head": model.head}
-
-
-def _provenance(config: RunConfig, registry: Registry, images: ImageSet, device: torch.device) -> dict[str, Any]:
-    parts = {kind: component.entry for kind, component in components(config, registry).items()}
-    digest = hashlib.sha256(f"{images.x.dtype} {tuple(images.x.shape)}".encode())
-    digest.update(images.x.numpy().tobytes())
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "recipe": config.recipe,
-        "parts": {k: {"name": e.name, "package": e.package, "version": e.version} for k, e in parts.items()},
-        "input_shape": list(images.x.shape[1:]),
-        "n_samples": len(images.x),
-        "n_clusters": config.n_clusters,
-        "seed": config.seed,
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
-        "threads": torch.get_num_threads(),
-        "data_sha256": digest.hexdigest(),
-        "versions": {
-            "decda": __version__,
-            "python": platform.python_version(),
-            **{library: version(library) for library in LIBRARIES},
-        },
-        "platform": platform.platform(),
-        "started": _now(),
-        "status": "started",
-    }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -36,6 +36,7 @@ class Job:
     """One run, as its process is told.
 
     Attributes:
+        key: what the listener knows it by.
         config: with the seed.
         out: the run's folder.
         data_root: of its `Files`.
@@ -43,6 +44,7 @@ class Job:
         threads: of PyTorch.
     """
 
+    key: Any
     config: RunConfig
     out: Path
     data_root: Path
@@ -50,21 +52,21 @@ class Job:
     threads: int
 
 
-def run_pool(jobs: Sequence[Job], notify: Notify, *, at_once: int) -> None:
+def run_pool(waiting: deque[Job], notify: Notify, *, at_once: int) -> None:
     """Run each job in a fresh process; one that fails does not stop the others.
 
     A fresh one, for a process that has trained before may compute otherwise than one that has not.
 
     Args:
-        jobs: in the order they start, the seed of each another.
-        notify: gets the events of each seed, the lines its process wrote, and its outcome once that has ended. Events
+        waiting: jobs in the order they start. They leave it as they do, and what `notify` adds meanwhile is run too.
+        notify: gets the events of each run, the lines its process wrote, and its outcome once that has ended. Events
             come without tensors, and those for displays alone a few times a second.
         at_once: processes at once.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the processes have ended.
     """
-    waiting, running = deque(jobs), list[_Worker]()
+    running: list[_Worker] = []
     with _Interrupts() as interrupts:
         try:
             while waiting or running:
@@ -78,7 +80,7 @@ def run_pool(jobs: Sequence[Job], notify: Notify, *, at_once: int) -> None:
                         running.remove(worker)
                         told += worker.end()
                     for each in told:
-                        notify(worker.seed, each)
+                        notify(worker.key, each)
         finally:
             interrupts.holding = True  # a second Ctrl-C leaves no process behind either
             for worker in running:
@@ -95,7 +97,7 @@ class _Worker:
 
     def __init__(self, job: Job):
         context = get_context("spawn")
-        self.seed = job.config.seed
+        self.key, self.seed = job.key, job.config.seed
         self.outcome: Outcome | None = None
         self.pipe, its_pipe = context.Pipe(duplex=False)
         self.output, its_output = context.Pipe(duplex=False)
@@ -188,7 +190,7 @@ def _outcome(job: Job, notify: "_Reporter") -> Outcome:
 
     try:
         files = Files(job.data_root, offline=job.offline, notify=notify)
-        return Finished.of(job.config.seed, run(job.config, Registry.discover(), files, out=job.out, notify=notify))
+        return Finished.of(run(job.config, Registry.discover(), files, out=job.out, notify=notify))
     except Exception as error:
         return Failed.of(job.config.seed, error)
 

@@ -165,16 +165,40 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return read_toml(path / "config.toml"), provenance
 
 
-def read_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
-    """Load a file of `write_weights` into modules of the same shapes, in place.
+def read_weights(path: Path, modules: Mapping[str, nn.Module], owner: str = "this model") -> None:
+    """Load a file of `write_weights` into modules of the same shapes, in place; none is changed if one does not fit.
+
+    Args:
+        path: the file.
+        modules: by the name they were written with; what else the file holds is left alone.
+        owner: what errors call the modules.
 
     Raises:
         DataError: the file is missing or damaged, or belongs to another model.
     """
     try:
         tensors = load_file(path)
-        for prefix, module in modules.items():
-            start = f"{prefix}."
-            module.load_state_dict({n.removeprefix(start): t for n, t in tensors.items() if n.startswith(start)})
-    except (OSError, SafetensorError, RuntimeError) as error:
-        raise DataError(f"The weights {path} cannot be loaded: {error}") from error
+    except (OSError, SafetensorError) as error:
+        raise DataError(f"The weights {path} cannot be read: {error}.") from error
+    states = {
+        prefix: {n.removeprefix(f"{prefix}."): t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
+        for prefix in modules
+    }
+    for prefix, module in modules.items():
+        misfit = _misfit(states[prefix], module)
+        if misfit:
+            raise DataError(f"The weights {path} do not fit {owner}: {misfit}. They belong to another model.")
+    for prefix, module in modules.items():
+        module.load_state_dict(states[prefix])
+
+
+def _misfit(state: Mapping[str, Tensor], module: nn.Module) -> str | None:
+    """The first thing in which a state is not that of the module."""
+    wanted = module.state_dict()
+    for name, tensor in wanted.items():
+        if name not in state:
+            return f"'{name}' is missing"
+        if state[name].shape != tensor.shape:
+            return f"'{name}' has the shape {tuple(state[name].shape)}, {tuple(tensor.shape)} is wanted"
+    extra = state.keys() - wanted.keys()
+    return f"there is no place for '{min(extra)}'" if extra else None

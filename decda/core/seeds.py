@@ -35,10 +35,10 @@ class Finished:
     sizes: Sequence[int]
 
     @classmethod
-    def of(cls, seed: int, result: "Result") -> "Finished":
+    def of(cls, result: "Result") -> "Finished":
         """From the result of a run, without its tensors."""
         sizes = result.labels.bincount(minlength=result.config.n_clusters or 0).tolist()
-        return cls(seed, result.as_mapping(), sizes)
+        return cls(result.config.seed, result.as_mapping(), sizes)
 
 
 @dataclass(frozen=True)
@@ -75,8 +75,8 @@ class Said:
 
 Outcome = Finished | Failed
 Told = Event | Said | Outcome
-Notify = Callable[[int, Told], None]
-"""A listener to several runs: gets a seed and what is told of it, its outcome last."""
+Notify = Callable[[Any, Told], None]
+"""A listener to several runs: gets which run (its seed, or the key it was given) and what is told, its outcome last."""
 
 
 @dataclass(frozen=True)

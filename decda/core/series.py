@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -17,7 +19,7 @@ from decda.core.registry import LOCAL, Registry
 from decda.core.rundir import new_folder, refuse_existing
 from decda.core.seeds import Failed, Finished, Notify, Outcome, Series, Told, name_seeds
 from decda.core.threads import physical_cores
-from decda.core.turns import Steps, streams, take_turns
+from decda.core.turns import Steps, Turn, streams, take_turns
 
 
 def ignore(seed: int, event: Told) -> None:
@@ -82,20 +84,21 @@ def run_seeds(
         path = folder / f"seed-{seed}"
         return running(replace(config, seed=seed), registry, files, out=path, notify=lambda event: listen(seed, event))
 
+    turns = deque(Turn(seed, seed, partial(start, seed)) for seed in seeds)
     if device == "cuda":
-        take_turns(seeds, start, listen, at_once=at_once or len(seeds), contexts=streams)
+        take_turns(turns, listen, at_once=at_once or len(seeds), contexts=streams)
     elif device == "cpu" and not any(config.part(kind).name.startswith(f"{LOCAL}:") for kind in PART_KINDS):
         each = threads or 1
-        jobs = [
-            Job(replace(config, seed=seed), folder / f"seed-{seed}", files.data_root, files.offline, each)
+        jobs = deque(
+            Job(seed, replace(config, seed=seed), folder / f"seed-{seed}", files.data_root, files.offline, each)
             for seed in seeds
-        ]
+        )
         run_pool(jobs, listen, at_once=at_once or max(physical_cores() // each, 1))
     else:
         former = torch.get_num_threads()
         torch.set_num_threads(threads or 1)
         try:
-            take_turns(seeds, start, listen, at_once=1)
+            take_turns(turns, listen, at_once=1)
         finally:
             torch.set_num_threads(former)
 
@@ -106,7 +109,7 @@ def run_seeds(
         [outcome for outcome in outcomes if isinstance(outcome, Failed)],
         iterations,
     )
-    partial = folder / ".summary.json.partial"
-    partial.write_text(json.dumps(series.as_mapping(), indent=2) + "\n", encoding="utf-8", newline="\n")
-    os.replace(partial, folder / "summary.json")
+    unfinished = folder / ".summary.json.partial"
+    unfinished.write_text(json.dumps(series.as_mapping(), indent=2) + "\n", encoding="utf-8", newline="\n")
+    os.replace(unfinished, folder / "summary.json")
     return series

@@ -52,6 +52,7 @@ class Trainer:
         seed: of every draw.
         device: where to train.
         notify: gets each event.
+        pretrained: whether the autoencoder has been pretrained, so that the centers come first.
 
     Raises:
         ConfigError: the device cannot make steps that way, or in that precision.
@@ -72,6 +73,7 @@ class Trainer:
         seed: int,
         device: torch.device | str = "cpu",
         notify: Callable[[Event], None] = ignore,
+        pretrained: bool = False,
     ):
         self.device = torch.device(device)
         self.way = resolve_way(config.step, self.device)
@@ -84,7 +86,7 @@ class Trainer:
         self.seed = seed
         self.notify = notify
         self.batch_size = min(config.batch_size, len(images))
-        self.phase: Phase = "pretrain"
+        self.phase: Phase = "init_centers" if pretrained else "pretrain"
         self.position = 0  # epochs or iterations made in this phase
         self.step: Step | None = None
         self.target = torch.zeros(len(images), len(head.centers), device=self.device)

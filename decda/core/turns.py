@@ -1,8 +1,10 @@
 """Several runs in one process, in turns of a descent each."""
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -12,41 +14,53 @@ from decda.core.seeds import Failed, Finished, Notify
 Steps = Generator[None, None, Result]
 
 
+@dataclass(frozen=True)
+class Turn:
+    """One run that is to go on in turns with others.
+
+    Attributes:
+        key: what the listener knows it by.
+        seed: of the run.
+        start: makes its steps, as `running` does; nothing has happened when it returns.
+    """
+
+    key: Any
+    seed: int
+    start: Callable[[], Steps]
+
+
 def take_turns(
-    seeds: Iterable[int],
-    start: Callable[[int], Steps],
+    waiting: deque[Turn],
     notify: Notify,
     *,
     at_once: int,
     contexts: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> None:
-    """Run several seeds in turns until each is done; one that fails does not stop the others.
+    """Run several runs in turns until each is done; one that fails does not stop the others.
 
     On a GPU that works much off while Python still prepares the next call, small runs fill the gaps of one another.
 
     Args:
-        seeds: in the order they start.
-        start: makes the steps of a run, as `running` does; nothing has happened when it returns.
-        notify: gets the outcome of each seed as it is done; events come from the runs themselves.
+        waiting: runs in the order they start. They leave it as they do, and what `notify` adds meanwhile is run too.
+        notify: gets the outcome of each run as it is done; events come from the runs themselves.
         at_once: runs at once; the next starts when one is done.
         contexts: makes what all turns of one run are taken in, entered anew for each turn: a CUDA stream of its own.
     """
-    waiting = deque(seeds)
-    turns: deque[tuple[int, Steps, AbstractContextManager[object]]] = deque()
+    turns: deque[tuple[Turn, Steps, AbstractContextManager[object]]] = deque()
     while waiting or turns:
         while waiting and len(turns) < at_once:
-            seed = waiting.popleft()
-            turns.append((seed, start(seed), contexts()))
-        seed, steps, context = turns.popleft()
+            turn = waiting.popleft()
+            turns.append((turn, turn.start(), contexts()))
+        turn, steps, context = turns.popleft()
         try:
             with context:
                 next(steps)
         except StopIteration as stop:
-            notify(seed, Finished.of(seed, stop.value))
+            notify(turn.key, Finished.of(stop.value))
         except Exception as error:
-            notify(seed, Failed.of(seed, error))
+            notify(turn.key, Failed.of(turn.seed, error))
         else:
-            turns.append((seed, steps, context))
+            turns.append((turn, steps, context))
 
 
 def streams() -> AbstractContextManager[object]:

@@ -14,7 +14,8 @@ import torch
 from decda.core.composition import compose
 from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, InvalidParameter
-from decda.core.experiment import Result, load_run, run
+from decda.core.evaluation import load_run
+from decda.core.experiment import Result, run
 from decda.core.files import Files
 from decda.core.registry import Registry
 from tests.conftest import SHORT
@@ -74,7 +75,7 @@ def test_what_a_run_leaves_behind(registry: Registry, tmp_path: Path) -> None:
 def test_the_folder_alone_rebuilds_the_model(registry: Registry, tmp_path: Path) -> None:
     """Without the data set, the loaded model gives the very labels that the run wrote."""
     result = do(registry, tmp_path / "run")
-    config, model = load_run(result.path, registry)
+    config, model, _ = load_run(result.path, registry)
     images = registry.load(registry.find("dataset", "digits")).factory(size=8).x
     model.autoencoder.eval()
     with torch.no_grad():

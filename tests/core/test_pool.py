@@ -5,6 +5,7 @@ import pickle
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
 from multiprocessing import active_children
@@ -91,7 +92,7 @@ def endless(job: Job, pipe: Any, output: Any) -> None:
 
 
 def job(config: RunConfig, seed: int, folder: Path) -> Job:
-    return Job(replace(config, seed=seed), folder / f"seed-{seed}", folder / "data", True, 1)
+    return Job(seed, replace(config, seed=seed), folder / f"seed-{seed}", folder / "data", True, 1)
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +100,7 @@ def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """Four seeds, two at a time: one ends well, one fails, one is killed, one leaves."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
     before = dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}
-    run_pool([job(moody, seed, folder) for seed in range(4)], story, at_once=2)
+    run_pool(deque([job(moody, seed, folder) for seed in range(4)]), story, at_once=2)
     assert (dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}) == before
     return folder, story
 
@@ -170,7 +171,7 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
 
     former = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        run_pool([job(moody, seed, tmp_path) for seed in (4, 5)], interrupt, at_once=1)
+        run_pool(deque([job(moody, seed, tmp_path) for seed in (4, 5)]), interrupt, at_once=1)
     assert started == [4]
     assert not active_children()
     assert not (tmp_path / "seed-5").exists()
@@ -184,7 +185,7 @@ def test_a_process_that_does_not_leave_is_killed(
     monkeypatch.setattr(pool, "_work", endless)
     monkeypatch.setattr(pool, "PATIENCE", 0.5)
     story = Story()
-    run_pool([job(moody, 6, tmp_path)], story, at_once=1)
+    run_pool(deque([job(moody, 6, tmp_path)]), story, at_once=1)
     assert story.of(6) == [Said("much")] * 50_000 + [Failed(6, "Told.")]
     assert not active_children()
 

@@ -125,6 +125,6 @@ def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"nonsense")
     for _ in range(2):
-        with pytest.raises(DataError, match=r"model\.safetensors cannot be loaded"):
+        with pytest.raises(DataError, match=r"model\.safetensors cannot be read"):
             read_weights(weights, {"part": nn.Linear(1, 1)})
         weights.unlink(missing_ok=True)

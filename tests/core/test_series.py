@@ -38,10 +38,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         for job in reversed(jobs):
             end(job.config.seed, notify)
 
-    def turns(seeds: Any, start: Any, notify: Any, **words: Any) -> None:
-        calls.update(driver="turns", seeds=list(seeds), threads=torch.get_num_threads(), **words)
-        for seed in reversed(seeds):
-            end(seed, notify)
+    def turns(waiting: Any, notify: Any, **words: Any) -> None:
+        calls.update(driver="turns", threads=torch.get_num_threads(), **words)
+        for turn in reversed(waiting):
+            end(turn.seed, notify)
 
     monkeypatch.setattr(series, "run_pool", pool)
     monkeypatch.setattr(series, "take_turns", turns)
@@ -60,7 +60,7 @@ def test_a_cpu_gets_a_process_for_each_seed(
     files = Files(tmp_path / "data", offline=True)
     run_seeds(config(registry), registry, files, [2, 0], out=tmp_path / "a")
     job = calls["jobs"][0]
-    assert job == Job(job.config, tmp_path / "a" / "seed-0", tmp_path / "data", True, 1)
+    assert job == Job(0, job.config, tmp_path / "a" / "seed-0", tmp_path / "data", True, 1)
     assert [job.config.seed for job in calls["jobs"]] == [0, 2]
     assert (calls["driver"], calls["at_once"]) == ("pool", 6)
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "b", threads=4)
