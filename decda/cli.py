@@ -4,6 +4,7 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,7 +37,22 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+class _Group(click.Group):
+    """The commands of this file, and those of `decda/commands/`, a file each, loaded when it is asked for."""
+
+    elsewhere = ("evaluate", "reproduce")
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted((*super().list_commands(context), *self.elsewhere))
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in self.elsewhere:
+            return super().get_command(context, name)
+        command: click.Command = getattr(import_module(f"decda.commands.{name}"), name)
+        return command
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """Deep embedded clustering with data augmentation, assembled from plugins.
@@ -80,6 +96,7 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
 @click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds side by side: 0-4 or 0,2,5.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once with --seeds; else by cores.")
+@click.option("--autoencoder", metavar="RUN_OR_FILE", help="Start from pretrained weights: a run's folder or a file.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.  [default: auto]")
 @click.option(
     "--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of a run; else by cores, 1 with --seeds."
@@ -125,7 +142,7 @@ def train(
     # Whatever a part prints goes to stderr: stdout holds the result alone.
     with contextlib.redirect_stdout(sys.stderr):
         registry = Registry.discover()
-        options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device")}
+        options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device", "autoencoder")}
         run_config = compose(registry, recipe=recipe, config=config, parts=chosen, settings=settings, **options)
 
         import torch

@@ -1,10 +1,10 @@
 """A run as it goes on, or several at once: live on a terminal, else a plain line every few seconds."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import click
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Column
 from rich.text import Text
@@ -28,8 +28,8 @@ class ProgressDisplay:
     """A listener that shows a run as it goes, on stderr: live on a terminal, else a plain line every few seconds."""
 
     def __init__(self, config: RunConfig, console: Console | None = None):
-        self.screen = _Screen(_title(config), console)
-        self.run = _Run(self.screen, config)
+        self.screen = Screen(_title(config), console)
+        self.run = RunLine(self.screen, config)
 
     def __enter__(self) -> "ProgressDisplay":
         self.screen.open()
@@ -47,11 +47,11 @@ class SeedsDisplay:
     """A listener that shows several seeds at once, a line each; more than the terminal has lines, while they run."""
 
     def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None):
-        self.screen = _Screen(f"{_title(config)} · seeds {name_seeds(seeds).replace('_', ',')}", console)
+        self.screen = Screen(f"{_title(config)} · seeds {name_seeds(seeds).replace('_', ',')}", console)
         self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the line of all, the prompt below
         self.all = self.screen.progress.add_task(ALL, total=len(seeds), notes={}, visible=self.crowded)
         width = len(str(max(seeds)))
-        self.runs = {seed: _Run(self.screen, config, f"seed {seed:>{width}}", not self.crowded) for seed in seeds}
+        self.runs = {seed: RunLine(self.screen, config, f"seed {seed:>{width}}", not self.crowded) for seed in seeds}
 
     def __enter__(self) -> "SeedsDisplay":
         self.screen.open()
@@ -77,14 +77,26 @@ class SeedsDisplay:
             self.screen.download(event)
 
 
-class _Screen:
+class _Lines(Progress):
+    """Live lines, and what stands above them."""
+
+    above: Callable[[], RenderableType] | None = None
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """What is drawn."""
+        if self.above is not None:
+            yield self.above()
+        yield from super().get_renderables()
+
+
+class Screen:
     """Where lines are shown: all that is shared by runs that go on at once."""
 
-    def __init__(self, title: str, console: Console | None):
+    def __init__(self, title: str, console: Console | None, above: Callable[[], RenderableType] | None = None):
         self.console = console or Console(stderr=True)
         self.live = self.console.is_terminal
         self.title = title
-        self.progress = Progress(
+        self.progress = _Lines(
             TextColumn("{task.description}"),
             BarColumn(bar_width=24),
             _Count(),
@@ -94,17 +106,21 @@ class _Screen:
             console=self.console,
             disable=not self.live,
         )
+        self.progress.above = above
         self.downloads: dict[str, TaskID] = {}
         self.next_line = 0.0
 
     def open(self) -> None:
+        """Begin to show."""
         self.console.print(Text(self.title, style="bold"))
         self.progress.start()
 
     def close(self) -> None:
+        """Leave the last state on the screen."""
         self.progress.stop()
 
     def line(self, text: str) -> None:
+        """A passing line, where nothing is live."""
         self.wait()
         click.echo(text.rstrip(), err=True)
 
@@ -120,6 +136,7 @@ class _Screen:
             click.echo(text, err=True)
 
     def download(self, event: Downloading) -> None:
+        """Show bytes that have arrived."""
         if self.live:
             if event.file not in self.downloads:
                 notes = {"file": event.file}
@@ -130,7 +147,7 @@ class _Screen:
             self.line(f"download {event.file}  {event.received / 1e6:.1f}{share} MB")
 
 
-class _Run:
+class RunLine:
     """One run: where it is, what is known of it, and when that was last shown.
 
     Args:
@@ -141,7 +158,7 @@ class _Run:
         waiting: whether its line is shown before it starts.
     """
 
-    def __init__(self, screen: _Screen, config: RunConfig, name: str = "", waiting: bool = False):
+    def __init__(self, screen: Screen, config: RunConfig, name: str = "", waiting: bool = False):
         self.screen = screen
         self.config = config
         self.name = name
@@ -154,6 +171,7 @@ class _Run:
         self._unshown: Advance | None = None
 
     def __call__(self, event: Event) -> None:
+        """Show an event of the run."""
         if isinstance(event, Batch | Advance):
             # Before all else: on a GPU a descent takes less time than showing that it was made.
             if time.monotonic() < (self._next_update if self.screen.live else self.screen.next_line):

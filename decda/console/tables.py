@@ -42,6 +42,23 @@ def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
     Console(stderr=True).print(Panel(Group(*body), title=title, expand=False))
 
 
+def print_evaluation(evaluation: Mapping[str, Any], sizes: Sequence[int]) -> None:
+    """The panel of `decda evaluate`.
+
+    Args:
+        evaluation: what `--json` prints.
+        sizes: images in each cluster.
+    """
+    body = [Text("images in each cluster: " + ", ".join(str(size) for size in sizes))]
+    if evaluation["acc"] is not None:
+        scores = "   ".join(f"{name.upper()} {evaluation[name]:.4f}" for name in ("acc", "nmi", "ari"))
+        body.insert(0, Text(scores, style="bold"))
+    where = "the images it was trained on" if evaluation["trained_on_these"] else "images it was not trained on"
+    body.append(Text(f"{evaluation['run']}: {where}"))
+    title = Text(f"{evaluation['dataset']}: {evaluation['n_samples']} images, {evaluation['n_clusters']} clusters")
+    Console(stderr=True).print(Panel(Group(*body), title=title, expand=False))
+
+
 def print_series(series: Series) -> None:
     """The table at the end of several seeds: a row each, mean and standard deviation; then what failed, and why."""
     console = Console(stderr=True)

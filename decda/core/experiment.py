@@ -167,8 +167,14 @@ class Prepared:
     way: Way
 
 
-def prepare(config: RunConfig, registry: Registry, files: Files) -> Prepared:
+def prepare(config: RunConfig, registry: Registry, files: Files, images: ImageSet | None = None) -> Prepared:
     """Load the images, build the parts and try them: what does not fit is found here, before there is a folder.
+
+    Args:
+        config: from `compose`.
+        registry: where the parts are.
+        files: where the data is.
+        images: those of the data set, if they have been loaded.
 
     Raises:
         DecdaError: something does not fit.
@@ -176,7 +182,7 @@ def prepare(config: RunConfig, registry: Registry, files: Files) -> Prepared:
     device = resolve_device(config.device)
     way = resolve_way(config.train.step, device)
     check_precision(config.train.precision, device)
-    images = load_images(config, registry, files)
+    images = images or load_images(config, registry, files)
     config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
     model = build_model(config, registry, tuple(images.x.shape[1:]))
     if config.autoencoder is not None:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -22,7 +22,7 @@ from typing import Any
 from decda.core.allocator import keep_freed_memory
 from decda.core.config import RunConfig
 from decda.core.events import Batch, Event, Initialised, Progress, Refreshed
-from decda.core.seeds import Failed, Finished, Notify, Outcome, Said, Told
+from decda.core.seeds import Failed, Finished, Job, Notify, Outcome, Said, Told
 
 EVENT_SECONDS = 0.2
 """Between two events that are for displays alone."""
@@ -31,28 +31,9 @@ PATIENCE = 10.0
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-@dataclass(frozen=True)
-class Job:
-    """One run, as its process is told.
-
-    Attributes:
-        key: what the listener knows it by.
-        config: with the seed.
-        out: the run's folder.
-        data_root: of its `Files`.
-        offline: of its `Files`.
-        threads: of PyTorch.
-    """
-
-    key: Any
-    config: RunConfig
-    out: Path
-    data_root: Path
-    offline: bool
-    threads: int
-
-
-def run_pool(waiting: deque[Job], notify: Notify, *, at_once: int) -> None:
+def run_pool(
+    waiting: deque[Job], notify: Notify, *, at_once: int, data_root: Path, offline: bool, threads: int
+) -> None:
     """Run each job in a fresh process; one that fails does not stop the others.
 
     A fresh one, for a process that has trained before may compute otherwise than one that has not.
@@ -62,6 +43,9 @@ def run_pool(waiting: deque[Job], notify: Notify, *, at_once: int) -> None:
         notify: gets the events of each run, the lines its process wrote, and its outcome once that has ended. Events
             come without tensors, and those for displays alone a few times a second.
         at_once: processes at once.
+        data_root: of each process's `Files`.
+        offline: of each process's `Files`.
+        threads: of each process.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the processes have ended.
@@ -72,7 +56,7 @@ def run_pool(waiting: deque[Job], notify: Notify, *, at_once: int) -> None:
             while waiting or running:
                 while waiting and len(running) < at_once:
                     with interrupts.held():  # or a process might run on that nobody knows of
-                        running.append(_Worker(waiting.popleft()))
+                        running.append(_Worker(waiting.popleft(), data_root, offline, threads))
                 ready = wait([source for worker in running for source in worker.sources])
                 for worker in [worker for worker in running if not worker.sources.isdisjoint(ready)]:
                     told = worker.hear()
@@ -95,15 +79,17 @@ class _Worker:
     Lines that several processes wrote to a terminal by themselves would tear up what is displayed there.
     """
 
-    def __init__(self, job: Job):
+    def __init__(self, job: Job, data_root: Path, offline: bool, threads: int):
         context = get_context("spawn")
         self.key, self.seed = job.key, job.config.seed
         self.outcome: Outcome | None = None
         self.pipe, its_pipe = context.Pipe(duplex=False)
         self.output, its_output = context.Pipe(duplex=False)
-        self.process: SpawnProcess = context.Process(target=_work, args=(job, its_pipe, its_output))
+        self.process: SpawnProcess = context.Process(
+            target=_work, args=(job.config, job.out, data_root, offline, threads, its_pipe, its_output)
+        )
         # Libraries count threads when they are loaded, which may be before any line of ours runs there.
-        with _environment(OMP_NUM_THREADS=str(job.threads)):
+        with _environment(OMP_NUM_THREADS=str(threads)):
             self.process.start()
         its_pipe.close()  # so that the pipes end when the process does
         its_output.close()
@@ -168,7 +154,9 @@ def _last_words(seed: int, code: int) -> str:
     return f"The process of seed {seed} was killed by {name}.{hint}"
 
 
-def _work(job: Job, pipe: Connection, output: Connection) -> None:
+def _work(
+    config: RunConfig, out: Path, data_root: Path, offline: bool, threads: int, pipe: Connection, output: Connection
+) -> None:
     """What a process does: one run, as if it were alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
     if os.name == "posix":  # where a pipe is a file
@@ -178,21 +166,22 @@ def _work(job: Job, pipe: Connection, output: Connection) -> None:
     with contextlib.redirect_stdout(sys.stderr):
         import torch
 
-        torch.set_num_threads(job.threads)
-        pipe.send(_outcome(job, _Reporter(pipe)))
+        torch.set_num_threads(threads)
+        reporter = _Reporter(pipe)
+        pipe.send(_outcome(config, out, data_root, offline, reporter))
         pipe.close()
 
 
-def _outcome(job: Job, notify: "_Reporter") -> Outcome:
+def _outcome(config: RunConfig, out: Path, data_root: Path, offline: bool, notify: "_Reporter") -> Outcome:
     from decda.core.experiment import run
     from decda.core.files import Files
     from decda.core.registry import Registry
 
     try:
-        files = Files(job.data_root, offline=job.offline, notify=notify)
-        return Finished.of(run(job.config, Registry.discover(), files, out=job.out, notify=notify))
+        files = Files(data_root, offline=offline, notify=notify)
+        return Finished.of(run(config, Registry.discover(), files, out=out, notify=notify))
     except Exception as error:
-        return Failed.of(job.config.seed, error)
+        return Failed.of(config.seed, error)
 
 
 class _Reporter:

@@ -8,6 +8,7 @@ from pathlib import Path
 from traceback import print_exception
 from typing import TYPE_CHECKING, Any
 
+from decda.core.config import RunConfig
 from decda.core.errors import DecdaError, InvalidParameter
 from decda.core.events import Event
 
@@ -18,6 +19,21 @@ SCHEMA_VERSION = 1
 SCORES = ("acc", "nmi", "ari")
 MOST = 1000
 """Seeds at most: more than anybody waits for, and a slip of the finger is told before folders are made."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One of several runs.
+
+    Attributes:
+        key: what listeners know it by.
+        config: with the seed.
+        out: the run's folder.
+    """
+
+    key: Any
+    config: RunConfig
+    out: Path
 
 
 @dataclass(frozen=True)

@@ -3,34 +3,18 @@
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from decda.core.experiment import Result
-from decda.core.seeds import Failed, Finished, Notify
+from decda.core.seeds import Failed, Finished, Job, Notify
 
 Steps = Generator[None, None, Result]
 
 
-@dataclass(frozen=True)
-class Turn:
-    """One run that is to go on in turns with others.
-
-    Attributes:
-        key: what the listener knows it by.
-        seed: of the run.
-        start: makes its steps, as `running` does; nothing has happened when it returns.
-    """
-
-    key: Any
-    seed: int
-    start: Callable[[], Steps]
-
-
 def take_turns(
-    waiting: deque[Turn],
+    waiting: deque[Job],
+    start: Callable[[Job], Steps],
     notify: Notify,
     *,
     at_once: int,
@@ -42,25 +26,26 @@ def take_turns(
 
     Args:
         waiting: runs in the order they start. They leave it as they do, and what `notify` adds meanwhile is run too.
+        start: makes the steps of a run, as `running` does; nothing has happened when it returns.
         notify: gets the outcome of each run as it is done; events come from the runs themselves.
         at_once: runs at once; the next starts when one is done.
         contexts: makes what all turns of one run are taken in, entered anew for each turn: a CUDA stream of its own.
     """
-    turns: deque[tuple[Turn, Steps, AbstractContextManager[object]]] = deque()
+    turns: deque[tuple[Job, Steps, AbstractContextManager[object]]] = deque()
     while waiting or turns:
         while waiting and len(turns) < at_once:
-            turn = waiting.popleft()
-            turns.append((turn, turn.start(), contexts()))
-        turn, steps, context = turns.popleft()
+            job = waiting.popleft()
+            turns.append((job, start(job), contexts()))
+        job, steps, context = turns.popleft()
         try:
             with context:
                 next(steps)
         except StopIteration as stop:
-            notify(turn.key, Finished.of(stop.value))
+            notify(job.key, Finished.of(stop.value))
         except Exception as error:
-            notify(turn.key, Failed.of(turn.seed, error))
+            notify(job.key, Failed.of(job.config.seed, error))
         else:
-            turns.append((turn, steps, context))
+            turns.append((job, steps, context))
 
 
 def streams() -> AbstractContextManager[object]:

@@ -21,9 +21,9 @@ from decda.core.config import RunConfig
 from decda.core.events import Batch, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
 from decda.core.experiment import run
 from decda.core.files import Files
-from decda.core.pool import Job, run_pool, without_tensors
+from decda.core.pool import run_pool, without_tensors
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Said, Told
+from decda.core.seeds import Failed, Finished, Job, Said, Told
 from tests.conftest import SHORT
 
 MOODS = '''
@@ -48,6 +48,7 @@ class Moody(DEC):
             os._exit(7)
         super().init_centers(z, seed)
 '''
+QUIET: dict[str, Any] = {"offline": True, "threads": 1}
 EQUAL = ("labels.csv", "log.csv", "metrics.json", "model.safetensors", "autoencoder.safetensors", "config.toml")
 """What equal runs leave equal bytes in."""
 
@@ -83,16 +84,16 @@ def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
         yield compose(Registry.discover(), parts={"encoder": "fc", "head": "moody"}, settings=SHORT)
 
 
-def endless(job: Job, pipe: Any, output: Any) -> None:
+def endless(config: RunConfig, out: Path, data_root: Path, offline: bool, threads: int, pipe: Any, output: Any) -> None:
     """A process that has told its outcome, writes more than a pipe holds, and does not leave."""
-    pipe.send(Failed(job.config.seed, "Told."))
+    pipe.send(Failed(config.seed, "Told."))
     pipe.close()
     os.write(output.fileno(), b"much\n" * 50_000)
     time.sleep(1000)
 
 
 def job(config: RunConfig, seed: int, folder: Path) -> Job:
-    return Job(seed, replace(config, seed=seed), folder / f"seed-{seed}", folder / "data", True, 1)
+    return Job(seed, replace(config, seed=seed), folder / f"seed-{seed}")
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +101,9 @@ def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """Four seeds, two at a time: one ends well, one fails, one is killed, one leaves."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
     before = dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}
-    run_pool(deque([job(moody, seed, folder) for seed in range(4)]), story, at_once=2)
+    run_pool(
+        deque([job(moody, seed, folder) for seed in range(4)]), story, at_once=2, data_root=folder / "data", **QUIET
+    )
     assert (dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}) == before
     return folder, story
 
@@ -171,7 +174,13 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
 
     former = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        run_pool(deque([job(moody, seed, tmp_path) for seed in (4, 5)]), interrupt, at_once=1)
+        run_pool(
+            deque([job(moody, seed, tmp_path) for seed in (4, 5)]),
+            interrupt,
+            at_once=1,
+            data_root=tmp_path / "data",
+            **QUIET,
+        )
     assert started == [4]
     assert not active_children()
     assert not (tmp_path / "seed-5").exists()
@@ -185,7 +194,7 @@ def test_a_process_that_does_not_leave_is_killed(
     monkeypatch.setattr(pool, "_work", endless)
     monkeypatch.setattr(pool, "PATIENCE", 0.5)
     story = Story()
-    run_pool(deque([job(moody, 6, tmp_path)]), story, at_once=1)
+    run_pool(deque([job(moody, 6, tmp_path)]), story, at_once=1, data_root=tmp_path / "data", **QUIET)
     assert story.of(6) == [Said("much")] * 50_000 + [Failed(6, "Told.")]
     assert not active_children()
 

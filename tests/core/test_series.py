@@ -8,14 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from decda.core import series
+from decda.core import jobs, series
 from decda.core.composition import compose
 from decda.core.config import RunConfig
 from decda.core.errors import ConfigError, InvalidParameter
 from decda.core.files import Files
-from decda.core.pool import Job
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished
+from decda.core.seeds import Failed, Finished, Job
 from decda.core.series import run_seeds
 from decda.core.turns import streams
 from tests.conftest import SHORT
@@ -33,19 +32,19 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         result = {"seed": seed, "acc": 0.5, "nmi": 0.5, "ari": 0.5, "seconds": {"total": 1.0}}
         notify(seed, Failed(seed, "No.", 4) if seed == 1 else Finished(seed, result, [2, 3]))
 
-    def pool(jobs: Any, notify: Any, **words: Any) -> None:
-        calls.update(driver="pool", jobs=jobs, **words)
-        for job in reversed(jobs):
-            end(job.config.seed, notify)
+    def pool(waiting: Any, notify: Any, **words: Any) -> None:
+        calls.update(driver="pool", jobs=waiting, **words)
+        for job in reversed(waiting):
+            end(job.key, notify)
 
-    def turns(waiting: Any, notify: Any, **words: Any) -> None:
+    def turns(waiting: Any, start: Any, notify: Any, **words: Any) -> None:
         calls.update(driver="turns", threads=torch.get_num_threads(), **words)
-        for turn in reversed(waiting):
-            end(turn.seed, notify)
+        for job in reversed(waiting):
+            end(job.key, notify)
 
-    monkeypatch.setattr(series, "run_pool", pool)
-    monkeypatch.setattr(series, "take_turns", turns)
-    monkeypatch.setattr(series, "physical_cores", lambda: 6)
+    monkeypatch.setattr(jobs, "run_pool", pool)
+    monkeypatch.setattr(jobs, "take_turns", turns)
+    monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
     return calls
 
 
@@ -60,11 +59,12 @@ def test_a_cpu_gets_a_process_for_each_seed(
     files = Files(tmp_path / "data", offline=True)
     run_seeds(config(registry), registry, files, [2, 0], out=tmp_path / "a")
     job = calls["jobs"][0]
-    assert job == Job(0, job.config, tmp_path / "a" / "seed-0", tmp_path / "data", True, 1)
+    assert job == Job(0, job.config, tmp_path / "a" / "seed-0")
+    assert (calls["data_root"], calls["offline"], calls["threads"]) == (tmp_path / "data", True, 1)
     assert [job.config.seed for job in calls["jobs"]] == [0, 2]
     assert (calls["driver"], calls["at_once"]) == ("pool", 6)
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "b", threads=4)
-    assert ([job.threads for job in calls["jobs"]], calls["at_once"]) == ([4, 4], 1)
+    assert (calls["threads"], calls["at_once"]) == (4, 1)
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "c", at_once=5, threads=4)
     assert calls["at_once"] == 5
 

@@ -1,0 +1,55 @@
+"""`decda evaluate`: a trained model, scored."""
+
+import contextlib
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from decda.core.allocator import keep_freed_memory
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--dataset", metavar="NAME", help="Other images than those it was trained on, of the same shape.")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: the run's]"
+)
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads on a CPU; else by cores.")
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.option("--set", "settings", multiple=True, metavar="dataset.PARAMETER=VALUE", help="A setting of the data set.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def evaluate(
+    run: Path,
+    dataset: str | None,
+    data_root: Path | None,
+    device: str | None,
+    threads: int | None,
+    offline: bool,
+    settings: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Score a trained model: assign images to its clusters, and compare with their true classes.
+
+    RUN is the folder of a finished run, see `decda train`. Nothing in it is changed.
+    """
+    from decda.core.threads import choose_threads, spin_briefly
+
+    spin_briefly()
+    keep_freed_memory()
+    from decda.console import print_evaluation
+    from decda.core.evaluation import evaluate as score
+    from decda.core.files import Files
+    from decda.core.registry import Registry
+
+    with contextlib.redirect_stdout(sys.stderr):
+        import torch
+
+        torch.set_num_threads(choose_threads(threads))
+        files = Files(data_root, offline=offline or None)
+        found = score(run, Registry.discover(), files, dataset=dataset, settings=settings, device=device)
+        print_evaluation(found.as_mapping(), found.labels.bincount(minlength=found.config.n_clusters or 0).tolist())
+    if as_json:
+        click.echo(json.dumps(found.as_mapping()))

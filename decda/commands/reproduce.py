@@ -1,0 +1,134 @@
+"""`decda reproduce`: the tables of the paper, every figure beside the published one."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decda.core.allocator import keep_freed_memory
+from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, TABLES, published, title
+
+BUDGETS: dict[str, tuple[str, ...]] = {
+    "paper": (),
+    "short": ("train.pretrain_epochs=30", "train.max_iter=600"),
+}
+"""What each budget sets, below what the user sets."""
+
+
+@click.command()
+@click.argument("table", type=click.Choice(TABLES), default="table3")
+@click.option("--algorithms", metavar="NAMES", help="Recipes, with commas between.  [default: those of the table]")
+@click.option("--datasets", metavar="NAMES", help="Data sets, with commas between.  [default: those of the paper]")
+@click.option("--trials", type=click.IntRange(1, 1000), default=5, show_default=True, metavar="N", help="Seeds a cell.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="S", help="The first seed.")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once; else by cores.")
+@click.option(
+    "--budget", type=click.Choice(list(BUDGETS)), default="paper", show_default=True, help="How long to train."
+)
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.  [default: auto]")
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of a run on a CPU.  [default: 1]")
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting of all cells.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder.  [default: runs/reproduce-TABLE]")
+@click.option("--resume", is_flag=True, help="Go on with what is there; an error if nothing is.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def reproduce(
+    table: str,
+    algorithms: str | None,
+    datasets: str | None,
+    trials: int,
+    seed: int,
+    jobs: int | None,
+    budget: str,
+    data_root: Path | None,
+    device: str | None,
+    threads: int | None,
+    offline: bool,
+    settings: tuple[str, ...],
+    out: Path | None,
+    resume: bool,
+    as_json: bool,
+) -> int:
+    """Run the cells of the paper's Table 2 or Table 3, and show each beside the published figures.
+
+    TABLE is table2 (the ablation: augmentation in pretraining, in clustering, in both or in neither) or table3 (the
+    five algorithms with augmentation).
+
+    Finished trials are kept in the folder and not run again when the command is started again, with the same words or
+    others. The folder holds results.csv (a row a trial), table.md, and the run's folder of every trial. Autoencoders
+    are pretrained once for all cells that pretrain alike.
+    """
+    out = out or Path("runs") / f"reproduce-{table}"
+    if resume and not (out / "trials").is_dir():
+        raise click.UsageError(f"There is nothing to go on with in {out}. Leave out --resume to start there.")
+    from decda.core.threads import spin_briefly
+
+    spin_briefly()
+    keep_freed_memory()
+    from decda.console import StudyDisplay, print_study
+    from decda.core.files import Files
+    from decda.core.registry import Registry
+    from decda.core.study import plan_trials, prepare_cells, run_study
+
+    said = (*BUDGETS[budget], *settings)
+    with contextlib.redirect_stdout(sys.stderr):
+        registry = Registry.discover()
+        wishes = _wishes(registry, table, _names(algorithms), _names(datasets), said, device)
+        with StudyDisplay(f"{table}, {len(wishes)} cells, {trials} trials each, budget {budget}") as display:
+            files = Files(data_root, offline=offline or None, notify=display.download)
+            cells = prepare_cells(wishes, registry, files)
+            planned = plan_trials(cells, range(seed, seed + trials), out)
+            study = run_study(
+                planned, registry, files, out,
+                settings=" ".join((budget, *settings)), at_once=jobs, threads=threads, notify=display,
+                on_start=display.start,
+            )  # fmt: skip
+        print_study(study)
+    click.echo(json.dumps(study.as_mapping()) if as_json else str(out))
+    return study.exit_code
+
+
+def _names(text: str | None) -> list[str] | None:
+    """Names with commas between, each once; None where none were said."""
+    if text is None:
+        return None
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise click.UsageError("No name stands where names are expected, with commas between: usps,mnist-test.")
+    return names
+
+
+def _wishes(
+    registry: Any,
+    table: str,
+    algorithms: Sequence[str] | None,
+    datasets: Sequence[str] | None,
+    settings: Sequence[str],
+    device: str | None,
+) -> list[tuple[str, Any, tuple[float, float] | None]]:
+    """The cells asked for: name of the row, configuration, published figures."""
+    from decda.core.composition import compose
+
+    known = BASES if table == "table2" else ALGORITHMS
+    wishes = []
+    for dataset in datasets or DATASETS:
+        for recipe in [_recipe(registry, name) for name in algorithms or known]:
+            for augment_in in AUGMENT_IN if table == "table2" else (None,):
+                phase = () if augment_in is None else (f"train.augment_in={augment_in}",)
+                config = compose(
+                    registry, recipe=recipe, parts={"dataset": dataset}, settings=(*phase, *settings), device=device
+                )
+                seen = config.train.augment_in
+                wishes.append((title(recipe, seen), config, published(recipe, seen, dataset)))
+    return wishes
+
+
+def _recipe(registry: Any, name: str) -> str:
+    """The recipe of that name, which may be the paper's: `FcDEC-DA`."""
+    by_title = {shown.lower(): recipe for recipe, shown in (BASES | ALGORITHMS).items()}
+    return by_title.get(name.lower(), name)

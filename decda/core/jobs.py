@@ -1,0 +1,64 @@
+"""Several runs, side by side: each in a process on a CPU, in turns on a GPU."""
+
+from collections import deque
+
+import torch
+
+from decda.core.config import PART_KINDS
+from decda.core.experiment import running
+from decda.core.files import Files
+from decda.core.pool import run_pool
+from decda.core.registry import LOCAL, Registry
+from decda.core.seeds import Job, Notify
+from decda.core.threads import physical_cores
+from decda.core.turns import Steps, streams, take_turns
+
+
+def run_jobs(
+    waiting: deque[Job],
+    registry: Registry,
+    files: Files,
+    device: str,
+    notify: Notify,
+    *,
+    at_once: int | None = None,
+    threads: int | None = None,
+) -> None:
+    """Run several runs, each recorded in its own folder; one that fails does not stop the others.
+
+    On a CPU each run has a process and, unless told otherwise, one thread of its own: so many small runs take less time
+    than one after the other on all cores, and each leaves the bytes that it leaves alone. On a GPU the runs go on in
+    turns in this process.
+
+    Args:
+        waiting: at least one, in the order they start. They leave it as they do, and what `notify` adds meanwhile is
+            run too.
+        registry: where the parts are. A process finds them anew; with a part that was added by hand, which it could
+            not find, the runs go on in this one.
+        files: where the data is.
+        device: the type of the device of them all, `"cpu"` or `"cuda"`.
+        notify: gets each event of each run, what its process wrote, and its outcome.
+        at_once: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU all.
+        threads: of each run on a CPU, 1 by default; beside a GPU this process keeps those it has.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C; where there were processes, SIGTERM too, and they have ended. The folders stay.
+    """
+
+    def start(job: Job) -> Steps:
+        return running(job.config, registry, files, out=job.out, notify=lambda event: notify(job.key, event))
+
+    local = any(job.config.part(kind).name.startswith(f"{LOCAL}:") for job in waiting for kind in PART_KINDS)
+    if device == "cuda":
+        take_turns(waiting, start, notify, at_once=at_once or len(waiting), contexts=streams)
+    elif device == "cpu" and not local:
+        each = threads or 1
+        at_once = at_once or max(physical_cores() // each, 1)
+        run_pool(waiting, notify, at_once=at_once, data_root=files.data_root, offline=files.offline, threads=each)
+    else:
+        former = torch.get_num_threads()
+        torch.set_num_threads(threads or 1)
+        try:
+            take_turns(waiting, start, notify, at_once=1)
+        finally:
+            torch.set_num_threads(former)

@@ -1,0 +1,253 @@
+"""A study: the cells of a table, several seeds each, run side by side; finished trials are kept, and not run twice."""
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from decda.core.config import RunConfig
+from decda.core.contracts import ImageSet
+from decda.core.errors import ConfigError, DataError
+from decda.core.experiment import prepare, resolve_device
+from decda.core.files import Files
+from decda.core.jobs import run_jobs
+from decda.core.provenance import hash_images
+from decda.core.registry import Registry
+from decda.core.results import Results, write_whole
+from decda.core.seeds import Failed, Finished, Job, Told
+from decda.core.summary import as_mapping, as_markdown, summarise
+from decda.core.trials import Cell, Pretraining, Trial, is_pretrained, plan_trial, read_outcome
+
+GPU_AT_ONCE = 4
+"""Runs at once on a GPU, unless told otherwise: each holds the images and a graph's memory."""
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Entered:
+    """A trial has its row among the results.
+
+    Attributes:
+        row: the row.
+        kept: whether it was finished before this start.
+    """
+
+    row: Mapping[str, Any]
+    kept: bool
+
+
+Key = Pretraining | Trial
+Notify = Callable[[Key, Told | Entered], None]
+"""A listener to a study: gets what runs, and what is told of it."""
+
+
+def ignore(key: Key, told: Told | Entered) -> None:
+    """A listener that does not listen."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """What a study came to.
+
+    Attributes:
+        path: its folder.
+        settings: how its cells were configured, in words.
+        trials: all that were planned, finished or not.
+        results: the rows of those that are finished.
+        failed: why others have no result, by the name of the run.
+    """
+
+    path: Path
+    settings: str
+    trials: Sequence[Trial]
+    results: Results
+    failed: dict[str, Failed]
+
+    @property
+    def exit_code(self) -> int:
+        """That of the first trial that failed; 0 if none did."""
+        return next((failed.exit_code for failed in self.failed.values()), 0)
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What `decda reproduce --json` prints."""
+        mapping: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION,
+            "path": str(self.path),
+            "settings": self.settings,
+            "cells": [as_mapping(summary) for summary in summarise(self.trials, self.results)],
+        }
+        if self.failed:
+            mapping["failed"] = [{"run": run, "error": failed.error} for run, failed in self.failed.items()]
+        return mapping
+
+
+def prepare_cells(
+    wishes: Iterable[tuple[str, RunConfig, tuple[float, float] | None]], registry: Registry, files: Files
+) -> list[Cell]:
+    """Resolve and try each composition, before anything is run: what would fail for every trial fails here.
+
+    Args:
+        wishes: name of the row, configuration and published figures of each cell.
+        registry: where the parts are.
+        files: where the data is.
+
+    Raises:
+        DecdaError: something does not fit, or a data set has no classes to measure by.
+    """
+    loaded: dict[str, tuple[ImageSet, str]] = {}
+    cells = []
+    for row, config, published in wishes:
+        words = repr(config.dataset)
+        images, digest = loaded.get(words, (None, ""))
+        ready = prepare(config, registry, files, images)
+        if images is None:
+            if ready.images.y is None:
+                raise DataError(
+                    f"The data set '{config.dataset.short}' has no classes, so that nothing can be measured."
+                )
+            digest = hash_images(ready.images.x)
+            loaded[words] = ready.images, digest
+        cells.append(Cell(row, config.dataset.short, ready.config, digest, published))
+    return cells
+
+
+def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path) -> list[Trial]:
+    """Every cell with every seed; the first seed of all cells comes first.
+
+    Args:
+        cells: from `prepare_cells`.
+        seeds: each once.
+        out: the folder of the study.
+    """
+    device = resolve_device(cells[0].config.device).type
+    return [plan_trial(cell, seed, out, device) for seed in seeds for cell in cells]
+
+
+def run_study(
+    trials: Sequence[Trial],
+    registry: Registry,
+    files: Files,
+    out: Path,
+    *,
+    settings: str = "",
+    at_once: int | None = None,
+    threads: int | None = None,
+    notify: Notify = ignore,
+    on_start: Callable[["Study"], None] = lambda study: None,
+) -> Study:
+    """Run trials side by side, see `run_jobs`. All that pretrain alike share an autoencoder.
+
+    Each trial leaves the run's folder that `decda train` would leave for it, below `trials/`, and a row in
+    `results.csv` as soon as it is done; `table.md` is written at the end. A trial that fails does not stop the others.
+
+    Args:
+        trials: from `plan_trials`.
+        registry: where the parts are.
+        files: where the data is.
+        out: the folder, new or of a study: what is finished in there is kept and not run again.
+        settings: what `results.csv` says of how the cells were configured.
+        at_once: runs at once.
+        threads: of each run on a CPU.
+        notify: gets all that is told.
+        on_start: gets the study before anything runs; its results fill as it goes on.
+
+    Raises:
+        ConfigError: another study is at work in the folder, or it cannot be made.
+        DataError: `results.csv` in there is not ours.
+        KeyboardInterrupt: Ctrl-C or SIGTERM. What is finished is kept.
+    """
+    with _Locked(out):
+        study = Study(out, settings, trials, Results(out / "results.csv"), {})
+        on_start(study)
+        try:
+            _Run(study, notify).go(registry, files, at_once, threads)
+        finally:
+            write_whole(out / "table.md", as_markdown(trials, study.results, settings))
+    return study
+
+
+class _Run:
+    """A study as it goes on."""
+
+    def __init__(self, study: Study, notify: Notify):
+        self.study = study
+        self.notify = notify
+        self.waiting = deque[Job]()
+        self.dependents: dict[Path, list[Trial]] = {}
+
+    def go(self, registry: Registry, files: Files, at_once: int | None, threads: int | None) -> None:
+        device = resolve_device(self.study.trials[0].config.device).type
+        for trial in self.study.trials:
+            if trial.is_finished():
+                self._enter(trial, kept=True)
+            elif is_pretrained(trial.pretraining):
+                self.waiting.append(_job_of(trial))
+            else:
+                dependents = self.dependents.setdefault(trial.pretraining.folder, [])
+                if not dependents:
+                    self.waiting.append(
+                        _fresh(Job(trial.pretraining, trial.pretraining.config, trial.pretraining.folder))
+                    )
+                dependents.append(trial)
+        if self.waiting:
+            most = at_once or (GPU_AT_ONCE if device == "cuda" else None)
+            run_jobs(self.waiting, registry, files, device, self._listen, at_once=most, threads=threads)
+
+    def _listen(self, key: Key, told: Told) -> None:
+        self.notify(key, told)
+        if isinstance(key, Trial):
+            if isinstance(told, Finished):
+                self._enter(key, kept=False)
+            elif isinstance(told, Failed):
+                self.study.failed[key.folder.name] = told
+        elif isinstance(told, Finished):
+            # First, so that a table fills cell by cell.
+            self.waiting.extendleft(_job_of(trial) for trial in reversed(self.dependents[key.folder]))
+        elif isinstance(told, Failed):
+            for trial in self.dependents[key.folder]:
+                self._listen(trial, replace(told, error=f"Its autoencoder could not be pretrained. {told.error}"))
+
+    def _enter(self, trial: Trial, *, kept: bool) -> None:
+        row = read_outcome(trial, self.study.settings)
+        self.study.results.add(row)
+        self.notify(trial, Entered(row, kept))
+
+
+def _job_of(trial: Trial) -> Job:
+    return _fresh(Job(trial, replace(trial.config, autoencoder=trial.pretraining.folder), trial.folder))
+
+
+def _fresh(job: Job) -> Job:
+    """The job, what an interrupted run left in its folder removed."""
+    if job.out.exists():
+        shutil.rmtree(job.out)
+    return job
+
+
+class _Locked:
+    """Keeps a second study out of the folder, which would remove what the first one is at."""
+
+    def __init__(self, out: Path):
+        self.out = out
+
+    def __enter__(self) -> None:
+        try:
+            for folder in ("trials", "autoencoders"):
+                (self.out / folder).mkdir(parents=True, exist_ok=True)
+            self.lock = FileLock(self.out / ".lock")
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ConfigError(
+                f"Another `decda reproduce` is at work in {self.out}. Wait for it, or name another --out."
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"The folder {self.out} cannot be used: {error.strerror or error}. Name another with --out."
+            ) from error
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
