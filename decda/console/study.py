@@ -12,7 +12,7 @@ from decda.console.progress import RunLine, Screen
 from decda.core.events import Downloading, Event
 from decda.core.seeds import Failed, Finished, Said, Told
 from decda.core.study import Entered, Key, Study
-from decda.core.summary import NEAR, Summary, figures_text, published_text, share_text, shared, summarise
+from decda.core.summary import NEAR, Summary, figures_text, published_text, shared, summarise
 from decda.core.trials import Trial
 
 FAR = 0.03
@@ -117,10 +117,9 @@ def _entry(summary: Summary | None, running: bool) -> Text:
 
 def _colour(summary: Summary) -> str:
     """By how far the mean lies below the published one."""
-    if summary.difference is None:
+    if summary.shortfall is None:
         return "bold"
-    below = -min(summary.difference)
-    return "bold green" if below <= NEAR else "bold yellow" if below <= FAR else "bold red"
+    return "bold green" if summary.shortfall <= NEAR else "bold yellow" if summary.shortfall <= FAR else "bold red"
 
 
 def print_study(study: Study) -> None:
@@ -130,13 +129,11 @@ def print_study(study: Study) -> None:
     if not console.is_terminal:
         console = Console(stderr=True, width=200)  # into a pipe nothing is wrapped
     console.print(study_table(summaries))
-    near = [summary for summary in summaries if summary.difference is not None and -min(summary.difference) <= NEAR]
-    compared = [summary for summary in summaries if summary.difference is not None]
+    shortfalls = [summary.shortfall for summary in summaries if summary.shortfall is not None]
     lines = []
-    if compared:
-        lines.append(
-            f"{len(near)} of {len(compared)} cells lie within {share_text(NEAR)} of the published means, or above them."
-        )
+    if shortfalls:
+        near = sum(shortfall <= NEAR for shortfall in shortfalls)
+        lines.append(f"{near} of {len(shortfalls)} cells lie within {NEAR} of the published means, or above them.")
     lines += [f"Pretrained once ({name}): {', '.join(rows)}." for name, rows in shared(study.trials).items()]
     lines.append(f"A row a trial in {study.path / 'results.csv'}; the table in {study.path / 'table.md'}.")
     console.print(Group(*(Text(line) for line in lines)))

@@ -71,8 +71,11 @@ def load_run(path: Path, registry: Registry) -> tuple[RunConfig, Model, dict[str
     mapping, provenance = read_run(path)
     if provenance.get("status") != "finished":
         raise DataError(f"The run {path} has not finished: it has no trained model. Train it again, or name another.")
+    shape = provenance.get("input_shape")
+    if not (isinstance(shape, list) and all(type(side) is int for side in shape)):
+        raise DataError(f"{path / 'provenance.json'} is damaged: it does not tell the shape of the images.")
     config = compose(registry, config=mapping)
-    model = build_model(config, registry, tuple(provenance["input_shape"]))
+    model = build_model(config, registry, tuple(shape))
     read_weights(path / "model.safetensors", model.modules())
     return config, model, provenance
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from torch import nn
 
-from decda.core.errors import DataError
-from decda.core.rundir import read_weights
+from decda.core.errors import DataError, InvalidParameter
+from decda.core.rundir import read_run, read_weights
 
 WEIGHTS = "autoencoder.safetensors"
 """The file in a run's folder that holds them."""
@@ -40,4 +40,17 @@ def load_pretrained(path: Path, autoencoder: nn.Module, owner: str) -> None:
     Raises:
         DataError: the file is damaged, or holds the weights of another autoencoder.
     """
-    read_weights(path, {"autoencoder": autoencoder}, owner=f"an encoder '{owner}' as configured here")
+    try:
+        read_weights(path, {"autoencoder": autoencoder}, owner=f"the encoder '{owner}' of this run")
+    except DataError as error:
+        raise DataError(f"{error}{_origin(path)}") from error
+
+
+def _origin(path: Path) -> str:
+    """What the run in whose folder the file lies says of it."""
+    try:
+        _, provenance = read_run(path.parent)
+        encoder, shape = provenance["parts"]["encoder"]["name"], tuple(provenance["input_shape"])
+    except (DataError, InvalidParameter, KeyError, TypeError):
+        return ""
+    return f" Its run says: encoder '{encoder}', images of shape {shape}."

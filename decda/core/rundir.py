@@ -162,6 +162,8 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         provenance = json.loads((path / "provenance.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise DataError(f"{path / 'provenance.json'} cannot be read: {error}.") from error
+    if not isinstance(provenance, dict):
+        raise DataError(f"{path / 'provenance.json'} cannot be read: it is no JSON object.")
     return read_toml(path / "config.toml"), provenance
 
 

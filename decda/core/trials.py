@@ -9,6 +9,7 @@ from typing import Any
 
 from decda.core.config import RunConfig
 from decda.core.errors import DataError
+from decda.core.pretrained import WEIGHTS
 from decda.core.rundir import read_run
 
 
@@ -120,7 +121,7 @@ def plan_trial(cell: Cell, seed: int, out: Path, device: str) -> Trial:
 
 def is_pretrained(pretraining: Pretraining) -> bool:
     """Whether that autoencoder lies in its folder; the folder's name tells that it is the one."""
-    return _status(pretraining.folder).get("status") == "finished"
+    return (pretraining.folder / WEIGHTS).is_file() and _status(pretraining.folder).get("status") == "finished"
 
 
 def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:

@@ -1,0 +1,119 @@
+"""`decda reproduce`, as its users meet it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Cli
+
+FEW = ("--trials", "1", "--set", "train.pretrain_epochs=1", "--set", "train.max_iter=4")
+WORDS = ("reproduce", "table3", "--datasets", "digits", "--trials", "2", "--budget", "short", "--out", "study")
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    try:
+        with open(folder / "results.csv", newline="") as file:
+            return list(csv.DictReader(file))
+    except FileNotFoundError:
+        return []
+
+
+def times(folder: Path) -> dict[str, int]:
+    """When each finished run was finished."""
+    files = [path for part in ("trials", "autoencoders") for path in (folder / part).glob("*/provenance.json")]
+    return {
+        path.parent.name: path.stat().st_mtime_ns
+        for path in files
+        if json.loads(path.read_text())["status"] == "finished"
+    }
+
+
+def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
+    """Table 3 on digits: interrupted and started again, finished trials are not run twice and no row stands twice."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    first = subprocess.Popen(
+        [sys.executable, "-m", "decda", *WORDS], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 300
+    while len(rows(tmp_path / "study")) < 3 and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    first.send_signal(signal.SIGINT)
+    _, said = first.communicate(timeout=60)
+    assert first.returncode == 130, said
+    half, finished = rows(tmp_path / "study"), times(tmp_path / "study")
+    assert 3 <= len(half) < 10
+
+    again = subprocess.run(
+        [sys.executable, "-m", "decda", *WORDS, "--resume", "--json"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    assert again.returncode == 0, again.stderr
+    whole = rows(tmp_path / "study")
+    assert len(whole) == len({row["run"] for row in whole}) == 10
+    assert all(row in whole for row in half)
+    assert again.stderr.count(": kept ") >= len(half)
+    after = times(tmp_path / "study")
+    assert {name: after[name] for name in finished} == finished
+    assert len(after) == 14  # ten trials and four autoencoders
+    assert {(row["cell"], row["seed"]) for row in whole} == {
+        (cell, seed)
+        for cell in ("FcDEC-DA", "ConvDEC-DA", "FcIDEC-DA", "ConvIDEC-DA", "FcDCN-DA")
+        for seed in ("0", "1")
+    }
+    assert {row["epochs"] for row in whole} == {"30"}
+    cells = json.loads(again.stdout)["cells"]
+    assert [(cell["planned"], cell["finished"]) for cell in cells] == [(2, 2)] * 5
+    assert "Pretrained once (digits fc augmented): FcDEC-DA, FcIDEC-DA, FcDCN-DA." in again.stderr
+
+
+def test_the_quick_test_of_the_authors(decda: Cli, tmp_path: Path) -> None:
+    """One trial, one epoch, few iterations; the paper's own names serve, and Table 2 has four rows an algorithm."""
+    done = decda("reproduce", "table2", "--datasets", "digits", "--algorithms", "FcDEC", *FEW)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "runs/reproduce-table2\n"
+    assert {row["cell"] for row in rows(tmp_path / "runs" / "reproduce-table2")} == {
+        "FcDEC",
+        "FcDEC, augmented in clustering",
+        "FcDEC, augmented in pretraining",
+        "FcDEC-DA",
+    }
+    table = (tmp_path / "runs" / "reproduce-table2" / "table.md").read_text()
+    assert "- digits fc plain: FcDEC, FcDEC, augmented in clustering" in table
+    again = decda("reproduce", "table2", "--datasets", "digits", "--algorithms", "fcdec", *FEW, "--resume")
+    assert again.returncode == 0
+    assert again.stderr.count(": kept ") == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "pieces"),
+    [
+        (("table4",), 2, ["'table4' is not one of"]),
+        (("--algorithms", "fcdecda"), 2, ["Unknown recipe 'fcdecda'", "Did you mean 'fcdec-da'"]),
+        (("--datasets", "usp"), 2, ["Unknown dataset 'usp'", "Did you mean 'usps'"]),
+        (("--datasets", ", "), 2, ["No name stands where names are expected"]),
+        (("--datasets", "digits", "--set", "head.centers=frozen"), 2, ["head 'dec' has no parameter 'centers'"]),
+        (("--trials", "0"), 2, ["--trials"]),
+        (("--budget", "long"), 2, ["'long' is not one of 'paper', 'short'"]),
+        (("--resume",), 2, ["nothing to go on with in runs/reproduce-table3"]),
+        (("--datasets", "usps", "--offline", "--data-root", "."), 3, ["usps"]),
+    ],
+)
+def test_mistakes(decda: Cli, tmp_path: Path, words: tuple[str, ...], code: int, pieces: list[str]) -> None:
+    """Each ends in one message and a code by kind, and leaves no folder behind."""
+    done = decda("reproduce", *words)
+    assert done.returncode == code, done.stderr
+    assert all(piece in done.stderr for piece in pieces), done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
