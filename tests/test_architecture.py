@@ -42,8 +42,8 @@ def room(path: Path) -> str:
 
 @pytest.mark.parametrize("path", [f for f in FILES if room(f).startswith("core/")], ids=room)
 def test_core_knows_no_rooms_above(path: Path) -> None:
-    """The core never imports plugins, the command line or the console, not even lazily."""
-    above = ("decda.plugins", "decda.cli", "decda.commands", "decda.console")
+    """The core never imports plugins, the command line, the console or the published figures, not even lazily."""
+    above = ("decda.plugins", "decda.cli", "decda.commands", "decda.console", "decda.paper")
     assert not [name for name in imports(path) if name.startswith(above)]
 
 

@@ -31,7 +31,7 @@ def evaluate(
     settings: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Score a trained model: assign images to its clusters, and compare with their true classes.
+    """Score a trained model. Assigns images to its clusters, and compares with their true classes.
 
     RUN is the folder of a finished run, see `decda train`. Nothing in it is changed.
     """

@@ -21,8 +21,12 @@ BUDGETS: dict[str, tuple[str, ...]] = {
 
 @click.command()
 @click.argument("table", type=click.Choice(TABLES), default="table3")
-@click.option("--algorithms", metavar="NAMES", help="Recipes, with commas between.  [default: those of the table]")
-@click.option("--datasets", metavar="NAMES", help="Data sets, with commas between.  [default: those of the paper]")
+@click.option(
+    "--algorithms", multiple=True, metavar="NAMES", help="Recipes, with commas between.  [default: the table's]"
+)
+@click.option(
+    "--datasets", multiple=True, metavar="NAMES", help="Data sets, with commas between.  [default: the paper's]"
+)
 @click.option("--trials", type=click.IntRange(1, 1000), default=5, show_default=True, metavar="N", help="Seeds a cell.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="S", help="The first seed.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once; else by cores.")
@@ -39,8 +43,8 @@ BUDGETS: dict[str, tuple[str, ...]] = {
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def reproduce(
     table: str,
-    algorithms: str | None,
-    datasets: str | None,
+    algorithms: tuple[str, ...],
+    datasets: tuple[str, ...],
     trials: int,
     seed: int,
     jobs: int | None,
@@ -54,7 +58,7 @@ def reproduce(
     resume: bool,
     as_json: bool,
 ) -> int:
-    """Run the cells of the paper's Table 2 or Table 3, and show each beside the published figures.
+    """Reproduce the paper's tables. Runs their cells, and shows each beside the published figures.
 
     TABLE is table2 (the ablation: augmentation in pretraining, in clustering, in both or in neither) or table3 (the
     five algorithms with augmentation).
@@ -93,11 +97,11 @@ def reproduce(
     return study.exit_code
 
 
-def _names(text: str | None) -> list[str] | None:
-    """Names with commas between, each once; None where none were said."""
-    if text is None:
+def _names(said: tuple[str, ...]) -> list[str] | None:
+    """Names with commas or blanks between, each once; None where none were said."""
+    if not said:
         return None
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    names = list(dict.fromkeys(name for text in said for name in text.replace(",", " ").split()))
     if not names:
         raise click.UsageError("No name stands where names are expected, with commas between: usps,mnist-test.")
     return names
