@@ -45,7 +45,7 @@ def study(tmp_path: Path) -> Study:
     """Three rows of two trials; three are finished, one has failed."""
     results = Results(tmp_path / "results.csv")
     for (row, seed), (acc, nmi) in ROWS.items():
-        figures = {"acc": acc, "nmi": nmi, "ari": 0.5, "seconds": 1.0, "pretrain_seconds": 1.0}
+        figures = {"acc": acc, "nmi": nmi, "ari": 0.5}
         results.add(dict.fromkeys(COLUMNS, "") | figures | {"run": f"{row}-{seed}"})
     trials = [trial(row, seed) for seed in (0, 1) for row in PUBLISHED]
     return Study(tmp_path, "paper", trials, results, {"FcDCN-DA-1": Failed(1, "It [diverged].", 4)})

@@ -67,6 +67,8 @@ def reproduce(
     others. The folder holds results.csv (a row a trial), table.md, and the run's folder of every trial. Autoencoders
     are pretrained once for all cells that pretrain alike.
     """
+    if table == "table2" and any(setting.strip().startswith("train.augment_in") for setting in settings):
+        raise click.UsageError("The rows of table2 differ in train.augment_in; it cannot be set. Leave it out.")
     out = out or Path("runs") / f"reproduce-{table}"
     if resume and not (out / "trials").is_dir():
         raise click.UsageError(f"There is nothing to go on with in {out}. Leave out --resume to start there.")
@@ -87,11 +89,15 @@ def reproduce(
             files = Files(data_root, offline=offline or None, notify=display.download)
             cells = prepare_cells(wishes, registry, files)
             planned = plan_trials(cells, range(seed, seed + trials), out)
-            study = run_study(
-                planned, registry, files, out,
-                settings=" ".join((budget, *settings)), at_once=jobs, threads=threads, notify=display,
-                on_start=display.start,
-            )  # fmt: skip
+            try:
+                study = run_study(
+                    planned, registry, files, out,
+                    settings=" ".join((budget, *settings)), at_once=jobs, threads=threads, notify=display,
+                    on_start=display.start,
+                )  # fmt: skip
+            except KeyboardInterrupt:
+                click.echo(f"\nFinished trials are kept in {out}; the same command goes on from there.", err=True)
+                raise
         print_study(study)
     click.echo(json.dumps(study.as_mapping()) if as_json else str(out))
     return study.exit_code
@@ -114,25 +120,26 @@ def _wishes(
     datasets: Sequence[str] | None,
     settings: Sequence[str],
     device: str | None,
-) -> list[tuple[str, Any, tuple[float, float] | None]]:
-    """The cells asked for: name of the row, configuration, published figures."""
+) -> list[tuple[str, str, Any, tuple[float, float] | None]]:
+    """The cells asked for, each once: row, column, configuration, published figures."""
     from decda.core.composition import compose
 
     known = BASES if table == "table2" else ALGORITHMS
-    wishes = []
+    wishes = {}
     for dataset in datasets or DATASETS:
-        for recipe in [_recipe(registry, name) for name in algorithms or known]:
+        for recipe in [_recipe(name) for name in algorithms or known]:
             for augment_in in AUGMENT_IN if table == "table2" else (None,):
                 phase = () if augment_in is None else (f"train.augment_in={augment_in}",)
                 config = compose(
                     registry, recipe=recipe, parts={"dataset": dataset}, settings=(*phase, *settings), device=device
                 )
                 seen = config.train.augment_in
-                wishes.append((title(recipe, seen), config, published(recipe, seen, dataset)))
-    return wishes
+                row = title(recipe, seen)
+                wishes[row, dataset] = (row, dataset, config, published(recipe, seen, dataset))
+    return list(wishes.values())
 
 
-def _recipe(registry: Any, name: str) -> str:
+def _recipe(name: str) -> str:
     """The recipe of that name, which may be the paper's: `FcDEC-DA`."""
     by_title = {shown.lower(): recipe for recipe, shown in (BASES | ALGORITHMS).items()}
     return by_title.get(name.lower(), name)

@@ -27,6 +27,8 @@ class StudyDisplay:
         self.study: Study | None = None
         self.running: dict[Path, Key] = {}
         self.lines: dict[Path, RunLine] = {}
+        self._drawn: object = None
+        self._last: RenderableType = ""
 
     def __enter__(self) -> "StudyDisplay":
         self.screen.open()
@@ -44,7 +46,9 @@ class StudyDisplay:
         """Show an event of that run, a line it wrote, its end, or its figures."""
         if isinstance(told, Entered):
             if told.kept and not self.screen.live:
-                self.screen.tell(f"{key.title}: kept  ACC {told.row['acc']:.3f}  NMI {told.row['nmi']:.3f}")
+                self.screen.tell(
+                    f"{key.title}: kept  ACC {float(told.row['acc']):.3f}  NMI {float(told.row['nmi']):.3f}"
+                )
             return
         if key.folder not in self.running:
             self.running[key.folder] = key
@@ -68,10 +72,13 @@ class StudyDisplay:
     def _table(self) -> RenderableType:
         if self.study is None:
             return Text("loading the data sets and trying every composition", style="dim")
-        summaries = summarise(self.study.trials, self.study.results)
         running = {(key.cell.row, key.cell.column) for key in self.running.values() if isinstance(key, Trial)}
-        space = self.screen.console.height - len(self.lines) - 5
-        return study_table(summaries, running, most=max(space // 2, 1))
+        most = max((self.screen.console.height - len(self.lines) - 5) // 2, 1)
+        state = (len(self.study.results.rows), frozenset(running), most)
+        if state != self._drawn:  # it is asked for ten times a second
+            self._drawn = state
+            self._last = study_table(summarise(self.study.trials, self.study.results), running, most)
+        return self._last
 
 
 def study_table(summaries: Sequence[Summary], running: Any = (), most: int | None = None) -> Table:

@@ -86,12 +86,12 @@ class Study:
 
 
 def prepare_cells(
-    wishes: Iterable[tuple[str, RunConfig, tuple[float, float] | None]], registry: Registry, files: Files
+    wishes: Iterable[tuple[str, str, RunConfig, tuple[float, float] | None]], registry: Registry, files: Files
 ) -> list[Cell]:
     """Resolve and try each composition, before anything is run: what would fail for every trial fails here.
 
     Args:
-        wishes: name of the row, configuration and published figures of each cell.
+        wishes: row, column, configuration and published figures of each cell.
         registry: where the parts are.
         files: where the data is.
 
@@ -100,7 +100,7 @@ def prepare_cells(
     """
     loaded: dict[str, tuple[ImageSet, str]] = {}
     cells = []
-    for row, config, published in wishes:
+    for row, column, config, published in wishes:
         words = repr(config.dataset)
         images, digest = loaded.get(words, (None, ""))
         ready = prepare(config, registry, files, images)
@@ -111,7 +111,7 @@ def prepare_cells(
                 )
             digest = hash_images(ready.images.x)
             loaded[words] = ready.images, digest
-        cells.append(Cell(row, config.dataset.short, ready.config, digest, published))
+        cells.append(Cell(row, column, ready.config, digest, published))
     return cells
 
 
@@ -183,15 +183,16 @@ class _Run:
         device = resolve_device(self.study.trials[0].config.device).type
         for trial in self.study.trials:
             if trial.is_finished():
-                self._enter(trial, kept=True)
+                # As it was entered: the autoencoder may have been removed since.
+                row = self.study.results.rows.get(trial.folder.name)
+                self._enter(trial, row or read_outcome(trial, self.study.settings), kept=True)
             elif is_pretrained(trial.pretraining):
                 self.waiting.append(_job_of(trial))
             else:
-                dependents = self.dependents.setdefault(trial.pretraining.folder, [])
+                shared = trial.pretraining
+                dependents = self.dependents.setdefault(shared.folder, [])
                 if not dependents:
-                    self.waiting.append(
-                        _fresh(Job(trial.pretraining, trial.pretraining.config, trial.pretraining.folder))
-                    )
+                    self.waiting.append(_fresh(Job(shared, shared.config, shared.folder)))
                 dependents.append(trial)
         if self.waiting:
             most = at_once or (GPU_AT_ONCE if device == "cuda" else None)
@@ -201,7 +202,7 @@ class _Run:
         self.notify(key, told)
         if isinstance(key, Trial):
             if isinstance(told, Finished):
-                self._enter(key, kept=False)
+                self._enter(key, read_outcome(key, self.study.settings), kept=False)
             elif isinstance(told, Failed):
                 self.study.failed[key.folder.name] = told
         elif isinstance(told, Finished):
@@ -211,8 +212,7 @@ class _Run:
             for trial in self.dependents[key.folder]:
                 self._listen(trial, replace(told, error=f"Its autoencoder could not be pretrained. {told.error}"))
 
-    def _enter(self, trial: Trial, *, kept: bool) -> None:
-        row = read_outcome(trial, self.study.settings)
+    def _enter(self, trial: Trial, row: Mapping[str, Any], *, kept: bool) -> None:
         self.study.results.add(row)
         self.notify(trial, Entered(row, kept))
 

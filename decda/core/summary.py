@@ -21,8 +21,7 @@ class Summary:
         column: the name of the data set.
         planned: trials asked for.
         finished: trials that have a result.
-        mean: of `acc`, `nmi`, `ari` and `seconds` (its share of pretraining included) over the finished trials; None
-            where there is none.
+        mean: of `acc`, `nmi` and `ari` over the finished trials; None where there is none.
         std: sample standard deviation of the scores; None where there are fewer than two.
         published: ACC and NMI to compare with.
     """
@@ -58,12 +57,10 @@ def summarise(trials: Sequence[Trial], results: Results) -> list[Summary]:
     for (row, column), members in cells.items():
         runs = [trial.folder.name for trial in members]
         spreads = {name: spread(results.figures(runs, name)) for name in ("acc", "nmi", "ari")}
-        whole = [
-            sum(pair) for pair in zip(*(results.figures(runs, n) for n in ("seconds", "pretrain_seconds")), strict=True)
-        ]
-        mean = {name: value for name, (value, _) in spreads.items()} | {"seconds": spread(whole)[0]}
+        mean = {name: value for name, (value, _) in spreads.items()}
         std = {name: value for name, (_, value) in spreads.items()}
-        summaries.append(Summary(row, column, len(members), len(whole), mean, std, members[0].cell.published))
+        finished = sum(run in results.rows for run in runs)
+        summaries.append(Summary(row, column, len(members), finished, mean, std, members[0].cell.published))
     return summaries
 
 

@@ -47,6 +47,7 @@ def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130, said
+    assert "Finished trials are kept in study; the same command goes on" in said
     half, finished = rows(tmp_path / "study"), times(tmp_path / "study")
     assert 3 <= len(half) < 10
 
@@ -80,7 +81,7 @@ def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
 
 def test_the_quick_test_of_the_authors(decda: Cli, tmp_path: Path) -> None:
     """One trial, one epoch, few iterations; the paper's own names serve, and Table 2 has four rows an algorithm."""
-    done = decda("reproduce", "table2", "--datasets", "digits", "--algorithms", "FcDEC", *FEW)
+    done = decda("reproduce", "table2", "--datasets", "digits", "--algorithms", "FcDEC fcdec-da", *FEW)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "runs/reproduce-table2\n"
     assert {row["cell"] for row in rows(tmp_path / "runs" / "reproduce-table2")} == {
@@ -104,6 +105,7 @@ def test_the_quick_test_of_the_authors(decda: Cli, tmp_path: Path) -> None:
         (("--datasets", "usp"), 2, ["Unknown dataset 'usp'", "Did you mean 'usps'"]),
         (("--datasets", ", "), 2, ["No name stands where names are expected"]),
         (("--datasets", "digits", "--set", "head.centers=frozen"), 2, ["head 'dec' has no parameter 'centers'"]),
+        (("table2", "--set", "train.augment_in=both"), 2, ["rows of table2 differ in train.augment_in"]),
         (("--trials", "0"), 2, ["--trials"]),
         (("--budget", "long"), 2, ["'long' is not one of 'paper', 'short'"]),
         (("--resume",), 2, ["nothing to go on with in runs/reproduce-table3"]),
