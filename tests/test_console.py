@@ -11,8 +11,9 @@ from rich.console import Console
 from decda.console import ProgressDisplay, SeedsDisplay, print_series, progress
 from decda.core.composition import compose
 from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
+from decda.core.outcomes import Failed, Finished, Said
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Said, Series
+from decda.core.seeds import Series
 
 LABELS = torch.zeros(3, dtype=torch.int64)
 STORY: list[Event] = [

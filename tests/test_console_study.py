@@ -12,9 +12,9 @@ from decda.console import StudyDisplay, print_study, progress
 from decda.console.study import study_table
 from decda.core.composition import compose
 from decda.core.events import PhaseStarted, Scored
+from decda.core.outcomes import Failed, Finished, Said
 from decda.core.registry import Registry
 from decda.core.results import COLUMNS, Results
-from decda.core.seeds import Failed, Finished, Said
 from decda.core.study import Entered, Study
 from decda.core.summary import Summary, summarise
 from decda.core.trials import Pretraining, Trial
@@ -34,9 +34,7 @@ class Shown(Trial):
 
 def trial(row: str, seed: int) -> Trial:
     cell: Any = SimpleNamespace(row=row, column="usps", published=PUBLISHED[row])
-    pretraining = Pretraining(
-        Path(f"ae-{seed}"), compose(Registry.discover()), f"usps fc augmented autoencoder seed {seed}"
-    )
+    pretraining = Pretraining(Path(f"ae-{seed}"), compose(Registry.discover()), "usps fc augmented")
     return Shown(cell, seed, Path(f"trials/{row}-{seed}"), pretraining)
 
 

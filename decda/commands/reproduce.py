@@ -17,6 +17,8 @@ BUDGETS: dict[str, tuple[str, ...]] = {
     "short": ("train.pretrain_epochs=30", "train.max_iter=600"),
 }
 """What each budget sets, below what the user sets."""
+OWN = "decda"
+"""The package of the recipes and data sets that the published figures are of."""
 
 
 @click.command()
@@ -79,8 +81,9 @@ def reproduce(
     from decda.console import StudyDisplay, print_study
     from decda.core.files import Files
     from decda.core.registry import Registry
-    from decda.core.study import plan_trials, prepare_cells, run_study
+    from decda.core.study import check_folder, plan_trials, prepare_cells, run_study
 
+    check_folder(out)
     said = (*BUDGETS[budget], *settings)
     with contextlib.redirect_stdout(sys.stderr):
         registry = Registry.discover()
@@ -121,25 +124,38 @@ def _wishes(
     settings: Sequence[str],
     device: str | None,
 ) -> list[tuple[str, str, Any, tuple[float, float] | None]]:
-    """The cells asked for, each once: row, column, configuration, published figures."""
+    """The cells asked for: row, column, configuration, published figures."""
     from decda.core.composition import compose
 
     known = BASES if table == "table2" else ALGORITHMS
-    wishes = {}
+    wishes = []
     for dataset in datasets or DATASETS:
-        for recipe in [_recipe(name) for name in algorithms or known]:
+        # A bare name means decda's own part first: the published figures are of no other.
+        images = registry.find("dataset", dataset, prefer=OWN)
+        for algorithm in algorithms or known:
+            recipe = registry.find("recipe", _by_title(algorithm), prefer=OWN)
             for augment_in in AUGMENT_IN if table == "table2" else (None,):
                 phase = () if augment_in is None else (f"train.augment_in={augment_in}",)
                 config = compose(
-                    registry, recipe=recipe, parts={"dataset": dataset}, settings=(*phase, *settings), device=device
+                    registry,
+                    recipe=recipe.qualified,
+                    parts={"dataset": images.qualified},
+                    settings=(*phase, *settings),
+                    device=device,
                 )
                 seen = config.train.augment_in
-                row = title(recipe, seen)
-                wishes[row, dataset] = (row, dataset, config, published(recipe, seen, dataset))
-    return list(wishes.values())
+                row, column = _shown(recipe), _shown(images)
+                wishes.append((title(row, seen), column, config, published(row, seen, column)))
+    return wishes
 
 
-def _recipe(name: str) -> str:
+def _by_title(name: str) -> str:
     """The recipe of that name, which may be the paper's: `FcDEC-DA`."""
     by_title = {shown.lower(): recipe for recipe, shown in (BASES | ALGORITHMS).items()}
     return by_title.get(name.lower(), name)
+
+
+def _shown(entry: Any) -> str:
+    """The name of a part: a stranger's with its package."""
+    name: str = entry.name if entry.package == OWN else entry.qualified
+    return name

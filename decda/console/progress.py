@@ -12,7 +12,8 @@ from rich.text import Text
 from decda.core.config import RunConfig
 from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Refreshed, Scored
 from decda.core.events import Progress as Advance
-from decda.core.seeds import Failed, Finished, Outcome, Said, Told, name_seeds
+from decda.core.outcomes import Failed, Finished, Outcome, Said, Told
+from decda.core.seeds import name_seeds
 
 LIVE_SECONDS = 0.1
 """Between two updates of a run's line: the terminal is drawn no oftener."""

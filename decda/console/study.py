@@ -10,7 +10,7 @@ from rich.text import Text
 
 from decda.console.progress import RunLine, Screen
 from decda.core.events import Downloading, Event
-from decda.core.seeds import Failed, Finished, Said, Told
+from decda.core.outcomes import Failed, Finished, Said, Told
 from decda.core.study import Entered, Key, Study
 from decda.core.summary import NEAR, Summary, figures_text, published_text, shared, summarise
 from decda.core.trials import Trial
@@ -72,9 +72,9 @@ class StudyDisplay:
     def _table(self) -> RenderableType:
         if self.study is None:
             return Text("loading the data sets and trying every composition", style="dim")
-        running = {(key.cell.row, key.cell.column) for key in self.running.values() if isinstance(key, Trial)}
+        running = {(key.cell.row, key.cell.column) for key in list(self.running.values()) if isinstance(key, Trial)}
         most = max((self.screen.console.height - len(self.lines) - 5) // 2, 1)
-        state = (len(self.study.results.rows), frozenset(running), most)
+        state = (self.study.results.changes, frozenset(running), most)
         if state != self._drawn:  # it is asked for ten times a second
             self._drawn = state
             self._last = study_table(summarise(self.study.trials, self.study.results), running, most)
@@ -141,7 +141,7 @@ def print_study(study: Study) -> None:
     if shortfalls:
         near = sum(shortfall <= NEAR for shortfall in shortfalls)
         lines.append(f"{near} of {len(shortfalls)} cells lie within {NEAR} of the published means, or above them.")
-    lines += [f"Pretrained once ({name}): {', '.join(rows)}." for name, rows in shared(study.trials).items()]
+    lines += [f"Pretrained once ({name}): {', '.join(rows)}." for name, rows in shared(study.trials)]
     lines.append(f"A row a trial in {study.path / 'results.csv'}; the table in {study.path / 'table.md'}.")
     console.print(Group(*(Text(line) for line in lines)))
     messages: dict[str, list[str]] = {}

@@ -182,7 +182,7 @@ class RunConfig:
         return tomli_w.dumps(self.as_mapping())
 
     def sha256(self) -> str:
-        """Of the text of `config.toml`, without where a pretrained autoencoder lies: that does not change the run."""
+        """Of the text of `config.toml`, without a pretrained autoencoder: the weights have a digest of their own."""
         return sha256(replace(self, autoencoder=None).as_toml().encode()).hexdigest()
 
 

@@ -1,17 +1,18 @@
 """A trained model read back from its run's folder, and scored."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from decda.core.assembly import Model, build_model, load_images
+from decda.core.assembly import Model, build_model, components, load_images
 from decda.core.composition import compose
 from decda.core.config import RunConfig
 from decda.core.errors import ConfigError, DataError
-from decda.core.experiment import resolve_device
+from decda.core.experiment import blame, resolve_device
 from decda.core.files import Files
 from decda.core.metrics import scores
 from decda.core.provenance import hash_images
@@ -72,9 +73,11 @@ def load_run(path: Path, registry: Registry) -> tuple[RunConfig, Model, dict[str
     if provenance.get("status") != "finished":
         raise DataError(f"The run {path} has not finished: it has no trained model. Train it again, or name another.")
     shape = provenance.get("input_shape")
-    if not (isinstance(shape, list) and all(type(side) is int for side in shape)):
+    if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)):
         raise DataError(f"{path / 'provenance.json'} is damaged: it does not tell the shape of the images.")
     config = compose(registry, config=mapping)
+    if config.n_clusters is None:
+        raise DataError(f"{path / 'config.toml'} is damaged: it does not tell the number of clusters.")
     model = build_model(config, registry, tuple(shape))
     read_weights(path / "model.safetensors", model.modules())
     return config, model, provenance
@@ -116,10 +119,10 @@ def evaluate(
             f"The data set '{config.dataset.short}' holds images of shape {shape}, and the model of {path} was trained "
             f"on '{trained_on}', of shape {tuple(provenance['input_shape'])}. Name a data set of that shape."
         )
-    trainer = Trainer(
-        images.x, model.autoencoder, model.head, model.augment, config.train, seed=config.seed, device=place
-    )
-    confidence, labels = trainer.soft_assign().cpu().max(1)
+    q = _soft_assign(images.x, model, config, registry, place)
+    if not bool(q.isfinite().all()):
+        raise DataError(f"The model of {path} gives numbers that are not finite: its weights are damaged.")
+    confidence, labels = q.max(1)
     digest = hash_images(images.x)
     return Evaluation(
         path=path,
@@ -131,3 +134,17 @@ def evaluate(
         data_sha256=digest,
         trained_on_these=digest == provenance.get("data_sha256"),
     )
+
+
+def _soft_assign(x: Tensor, model: Model, config: RunConfig, registry: Registry, device: torch.device) -> Tensor:
+    """Soft assignments (N, K) of images (N, C, H, W), as the trainer takes them after its last step."""
+    # No step is made, and a model that was trained in tf32 can be used where there is none.
+    precision = "float32" if config.train.precision == "tf32" and device.type != "cuda" else config.train.precision
+    train = replace(config.train, step="plain", precision=precision)
+    trainer = Trainer(x, model.autoencoder, model.head, model.augment, train, seed=config.seed, device=device)
+    try:
+        with torch.no_grad():
+            return model.head.soft_assign(trainer.embed()).cpu()
+    except (Exception, SystemExit) as error:
+        blame(error, model, components(config, registry), "in use")
+        raise

@@ -209,7 +209,7 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def blame(error: BaseException, model: Model, parts: Mapping[str, Component]) -> None:
+def blame(error: BaseException, model: Model, parts: Mapping[str, Component], when: str = "while training") -> None:
     """Raise an error that names the part an exception came out of, if it was one.
 
     Raises:
@@ -219,7 +219,7 @@ def blame(error: BaseException, model: Model, parts: Mapping[str, Component]) ->
     if kind is not None:
         entry = parts[kind].entry
         raise BrokenComponent(
-            f"The {kind} '{entry.name}' of {entry.package} {entry.version} failed while training: "
+            f"The {kind} '{entry.name}' of {entry.package} {entry.version} failed {when}: "
             f"{type(error).__name__}: {error}"
         ) from error
 

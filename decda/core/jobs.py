@@ -4,14 +4,19 @@ from collections import deque
 
 import torch
 
-from decda.core.config import PART_KINDS
+from decda.core.config import PART_KINDS, RunConfig
 from decda.core.experiment import running
 from decda.core.files import Files
+from decda.core.outcomes import Job, Notify
 from decda.core.pool import run_pool
 from decda.core.registry import LOCAL, Registry
-from decda.core.seeds import Job, Notify
 from decda.core.threads import physical_cores
 from decda.core.turns import Steps, streams, take_turns
+
+
+def is_local(config: RunConfig) -> bool:
+    """Whether a part of it was added by hand, so that another process would not find it."""
+    return any(config.part(kind).name.startswith(f"{LOCAL}:") for kind in PART_KINDS)
 
 
 def run_jobs(
@@ -23,6 +28,7 @@ def run_jobs(
     *,
     at_once: int | None = None,
     threads: int | None = None,
+    here: bool = False,
 ) -> None:
     """Run several runs, each recorded in its own folder; one that fails does not stop the others.
 
@@ -33,13 +39,13 @@ def run_jobs(
     Args:
         waiting: at least one, in the order they start. They leave it as they do, and what `notify` adds meanwhile is
             run too.
-        registry: where the parts are. A process finds them anew; with a part that was added by hand, which it could
-            not find, the runs go on in this one.
+        registry: where the parts are; a process finds them anew.
         files: where the data is.
         device: the type of the device of them all, `"cpu"` or `"cuda"`.
         notify: gets each event of each run, what its process wrote, and its outcome.
         at_once: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU all.
         threads: of each run on a CPU, 1 by default; beside a GPU this process keeps those it has.
+        here: run all in this process, one after the other.
 
     Raises:
         KeyboardInterrupt: Ctrl-C; where there were processes, SIGTERM too, and they have ended. The folders stay.
@@ -48,10 +54,9 @@ def run_jobs(
     def start(job: Job) -> Steps:
         return running(job.config, registry, files, out=job.out, notify=lambda event: notify(job.key, event))
 
-    local = any(job.config.part(kind).name.startswith(f"{LOCAL}:") for job in waiting for kind in PART_KINDS)
     if device == "cuda":
         take_turns(waiting, start, notify, at_once=at_once or len(waiting), contexts=streams)
-    elif device == "cpu" and not local:
+    elif device == "cpu" and not here:
         each = threads or 1
         at_once = at_once or max(physical_cores() // each, 1)
         run_pool(waiting, notify, at_once=at_once, data_root=files.data_root, offline=files.offline, threads=each)

@@ -22,7 +22,7 @@ from typing import Any
 from decda.core.allocator import keep_freed_memory
 from decda.core.config import RunConfig
 from decda.core.events import Batch, Event, Initialised, Progress, Refreshed
-from decda.core.seeds import Failed, Finished, Job, Notify, Outcome, Said, Told
+from decda.core.outcomes import Failed, Finished, Job, Notify, Outcome, Said, Told
 
 EVENT_SECONDS = 0.2
 """Between two events that are for displays alone."""

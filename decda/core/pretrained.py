@@ -4,7 +4,7 @@ from pathlib import Path
 
 from torch import nn
 
-from decda.core.errors import DataError, InvalidParameter
+from decda.core.errors import DataError
 from decda.core.rundir import read_run, read_weights
 
 WEIGHTS = "autoencoder.safetensors"
@@ -51,6 +51,6 @@ def _origin(path: Path) -> str:
     try:
         _, provenance = read_run(path.parent)
         encoder, shape = provenance["parts"]["encoder"]["name"], tuple(provenance["input_shape"])
-    except (DataError, InvalidParameter, KeyError, TypeError):
+    except (DataError, KeyError, TypeError):
         return ""
     return f" Its run says: encoder '{encoder}', images of shape {shape}."

@@ -2,17 +2,20 @@
 
 import csv
 import io
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from decda.core.errors import DataError
+from decda.core.whole import write_whole
 
 COLUMNS = (
     "run", "cell", "dataset", "seed", "settings", "acc", "nmi", "ari", "kmeans_acc", "epochs", "iterations",
     "stop_reason", "seconds", "pretrain_seconds", "autoencoder", "data_sha256", "config_sha256", "device", "versions",
 )  # fmt: skip
+
+
+SCORES = ("acc", "nmi", "ari")
 
 
 class Results:
@@ -21,6 +24,10 @@ class Results:
     Args:
         path: of the file; what stands there already is kept.
 
+    Attributes:
+        rows: all of them, as text by column.
+        changes: how often they changed since they were read.
+
     Raises:
         DataError: there is a file that was not written by a study, or it cannot be read.
     """
@@ -28,6 +35,7 @@ class Results:
     def __init__(self, path: Path):
         self.path = path
         self.rows: dict[str, Mapping[str, Any]] = {}
+        self.changes = 0
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -39,7 +47,10 @@ class Results:
             raise DataError(
                 f"{path} was not written by this version of `decda reproduce`. Move it, or name another --out."
             )
-        self.rows = {row["run"]: row for row in reader}
+        for row in reader:
+            if None in row or None in row.values() or not all(_is_number(row[name]) for name in SCORES):
+                raise DataError(f"{path} is damaged in line {reader.line_num}. Mend that line, or remove it.")
+            self.rows[row["run"]] = row
 
     def add(self, row: Mapping[str, Any]) -> None:
         """Take up a row, in place of a former one of the same run."""
@@ -47,19 +58,29 @@ class Results:
         if self.rows.get(row["run"]) == text:
             return
         self.rows[row["run"]] = text
+        self._write()
+
+    def drop(self, run: str) -> None:
+        """Take the row of a run away, if there is one."""
+        if self.rows.pop(run, None) is not None:
+            self._write()
+
+    def figures(self, runs: Iterable[str], name: str) -> list[float]:
+        """One figure of those of these runs that are finished."""
+        return [float(self.rows[run][name]) for run in runs if run in self.rows]
+
+    def _write(self) -> None:
+        self.changes += 1
         lines = io.StringIO()
         writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows[name] for name in sorted(self.rows))
         write_whole(self.path, lines.getvalue())
 
-    def figures(self, runs: Iterable[str], name: str) -> list[float]:
-        """One figure of those of these runs that are finished."""
-        return [float(self.rows[run][name]) for run in runs if run in self.rows]
 
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a whole file, or leave what was there."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(partial, path)
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

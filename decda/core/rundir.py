@@ -1,7 +1,6 @@
 """The folder of a run: what is written into it, and how it is read back."""
 
 import csv
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -14,8 +13,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from decda.core.config import RunConfig, read_toml
-from decda.core.errors import ConfigError, DataError
+from decda.core.errors import ConfigError, DataError, InvalidParameter
 from decda.core.events import Event, Progress, Refreshed, Scored
+from decda.core.whole import read_object, write_object, write_whole
 
 LOG_COLUMNS = ("phase", "step", "loss", "terms", "changed", "acc", "nmi", "ari")
 
@@ -53,13 +53,11 @@ class RunDir:
 
     def write_text(self, name: str, text: str) -> None:
         """Write a whole file, or leave what was there."""
-        partial = self.path / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(partial, self.path / name)
+        write_whole(self.path / name, text)
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write a mapping as JSON."""
-        self.write_text(name, json.dumps(values, indent=2) + "\n")
+        write_object(self.path / name, values)
 
     def write_config(self, config: RunConfig) -> None:
         """Write `config.toml`; `--config` takes it back."""
@@ -117,7 +115,7 @@ def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path
     Raises:
         ConfigError: `out` exists, or the folder cannot be made.
     """
-    name = re.sub(r"[^\w.-]+", "-", name).strip(".-")  # a part's name may hold a slash
+    name = folder_name(name)
     try:
         if out is not None:
             refuse_existing(out)
@@ -140,6 +138,11 @@ def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path
         ) from error
 
 
+def folder_name(text: str) -> str:
+    """A text, fit for the name of a folder: a part's name may hold a slash."""
+    return re.sub(r"[^\w.-]+", "-", text).strip(".-")
+
+
 def refuse_existing(out: Path) -> None:
     """Raise ConfigError if there is something at that path, so that no run overwrites another.
 
@@ -158,13 +161,11 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
     if not (path / "config.toml").is_file():
         raise DataError(f"{path} is not the folder of a run: it has no config.toml.")
+    provenance = read_object(path / "provenance.json")
     try:
-        provenance = json.loads((path / "provenance.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path / 'provenance.json'} cannot be read: {error}.") from error
-    if not isinstance(provenance, dict):
-        raise DataError(f"{path / 'provenance.json'} cannot be read: it is no JSON object.")
-    return read_toml(path / "config.toml"), provenance
+        return read_toml(path / "config.toml"), provenance
+    except InvalidParameter as error:  # here no mistake in words, but damage
+        raise DataError(str(error)) from error
 
 
 def read_weights(path: Path, modules: Mapping[str, nn.Module], owner: str = "this model") -> None:

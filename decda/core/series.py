@@ -1,7 +1,5 @@
 """Several seeds of one composition, side by side: one run each, in processes or in turns."""
 
-import json
-import os
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,10 +9,12 @@ from decda.core.config import RunConfig
 from decda.core.events import PhaseEnded
 from decda.core.experiment import prepare
 from decda.core.files import Files
-from decda.core.jobs import run_jobs
+from decda.core.jobs import is_local, run_jobs
+from decda.core.outcomes import Failed, Finished, Job, Notify, Outcome, Told
 from decda.core.registry import Registry
 from decda.core.rundir import new_folder, refuse_existing
-from decda.core.seeds import Failed, Finished, Job, Notify, Outcome, Series, Told, name_seeds
+from decda.core.seeds import Series, name_seeds
+from decda.core.whole import write_object
 
 
 def ignore(seed: int, event: Told) -> None:
@@ -73,7 +73,7 @@ def run_seeds(
         notify(seed, event)
 
     jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}") for seed in seeds)
-    run_jobs(jobs, registry, files, device, listen, at_once=at_once, threads=threads)
+    run_jobs(jobs, registry, files, device, listen, at_once=at_once, threads=threads, here=is_local(config))
 
     outcomes.sort(key=lambda outcome: outcome.seed)
     series = Series(
@@ -82,7 +82,5 @@ def run_seeds(
         [outcome for outcome in outcomes if isinstance(outcome, Failed)],
         iterations,
     )
-    unfinished = folder / ".summary.json.partial"
-    unfinished.write_text(json.dumps(series.as_mapping(), indent=2) + "\n", encoding="utf-8", newline="\n")
-    os.replace(unfinished, folder / "summary.json")
+    write_object(folder / "summary.json", series.as_mapping())
     return series

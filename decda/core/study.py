@@ -14,13 +14,14 @@ from decda.core.contracts import ImageSet
 from decda.core.errors import ConfigError, DataError
 from decda.core.experiment import prepare, resolve_device
 from decda.core.files import Files
-from decda.core.jobs import run_jobs
+from decda.core.jobs import is_local, run_jobs
+from decda.core.outcomes import Failed, Finished, Job, Outcome, Told
 from decda.core.provenance import hash_images
 from decda.core.registry import Registry
-from decda.core.results import Results, write_whole
-from decda.core.seeds import Failed, Finished, Job, Told
+from decda.core.results import Results
 from decda.core.summary import as_mapping, as_markdown, summarise
 from decda.core.trials import Cell, Pretraining, Trial, is_pretrained, plan_trial, read_outcome
+from decda.core.whole import write_whole
 
 GPU_AT_ONCE = 4
 """Runs at once on a GPU, unless told otherwise: each holds the images and a graph's memory."""
@@ -90,6 +91,8 @@ def prepare_cells(
 ) -> list[Cell]:
     """Resolve and try each composition, before anything is run: what would fail for every trial fails here.
 
+    A composition that is there under two names is one cell, under the first.
+
     Args:
         wishes: row, column, configuration and published figures of each cell.
         registry: where the parts are.
@@ -99,8 +102,12 @@ def prepare_cells(
         DecdaError: something does not fit, or a data set has no classes to measure by.
     """
     loaded: dict[str, tuple[ImageSet, str]] = {}
-    cells = []
+    cells: dict[tuple[str, str], Cell] = {}
     for row, column, config, published in wishes:
+        if config.autoencoder is not None:
+            raise ConfigError(
+                f"'{row}' starts from a pretrained autoencoder; here each trial has its own, by its seed."
+            )
         words = repr(config.dataset)
         images, digest = loaded.get(words, (None, ""))
         ready = prepare(config, registry, files, images)
@@ -111,8 +118,8 @@ def prepare_cells(
                 )
             digest = hash_images(ready.images.x)
             loaded[words] = ready.images, digest
-        cells.append(Cell(row, column, ready.config, digest, published))
-    return cells
+        cells.setdefault((ready.config.sha256(), digest), Cell(row, column, ready.config, digest, published))
+    return list(cells.values())
 
 
 def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path) -> list[Trial]:
@@ -141,8 +148,9 @@ def run_study(
 ) -> Study:
     """Run trials side by side, see `run_jobs`. All that pretrain alike share an autoencoder.
 
-    Each trial leaves the run's folder that `decda train` would leave for it, below `trials/`, and a row in
-    `results.csv` as soon as it is done; `table.md` is written at the end. A trial that fails does not stop the others.
+    Each trial leaves a run's folder below `trials/`, with the labels and the model that `decda train` gives, and a row
+    in `results.csv` as soon as it is done; `table.md` is written at the end. A trial that fails does not stop the
+    others.
 
     Args:
         trials: from `plan_trials`.
@@ -158,7 +166,7 @@ def run_study(
     Raises:
         ConfigError: another study is at work in the folder, or it cannot be made.
         DataError: `results.csv` in there is not ours.
-        KeyboardInterrupt: Ctrl-C or SIGTERM. What is finished is kept.
+        KeyboardInterrupt: Ctrl-C, and from processes SIGTERM. What is finished is kept.
     """
     with _Locked(out):
         study = Study(out, settings, trials, Results(out / "results.csv"), {})
@@ -180,37 +188,62 @@ class _Run:
         self.dependents: dict[Path, list[Trial]] = {}
 
     def go(self, registry: Registry, files: Files, at_once: int | None, threads: int | None) -> None:
-        device = resolve_device(self.study.trials[0].config.device).type
-        for trial in self.study.trials:
-            if trial.is_finished():
-                # As it was entered: the autoencoder may have been removed since.
-                row = self.study.results.rows.get(trial.folder.name)
-                self._enter(trial, row or read_outcome(trial, self.study.settings), kept=True)
-            elif is_pretrained(trial.pretraining):
+        trials, results = self.study.trials, self.study.results
+        device = resolve_device(trials[0].config.device).type
+        for trial in trials:
+            if self._keep(trial):
+                continue
+            results.drop(trial.folder.name)
+            shared = trial.pretraining
+            if is_pretrained(shared):
                 self.waiting.append(_job_of(trial))
-            else:
-                shared = trial.pretraining
-                dependents = self.dependents.setdefault(shared.folder, [])
-                if not dependents:
-                    self.waiting.append(_fresh(Job(shared, shared.config, shared.folder)))
-                dependents.append(trial)
+                continue
+            if shared.folder not in self.dependents:
+                self.waiting.append(_fresh(Job(shared, shared.config, shared.folder)))
+            self.dependents.setdefault(shared.folder, []).append(trial)
         if self.waiting:
             most = at_once or (GPU_AT_ONCE if device == "cuda" else None)
-            run_jobs(self.waiting, registry, files, device, self._listen, at_once=most, threads=threads)
+            here = any(is_local(trial.config) for trial in trials)
+            run_jobs(self.waiting, registry, files, device, self._listen, at_once=most, threads=threads, here=here)
+
+    def _keep(self, trial: Trial) -> bool:
+        """Enter a trial that is finished; one whose figures cannot be read is not."""
+        if not trial.is_finished():
+            return False
+        try:
+            # As it was entered: the autoencoder may have been removed since.
+            row = self.study.results.rows.get(trial.folder.name) or read_outcome(trial, self.study.settings)
+        except DataError:
+            return False
+        self._enter(trial, row, kept=True)
+        return True
 
     def _listen(self, key: Key, told: Told) -> None:
         self.notify(key, told)
-        if isinstance(key, Trial):
-            if isinstance(told, Finished):
-                self._enter(key, read_outcome(key, self.study.settings), kept=False)
-            elif isinstance(told, Failed):
-                self.study.failed[key.folder.name] = told
-        elif isinstance(told, Finished):
+        if isinstance(told, Finished | Failed):
+            if isinstance(key, Trial):
+                self._end_trial(key, told)
+            else:
+                self._end_pretraining(key, told)
+
+    def _end_trial(self, trial: Trial, outcome: Outcome) -> None:
+        if isinstance(outcome, Finished):
+            try:
+                self._enter(trial, read_outcome(trial, self.study.settings), kept=False)
+                return
+            except DataError as error:
+                outcome = Failed.of(trial.seed, error)
+        self.study.failed[trial.folder.name] = outcome
+
+    def _end_pretraining(self, pretraining: Pretraining, outcome: Outcome) -> None:
+        dependents = self.dependents[pretraining.folder]
+        if is_pretrained(pretraining):  # or else only the first cell's head failed, on its centers
             # First, so that a table fills cell by cell.
-            self.waiting.extendleft(_job_of(trial) for trial in reversed(self.dependents[key.folder]))
-        elif isinstance(told, Failed):
-            for trial in self.dependents[key.folder]:
-                self._listen(trial, replace(told, error=f"Its autoencoder could not be pretrained. {told.error}"))
+            self.waiting.extendleft(_job_of(trial) for trial in reversed(dependents))
+        elif isinstance(outcome, Failed):
+            for trial in dependents:
+                error = f"Its autoencoder could not be pretrained. {outcome.error}"
+                self._listen(trial, replace(outcome, error=error))
 
     def _enter(self, trial: Trial, row: Mapping[str, Any], *, kept: bool) -> None:
         self.study.results.add(row)
@@ -226,6 +259,16 @@ def _fresh(job: Job) -> Job:
     if job.out.exists():
         shutil.rmtree(job.out)
     return job
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that is somebody else's, before anything is loaded.
+
+    Raises:
+        ConfigError: there is a file at that path, or a folder that is neither empty nor a study's.
+    """
+    if out.exists() and not (out / "trials").is_dir() and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError(f"{out} exists, and is no folder of `decda reproduce`. Name another with --out.")
 
 
 class _Locked:

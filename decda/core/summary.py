@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from decda.core.results import Results
@@ -94,20 +95,28 @@ def as_markdown(trials: Sequence[Trial], results: Results, settings: str) -> str
     for row in rows:
         cells = [_cell(summaries[row, column]) if (row, column) in summaries else "" for column in columns]
         lines.append(f"| {row} | " + " | ".join(cells) + " |")
-    lines += ["", "Pretrained once for several cells:", ""]
-    for name, sharing in shared(trials).items():
-        lines.append(f"- {name}: {', '.join(sharing)}")
+    sharing = shared(trials)
+    if sharing:
+        lines += ["", "Pretrained once for several cells:", ""]
+        lines += [f"- {name}: {', '.join(rows)}" for name, rows in sharing]
+    made = [results.rows[trial.folder.name] for trial in trials if trial.folder.name in results.rows]
+    for what, column in (("devices", "device"), ("versions", "versions")):
+        seen = sorted({row[column] for row in made})
+        if len(seen) > 1:
+            lines += ["", f"These trials were made with several {what}: {'; '.join(seen)}."]
     return "\n".join(lines) + "\n"
 
 
-def shared(trials: Sequence[Trial]) -> dict[str, list[str]]:
-    """The rows that share an autoencoder, by what it is: `"usps fc augmented"`."""
-    sharing: dict[str, list[str]] = {}
+def shared(trials: Sequence[Trial]) -> list[tuple[str, list[str]]]:
+    """The rows that share an autoencoder, after what it is: `("usps fc augmented", [...])`."""
+    by_folder: dict[Path, list[str]] = {}
+    names: dict[Path, str] = {}
     for trial in trials:
-        name = trial.pretraining.title.partition(" autoencoder")[0]
-        if trial.cell.row not in sharing.setdefault(name, []):
-            sharing[name].append(trial.cell.row)
-    return {name: rows for name, rows in sharing.items() if len(rows) > 1}
+        names[trial.pretraining.folder] = trial.pretraining.name
+        by_folder.setdefault(trial.pretraining.folder, []).append(trial.cell.row)
+    # Those of several seeds are shared by the same rows.
+    found = dict.fromkeys((names[folder], tuple(rows)) for folder, rows in by_folder.items() if len(rows) > 1)
+    return [(name, list(rows)) for name, rows in found]
 
 
 def share_text(value: float) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 from decda.core.config import RunConfig
 from decda.core.errors import DataError
 from decda.core.pretrained import WEIGHTS
-from decda.core.rundir import read_run
+from decda.core.rundir import folder_name
+from decda.core.whole import read_object
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,17 @@ class Pretraining:
     Attributes:
         folder: of its run.
         config: pretrains, places centers, and does not cluster.
-        title: what it is called while it runs.
+        name: what it is called: `"usps fc augmented"`.
     """
 
     folder: Path
     config: RunConfig
-    title: str
+    name: str
+
+    @property
+    def title(self) -> str:
+        """What it is called while it runs."""
+        return f"{self.name} autoencoder seed {self.config.seed}"
 
 
 @dataclass(frozen=True)
@@ -74,10 +80,9 @@ class Trial:
         return f"{self.cell.column} {self.cell.row} seed {self.seed}"
 
     def is_finished(self) -> bool:
-        """Whether its folder holds this very run, to its end."""
-        seen = _status(self.folder)
-        wanted = {"status": "finished", "config_sha256": self.config.sha256(), "data_sha256": self.cell.data_sha256}
-        return all(seen.get(name) == value for name, value in wanted.items())
+        """Whether its folder, whose name tells of the images and the device, holds this very run to its end."""
+        seen = _provenance(self.folder)
+        return seen.get("status") == "finished" and seen.get("config_sha256") == self.config.sha256()
 
 
 def plan_trial(cell: Cell, seed: int, out: Path, device: str) -> Trial:
@@ -90,7 +95,7 @@ def plan_trial(cell: Cell, seed: int, out: Path, device: str) -> Trial:
         cell: which one.
         seed: which one.
         out: the folder of the study.
-        device: the type of the device; an autoencoder pretrained on another one is another.
+        device: the type of the device, which rounds in its own way.
     """
     config = replace(cell.config, seed=seed)
     augmented = config.train.augments("pretrain")
@@ -107,32 +112,32 @@ def plan_trial(cell: Cell, seed: int, out: Path, device: str) -> Trial:
             if name.startswith("pretrain_") or name in ("batch_size", "drop_last", "step", "precision")
         },
     }
-    encoder, phase = config.encoder.short, "augmented" if augmented else "plain"
-    stem = _slug(f"{cell.column}-{encoder}-{phase}-seed{seed}")
+    dataset, encoder, head = (config.part(kind).short for kind in ("dataset", "encoder", "head"))
+    phase = "augmented" if augmented else "plain"
+    stem = folder_name(f"{dataset}-{encoder}-{phase}-seed{seed}")
     pretraining = Pretraining(
         out / "autoencoders" / f"{stem}-{_digest(json.dumps(alike, default=str))}",
         replace(config, train=replace(config.train, max_iter=0)),
-        f"{cell.column} {encoder} {phase} autoencoder seed {seed}",
+        f"{cell.column} {encoder} {phase}",
     )
-    stem = _slug(f"{cell.column}-{encoder}-{config.head.short}-{config.train.augment_in}-seed{seed}")
-    name = f"{stem}-{_digest(config.sha256() + cell.data_sha256)}"
-    return Trial(cell, seed, out / "trials" / name, pretraining)
+    stem = folder_name(f"{dataset}-{encoder}-{head}-{config.train.augment_in}-seed{seed}")
+    digest = _digest(f"{config.sha256()} {cell.data_sha256} {device}")
+    return Trial(cell, seed, out / "trials" / f"{stem}-{digest}", pretraining)
 
 
 def is_pretrained(pretraining: Pretraining) -> bool:
-    """Whether that autoencoder lies in its folder; the folder's name tells that it is the one."""
-    return (pretraining.folder / WEIGHTS).is_file() and _status(pretraining.folder).get("status") == "finished"
+    """Whether that autoencoder lies in its folder: weights are written whole, and the folder's name tells which."""
+    return (pretraining.folder / WEIGHTS).is_file()
 
 
 def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
     """What a finished trial came to: its row of `results.csv`, by column.
 
     Raises:
-        DataError: a file in its folder, or in that of its pretraining, is damaged.
+        DataError: a file in its folder is damaged.
     """
-    _, provenance = read_run(trial.folder)
-    _, pretraining = read_run(trial.pretraining.folder)
-    metrics = _read(trial.folder / "metrics.json")
+    provenance, metrics = (read_object(trial.folder / name) for name in ("provenance.json", "metrics.json"))
+    pretraining = _provenance(trial.pretraining.folder)
     try:
         return {
             "run": trial.folder.name,
@@ -148,40 +153,23 @@ def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
             "iterations": metrics["iterations"],
             "stop_reason": metrics["stop_reason"],
             "seconds": provenance["seconds"]["total"],
-            "pretrain_seconds": pretraining["seconds"]["pretrain"],
+            "pretrain_seconds": pretraining.get("seconds", {}).get("pretrain"),
             "autoencoder": trial.pretraining.folder.name,
             "data_sha256": provenance["data_sha256"],
             "config_sha256": provenance["config_sha256"],
             "device": provenance["device"],
             "versions": " ".join(f"{name}={version}" for name, version in provenance["versions"].items()),
         }
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"The trial {trial.folder} is damaged: {error} is missing. Remove it to run it again."
-        ) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"The trial {trial.folder} is damaged: {error}. Remove it to run it again.") from error
 
 
-def _status(folder: Path) -> Mapping[str, Any]:
-    """The provenance of a run, or nothing where it cannot be read: the run is then made again."""
+def _provenance(folder: Path) -> Mapping[str, Any]:
+    """What a run says of itself, or nothing where it cannot be read: it is then made again."""
     try:
-        return _read(folder / "provenance.json")
+        return read_object(folder / "provenance.json")
     except DataError:
         return {}
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read: {error}.") from error
-    if not isinstance(values, Mapping):
-        raise DataError(f"{path} cannot be read: it is no JSON object.")
-    return values
-
-
-def _slug(text: str) -> str:
-    """Fit for the name of a folder; a part's name may hold a slash."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in text)
 
 
 def _digest(text: str) -> str:

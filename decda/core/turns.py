@@ -1,5 +1,6 @@
 """Several runs in one process, in turns of a descent each."""
 
+import gc
 from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, nullcontext
@@ -7,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from decda.core.experiment import Result
-from decda.core.seeds import Failed, Finished, Job, Notify
+from decda.core.outcomes import Failed, Finished, Job, Notify
 
 Steps = Generator[None, None, Result]
 
@@ -46,6 +47,9 @@ def take_turns(
             notify(job.key, Failed.of(job.config.seed, error))
         else:
             turns.append((job, steps, context))
+            continue
+        del steps
+        gc.collect()  # a training refers to itself; its images and graphs would stay on the GPU
 
 
 def streams() -> AbstractContextManager[object]:

@@ -109,7 +109,7 @@ def test_the_quick_test_of_the_authors(decda: Cli, tmp_path: Path) -> None:
         (("--trials", "0"), 2, ["--trials"]),
         (("--budget", "long"), 2, ["'long' is not one of 'paper', 'short'"]),
         (("--resume",), 2, ["nothing to go on with in runs/reproduce-table3"]),
-        (("--datasets", "usps", "--offline", "--data-root", "."), 3, ["usps"]),
+        (("--datasets", "usps", "--offline", "--data-root", "."), 3, ["usps/zip.train.gz", "offline"]),
     ],
 )
 def test_mistakes(decda: Cli, tmp_path: Path, words: tuple[str, ...], code: int, pieces: list[str]) -> None:

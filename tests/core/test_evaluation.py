@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from decda.core.composition import compose
 from decda.core.contracts import ImageSet
-from decda.core.errors import ConfigError, DataError
+from decda.core.errors import BrokenComponent, ConfigError, DataError
 from decda.core.evaluation import evaluate
 from decda.core.experiment import Result, run
 from decda.core.files import Files
 from decda.core.registry import Registry
+from decda.plugins.heads.idec import IDEC
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -76,10 +78,18 @@ def test_runs_without_a_trained_model(registry: Registry, copy: Path) -> None:
     for change, says in (
         ({"status": "started"}, "has not finished"),
         ({"input_shape": None}, "does not tell the shape"),
+        ({"input_shape": [1, -8, 8]}, "does not tell the shape"),
     ):
         (copy / "provenance.json").write_text(json.dumps(provenance | change))
         with pytest.raises(DataError, match=says):
             evaluate(copy, registry, FILES)
+    config = (copy / "config.toml").read_text()
+    (copy / "provenance.json").write_text(json.dumps(provenance))
+    for text, says in ((config.replace("n_clusters = 10", ""), "number of clusters"), ("no TOML", "is not TOML")):
+        (copy / "config.toml").write_text(text)
+        with pytest.raises(DataError, match=says):
+            evaluate(copy, registry, FILES)
+    (copy / "config.toml").write_text(config)
     (copy / "provenance.json").write_text("[]")
     with pytest.raises(DataError, match="no JSON object"):
         evaluate(copy, registry, FILES)
@@ -89,3 +99,33 @@ def test_runs_without_a_trained_model(registry: Registry, copy: Path) -> None:
         evaluate(copy, registry, FILES)
     with pytest.raises(DataError, match="not the folder of a run"):
         evaluate(copy.parent, registry, FILES)
+
+
+def test_a_model_of_a_gpu_serves_on_a_cpu(registry: Registry, trained: Result, copy: Path) -> None:
+    """How its steps were made, and a format that this device does not have, are no hindrance."""
+    config = (copy / "config.toml").read_text()
+    (copy / "config.toml").write_text(config.replace('step = "auto"', 'step = "graph"').replace('"float32"', '"tf32"'))
+    assert 'step = "graph"' in (copy / "config.toml").read_text()
+    assert torch.equal(evaluate(copy, registry, FILES, device="cpu").labels, trained.labels)
+
+
+@pytest.mark.parametrize("name", ["encoder", "centers"])
+def test_weights_that_are_no_numbers(registry: Registry, copy: Path, name: str) -> None:
+    """A model whose weights are not finite is told, not scored."""
+    weights = load_file(copy / "model.safetensors")
+    entry = "head.centers" if name == "centers" else next(n for n in weights if n.startswith("autoencoder.embedding"))
+    weights[entry] = torch.full_like(weights[entry], torch.nan)
+    save_file(weights, copy / "model.safetensors")
+    with pytest.raises(DataError, match="not finite: its weights are damaged"):
+        evaluate(copy, registry, FILES)
+
+
+def test_a_part_that_fails_is_named(registry: Registry, trained: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception out of a part is told as that part's."""
+
+    def fail(self: object, z: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr(IDEC, "soft_assign", fail)
+    with pytest.raises(BrokenComponent, match=r"head 'idec' of decda .* failed in use: RuntimeError: no such device"):
+        evaluate(trained.path, registry, FILES)

@@ -21,9 +21,9 @@ from decda.core.config import RunConfig
 from decda.core.events import Batch, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
 from decda.core.experiment import run
 from decda.core.files import Files
+from decda.core.outcomes import Failed, Finished, Job, Said, Told
 from decda.core.pool import run_pool, without_tensors
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Job, Said, Told
 from tests.conftest import SHORT
 
 MOODS = '''

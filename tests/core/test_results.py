@@ -11,7 +11,7 @@ from decda.core.results import COLUMNS, Results
 
 
 def row(run: str, **values: Any) -> dict[str, Any]:
-    return dict.fromkeys(COLUMNS, "x") | {"run": run, "acc": 0.5} | values
+    return dict.fromkeys(COLUMNS, "x") | {"run": run, "acc": 0.5, "nmi": 0.25, "ari": 0.125} | values
 
 
 def read(path: Path) -> list[dict[str, str]]:
@@ -56,3 +56,24 @@ def test_another_file_is_left_alone(tmp_path: Path, text: bytes) -> None:
     with pytest.raises(DataError, match=r"results\.csv"):
         Results(path)
     assert path.read_bytes() == text
+
+
+@pytest.mark.parametrize("line", ["a", "a" + ",x" * 30, ",".join(["a"] + ["x"] * (len(COLUMNS) - 1))])
+def test_a_damaged_row_is_told(tmp_path: Path, line: str) -> None:
+    """A row with too few fields, too many, or a score that is no number is named by its line."""
+    path = tmp_path / "results.csv"
+    Results(path).add(row("b"))
+    path.write_text(path.read_text() + line + "\n")
+    with pytest.raises(DataError, match=r"results\.csv is damaged in line 3"):
+        Results(path)
+
+
+def test_rows_can_be_dropped(tmp_path: Path) -> None:
+    """A row leaves the file, too; one that is not there is no matter; changes are counted."""
+    results = Results(tmp_path / "results.csv")
+    results.add(row("a"))
+    results.add(row("b"))
+    results.drop("a")
+    results.drop("a")
+    assert [line["run"] for line in read(results.path)] == ["b"]
+    assert results.changes == 3

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from decda.core.errors import InvalidParameter, TrainingDiverged
-from decda.core.seeds import Failed, Finished, Series, name_seeds, parse_seeds, spread
+from decda.core.outcomes import Failed, Finished
+from decda.core.seeds import Series, name_seeds, parse_seeds, spread
 
 
 @pytest.mark.parametrize(

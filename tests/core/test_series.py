@@ -13,8 +13,8 @@ from decda.core.composition import compose
 from decda.core.config import RunConfig
 from decda.core.errors import ConfigError, InvalidParameter
 from decda.core.files import Files
+from decda.core.outcomes import Failed, Finished, Job
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Job
 from decda.core.series import run_seeds
 from decda.core.turns import streams
 from tests.conftest import SHORT

@@ -8,17 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from filelock import FileLock
 
 from decda.core import study as study_module
 from decda.core.composition import compose
 from decda.core.contracts import ImageSet
-from decda.core.errors import ConfigError, DataError
+from decda.core.errors import ConfigError, DataError, InvalidParameter
 from decda.core.experiment import run
 from decda.core.files import Files
+from decda.core.outcomes import Failed, Finished, Job
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Job
-from decda.core.study import GPU_AT_ONCE, Entered, Study, plan_trials, prepare_cells, run_study
+from decda.core.study import GPU_AT_ONCE, Entered, Study, check_folder, plan_trials, prepare_cells, run_study
 from decda.core.trials import Cell, Pretraining, Trial
 from tests.conftest import SHORT
 
@@ -43,6 +44,7 @@ class Drive:
         self.failing = failing
         self.stop_after = stop_after
         self.ran: list[str] = []
+        self.leaves_weights = False
         self.words: dict[str, Any] = {}
 
     def __call__(self, waiting: deque[Job], registry: Any, files: Any, device: str, notify: Any, **words: Any) -> None:
@@ -55,6 +57,9 @@ class Drive:
             assert not job.out.exists()
             seed = job.config.seed
             if any(name in job.out.name for name in self.failing):
+                if self.leaves_weights:
+                    job.out.mkdir()
+                    (job.out / "autoencoder.safetensors").write_text("")
                 notify(job.key, Failed(seed, "It diverged.", 4))
                 continue
             leave(job)
@@ -190,6 +195,94 @@ def test_failures(registry: Registry, drive: Drive, tmp_path: Path) -> None:
     assert drive.ran == ["digits-conv-augmented-seed0", "digits-conv-dec-both-seed0", "digits-fc-dcn-both-seed1"]
 
 
+def test_a_head_that_fails_fails_alone(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A pretraining whose centers could not be placed has its weights: the cells of other heads go on with them."""
+    drive.failing, drive.leaves_weights = ("fc-augmented",), True
+    assert go(registry, tmp_path, *RECIPES, seeds=1).exit_code == 0
+    assert len(rows(tmp_path)) == 3
+
+
+def test_figures_that_cannot_be_read(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A finished trial without figures is run again; one that ends without them has failed; rows of old are gone."""
+    go(registry, tmp_path, "fcdec-da")
+    first, second = (trial.folder for trial in plan_trials(cells(registry, "fcdec-da"), [0, 1], tmp_path))
+    (tmp_path / "results.csv").unlink()
+    (first / "metrics.json").write_text("{")
+    drive.ran = []
+    assert len(go(registry, tmp_path, "fcdec-da").results.rows) == 2
+    assert drive.ran == ["digits-fc-dec-both-seed0"]
+    shutil.rmtree(second)
+    drive.failing = ("dec-both-seed1",)
+    study = go(registry, tmp_path, "fcdec-da")
+    assert list(study.failed) == [second.name]
+    assert [row["seed"] for row in rows(tmp_path)] == ["0"]
+
+
+def test_a_trial_that_leaves_no_figures_has_failed(
+    registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on."""
+    whole = leave
+
+    def without(job: Job) -> None:
+        whole(job)
+        if "conv-dec" in job.out.name:
+            (job.out / "metrics.json").unlink()
+
+    monkeypatch.setattr("tests.core.test_study.leave", without)
+    study = go(registry, tmp_path, *RECIPES, seeds=1)
+    assert len(study.results.rows) == 2
+    (failed,) = study.failed.values()
+    assert (failed.exit_code, "metrics.json cannot be read" in failed.error) == (3, True)
+
+
+def test_a_composition_under_two_names_is_one_cell(registry: Registry) -> None:
+    """It is run once, under the first of them; so is a data set."""
+    plain = compose(registry, recipe="fcdec", settings=("train.augment_in=both", *SHORT))
+    same = compose(registry, recipe="decda:fcdec-da", settings=SHORT)
+    made = prepare_cells([("a", "digits", plain, None), ("b", "decda:digits", same, None)], registry, FILES)
+    assert [(cell.row, cell.column) for cell in made] == [("a", "digits")]
+    started = compose(registry, recipe="fcdec", autoencoder="somewhere")
+    with pytest.raises(ConfigError, match="'x' starts from a pretrained autoencoder"):
+        prepare_cells([("x", "digits", started, None)], registry, FILES)
+
+
+def test_a_data_set_that_draws_is_found_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """Its images depend on the seed of each trial; finished trials are kept all the same."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+
+    def some() -> ImageSet:
+        chosen = torch.randperm(len(digits.x))[:600]
+        return ImageSet(digits.x[chosen], digits.y[chosen])
+
+    own = Registry(registry)
+    own.add("dataset", "some", some)
+    config = compose(own, recipe="fcdec-da", parts={"dataset": "some"}, settings=SHORT[1:])
+    for expected in (4, 0):
+        planned = plan_trials(prepare_cells([("x", "some", config, None)], own, FILES), range(2), tmp_path)
+        drive.ran = []
+        run_study(planned, own, FILES, tmp_path)
+        assert len(drive.ran) == expected
+    assert drive.words["here"]  # a process would not find a data set that was added by hand
+
+
+@pytest.mark.parametrize("content", ["file", "folder"])
+def test_a_folder_of_something_else(tmp_path: Path, content: str) -> None:
+    """It is refused, and stays as it is; an empty one, a new one and a study's are welcome."""
+    strange = tmp_path / "strange"
+    if content == "file":
+        strange.write_text("mine")
+    else:
+        strange.mkdir()
+        (strange / "table.md").write_text("mine")
+    with pytest.raises(ConfigError, match=r"no folder of `decda reproduce`"):
+        check_folder(strange)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "study" / "trials").mkdir(parents=True)
+    for name in ("new", "empty", "study"):
+        check_folder(tmp_path / name)
+
+
 def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -> None:
     """A second one in the same folder is refused, for it would remove what the first is at."""
     with FileLock(tmp_path / ".lock"), pytest.raises(ConfigError, match="Another `decda reproduce` is at work"):
@@ -203,22 +296,26 @@ def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -
 def test_how_many_at_once(registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU as many as cores unless told otherwise; on a GPU a few, each with its memory."""
     go(registry, tmp_path / "a", "fcdec-da", at_once=3, threads=2)
-    assert drive.words == {"device": "cpu", "at_once": 3, "threads": 2}
+    assert drive.words == {"device": "cpu", "at_once": 3, "threads": 2, "here": False}
     go(registry, tmp_path / "b", "fcdec-da")
     assert drive.words["at_once"] is None
     planned = cells(registry, "fcdec-da")
     monkeypatch.setattr(study_module, "resolve_device", lambda name: type("Device", (), {"type": "cuda"}))
     run_study(plan_trials(planned, [0], tmp_path / "c"), registry, FILES, tmp_path / "c")
-    assert drive.words["at_once"] == GPU_AT_ONCE
+    assert (drive.words["device"], drive.words["at_once"]) == ("cuda", GPU_AT_ONCE)
 
 
 def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: Path) -> None:
-    """A data set without classes has nothing to compare with; parts that do not go together are told."""
+    """A data set without classes has nothing to compare with; images too small for an encoder are told."""
     own = Registry(registry)
     own.add("dataset", "unknown", lambda: ImageSet(registry.load(registry.find("dataset", "digits")).factory().x))
     config = compose(own, parts={"dataset": "unknown"}, n_clusters=3)
     with pytest.raises(DataError, match="'unknown' has no classes"):
         prepare_cells([("x", "unknown", config, None)], own, FILES)
+    own.add("dataset", "small", lambda: ImageSet(torch.rand(20, 1, 4, 4), torch.arange(20) % 2))
+    config = compose(own, recipe="convdec-da", parts={"dataset": "small"})
+    with pytest.raises(InvalidParameter, match="at least 8x8 pixels"):
+        prepare_cells([("x", "small", config, None)], own, FILES)
 
 
 def test_a_trial_is_the_run_that_train_makes(registry: Registry, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def trial(row: str, seed: int, encoder: str = "fc") -> Any:
         cell=SimpleNamespace(row=row, column="usps", published=(0.987, 0.94) if row == "FcDEC-DA" else None),
         seed=seed,
         folder=Path(f"{row}-{seed}"),
-        pretraining=SimpleNamespace(title=f"usps {encoder} augmented autoencoder seed {seed}"),
+        pretraining=SimpleNamespace(name=f"usps {encoder} augmented", folder=Path(f"{encoder}-{seed}")),
     )
 
 
@@ -68,9 +68,28 @@ def test_the_table_in_markdown(results: Results) -> None:
     assert lines[-1] == "- usps fc augmented: FcDEC-DA, FcDCN-DA"
 
 
-def test_nothing_is_shared() -> None:
+def test_nothing_is_shared(results: Results) -> None:
     """A pretraining of one composition alone is no news, whatever its seeds."""
-    assert shared([trial("ConvDEC-DA", seed, "conv") for seed in (0, 1)]) == {}
+    assert shared([trial("ConvDEC-DA", seed, "conv") for seed in (0, 1)]) == []
+    assert "Pretrained once" not in as_markdown(TRIALS[:2], results, "paper")
+
+
+def test_only_one_and_the_same_autoencoder_is_shared() -> None:
+    """Two of one name that were pretrained otherwise are not."""
+    other = trial("mine", 0)
+    other.pretraining.folder = Path("elsewhere")
+    assert shared([trial("FcDEC-DA", 0), other]) == []
+    assert shared([*TRIALS, other]) == [("usps fc augmented", ["FcDEC-DA", "FcDCN-DA"])]
+
+
+def test_a_table_of_several_versions_says_so(results: Results) -> None:
+    """Trials kept from another version or device stand in one mean only with a word."""
+    assert "made with several" not in as_markdown(TRIALS, results, "paper")
+    results.rows["FcDEC-DA-1"] = {**results.rows["FcDEC-DA-1"], "versions": "decda=9", "device": "cpu"}
+    results.rows["FcDEC-DA-0"] = {**results.rows["FcDEC-DA-0"], "versions": "decda=8", "device": "cpu"}
+    text = as_markdown(TRIALS[::3], results, "paper")
+    assert "made with several versions: decda=8; decda=9." in text
+    assert "devices" not in text
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.9874, ".987"), (1.0, "1.000"), (0.0, ".000"), (0.0996, ".100")])

@@ -13,8 +13,8 @@ from decda.core.composition import compose
 from decda.core.errors import TrainingDiverged
 from decda.core.experiment import run, running
 from decda.core.files import Files
+from decda.core.outcomes import Failed, Finished, Job
 from decda.core.registry import Registry
-from decda.core.seeds import Failed, Finished, Job
 from decda.core.turns import Steps, take_turns
 from tests.conftest import SHORT
 from tests.core.test_pool import EQUAL, Story
