@@ -119,3 +119,20 @@ def test_mistakes(decda: Cli, tmp_path: Path, words: tuple[str, ...], code: int,
     assert all(piece in done.stderr for piece in pieces), done.stderr
     assert "Traceback" not in done.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_a_stranger_of_the_same_name(decda: Cli, tmp_path: Path) -> None:
+    """A bare name means the paper's own recipe, with its figures; a stranger's bears its package."""
+    info = tmp_path / "site" / "twin-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: twin\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[decda.recipes]\nfcdec-da = decda_test_twin:RECIPE\n")
+    recipe = {"dataset": "digits", "encoder": "fc", "head": "dcn", "augment": "none"}
+    (tmp_path / "site" / "decda_test_twin.py").write_text(f"RECIPE = {recipe}\n")
+    words = ("--datasets", "digits", "--algorithms", "FcDEC-DA", "--algorithms", "twin:fcdec-da", *FEW)
+    done = decda("reproduce", *words, "--out", "study", PYTHONPATH=str(tmp_path / "site"))
+    assert done.returncode == 0, done.stderr
+    assert {row["cell"]: row["run"].split("-")[2] for row in rows(tmp_path / "study")} == {
+        "FcDEC-DA": "dec",
+        "twin:fcdec-da": "dcn",
+    }

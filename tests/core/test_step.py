@@ -119,7 +119,7 @@ def test_state_goes_on() -> None:
     assert step.take_means() == other.take_means()
 
 
-def test_a_state_from_a_gpu() -> None:
+def test_a_state_of_another_way() -> None:
     """A state whose optimizer computed in another way is taken up without that way."""
     (w, step), (other_w, other) = bowl("sgd", 0.1, 0.9), bowl("sgd", 0.1, 0.9)
     index = torch.zeros(1, dtype=torch.long)
