@@ -273,7 +273,13 @@ def test_a_strangers_package_is_listed_and_cannot_break_ours(decda: Cli, tmp_pat
     assert decda("train", "--head", "decda:dec", *FEW, **environment).returncode == 0
 
 
-QUICK_ANSWERS = [("--help",), ("--version",), ("train", "--help"), ("list-components",), ("list-components", "--json")]
+QUICK_ANSWERS = [
+    ("--help",),
+    ("--version",),
+    *((command, "--help") for command in ("train", "evaluate", "reproduce")),
+    ("list-components",),
+    ("list-components", "--json"),
+]
 
 
 @pytest.mark.parametrize("words", [*QUICK_ANSWERS, ("complete",)], ids=" ".join)

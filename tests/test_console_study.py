@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from decda.console import StudyDisplay, print_study, progress
-from decda.console.study import study_table
+from decda.console import progress
+from decda.console.study import StudyDisplay, print_study, study_table
 from decda.core.composition import compose
 from decda.core.events import PhaseStarted, Scored
 from decda.core.outcomes import Failed, Finished, Said

@@ -78,7 +78,7 @@ def reproduce(
 
     spin_briefly()
     keep_freed_memory()
-    from decda.console import StudyDisplay, print_study
+    from decda.console.study import StudyDisplay, print_study
     from decda.core.files import Files
     from decda.core.registry import Registry
     from decda.core.study import check_folder, plan_trials, prepare_cells, run_study
