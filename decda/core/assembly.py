@@ -58,7 +58,7 @@ def load_images(config: RunConfig, registry: Registry, files: Files) -> ImageSet
             raise
     owner = _owner(component)
     _expect(isinstance(images, ImageSet), f"{owner} must return an ImageSet, not {type(images).__name__}.")
-    _check_images(images, owner)
+    check_images(images, owner)
     return images
 
 
@@ -143,7 +143,17 @@ def _seeded(seed: int, kind: str, make: Callable[[], T]) -> T:
         return make()
 
 
-def _check_images(images: ImageSet, owner: str) -> None:
+def check_images(images: ImageSet, owner: str) -> None:
+    """Raise an error unless these are images, with fitting labels and names if any.
+
+    Args:
+        images: what a data set returned.
+        owner: what errors call it.
+
+    Raises:
+        ContractViolation: tensors of another shape, type or place, or names that are none.
+        DataError: no pixels, NaN, values outside [0, 1].
+    """
     x, y, names = images.x, images.y, images.names
     plain = isinstance(x, Tensor) and x.layout == torch.strided and not x.requires_grad
     _expect(plain and x.dim() == 4, f"{owner} must return images as a plain tensor of shape (N, C, H, W), no gradient.")

@@ -11,8 +11,12 @@ Types: bool, int, float, str, pathlib.Path, Literal, tuples of those, and `| Non
 be missing; `*args` and `**kwargs` are not allowed. Ranges are checked in `__init__` with ValueError.
 
 What changes while training is a parameter or a buffer, changed in place (`copy_`, `add_`), its shape fixed; every
-other attribute is constant after `__init__`. `encode`, `decode`, `loss` and `apply` draw nothing at random and read no
-tensor's value on the host. Then one step can be captured as a CUDA graph, and several seeds stacked by `torch.func`.
+other attribute is constant after `__init__`. `encode`, `decode`, `soft_assign`, `refresh`, `loss` and `apply` draw
+nothing at random and read no tensor's value on the host. Then one step can be captured as a CUDA graph, and several
+seeds stacked by `torch.func`. Once built, no part draws from a global generator or reseeds one, and none ever writes to
+stdout.
+
+`decda.testing` and `decda check` try a part on all of this.
 
 A class or function (or its module) may say `decda_api = 1`, the version of this contract; absent means 1.
 """
@@ -40,7 +44,10 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W), float32 in [0, 1] -> embeddings (B, D). Any B from 1 up."""
+        """Images (B, C, H, W), float32 in [0, 1] -> embeddings (B, D). Any B from 1 up.
+
+        In eval mode the embedding of an image does not depend on the rest of its batch.
+        """
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
@@ -62,11 +69,14 @@ class ClusteringHead(nn.Module, ABC):
 
     @abstractmethod
     def soft_assign(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> q (B, K), each row sums to 1. The label of an image is the largest of its row."""
+        """Embeddings (B, D) -> q (B, K), not negative, each row sums to 1.
+
+        The label of an image is the largest of its row.
+        """
 
     @abstractmethod
     def refresh(self, z: Tensor) -> Tensor:
-        """Clean embeddings of the whole set (N, D) -> target p (N, K), without gradient.
+        """Clean embeddings of the whole set (N, D) -> target p (N, K), rows sum to 1, without gradient.
 
         The target is held until the next refresh, and indexed by sample. May move buffers (centers, counters).
         """
@@ -95,7 +105,10 @@ class Augmentation(Protocol):
         """Draw the parameters of n images from the generator alone: float32 (n, P) on the generator's device."""
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:
-        """Images (B, C, H, W) and draws (B, P) -> images of the same shape, dtype and device; a pure function."""
+        """Images (B, C, H, W) in [0, 1] and draws (B, P) -> images of the same shape, dtype and device, in [0, 1].
+
+        A pure function, and one of each image with its own draws alone.
+        """
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,10 @@ class DataError(DecdaError):
     exit_code = 3
 
 
+class MissingFile(DataError):
+    """A data file is not there, and cannot be had."""
+
+
 class TrainingDiverged(DecdaError):
     """Losses or embeddings are no longer finite numbers."""
 

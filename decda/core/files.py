@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from platformdirs import user_cache_path
 
 from decda.core.download import FetchFailed, fetch
-from decda.core.errors import DataError
+from decda.core.errors import DataError, MissingFile
 from decda.core.events import Downloading, Event
 
 Fingerprint = Callable[[bytes], str]
@@ -84,7 +84,8 @@ class Files:
                 equal data comes in different bytes; a ValueError or DataError in it means unfit content.
 
         Raises:
-            DataError: the file is missing and cannot be downloaded, cannot be read, or is not what is expected.
+            MissingFile: the file is missing and cannot be downloaded.
+            DataError: it cannot be read, or is not what is expected.
             ValueError: the name is absolute or leads out of the data root.
         """
         inner = _inner_path(name)
@@ -110,7 +111,7 @@ class Files:
                 return content
             story = "Tried:" + "".join(f"\n  {failure}" for failure in failures)
         looked = ", ".join(f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders)
-        raise DataError(
+        raise MissingFile(
             f"The data file '{name}' is missing. Looked in: {looked}. {story}\n"
             f"Put it by hand at {target}, or name the folder that holds it by --data-root or DECDA_DATA."
         )

@@ -1,0 +1,356 @@
+"""The rules for heads: a clustering head keeps `decda.core.contracts.ClusteringHead`."""
+
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from decda.core.contracts import ClusteringHead
+from decda.core.keys import generator
+from decda.testing.common import (
+    SHAPES,
+    check_signature,
+    copies,
+    descend,
+    devices,
+    require_gradients,
+    require_unchanged,
+)
+from decda.testing.kit import (
+    Rule,
+    Subject,
+    images,
+    quiet_stdout,
+    require,
+    require_equal,
+    require_rows,
+    require_tensor,
+    require_unmoved,
+    stir_generators,
+)
+from decda.testing.partners import Identity, LinearAutoencoder
+from decda.testing.state import Call, Watch, require_stackable
+from decda.testing.training import require_trains
+
+N, BATCH, K, D = 30, 7, 3, 5
+
+
+@dataclass
+class Scene:
+    """A head with a linear autoencoder, and what they are tried on.
+
+    Attributes:
+        head: its centers are placed.
+        autoencoder: a linear one.
+        z: embeddings of the whole set (N, D), three clouds.
+        x: a batch of images (B, C, H, W).
+    """
+
+    head: ClusteringHead
+    autoencoder: LinearAutoencoder
+    z: Tensor
+    x: Tensor
+
+    def loss(self, target: Tensor) -> Tensor:
+        """The sum of the terms for the batch."""
+        return loss_of(self.head, self.autoencoder, self.x, target)
+
+    def descend(self, steps: int = 1) -> None:
+        """Refresh the target and descend on the loss."""
+        for _ in range(steps):
+            target = self.head.refresh(self.z)[:BATCH]
+            descend([*self.autoencoder.parameters(), *self.head.parameters()], self.loss(target))
+
+
+def loss_of(head: ClusteringHead, autoencoder: LinearAutoencoder, x: Tensor, target: Tensor) -> Tensor:
+    """The sum of the terms of a batch x (B, C, H, W), target (B, K)."""
+    terms = head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode)
+    return torch.stack(list(terms.values())).sum()
+
+
+def build(subject: Subject, seed: int = 0, n_clusters: int = K, embedding_dim: int = D) -> ClusteringHead:
+    """The head itself."""
+    head: ClusteringHead = subject.make(seed, n_clusters=n_clusters, embedding_dim=embedding_dim)
+    return head
+
+
+def _clouds(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    noise = torch.randn(K + N, D, generator=generator(seed, "kit embeddings"), dtype=torch.float64)
+    return (3 * noise[:K].repeat(N // K, 1) + noise[K:]).to(dtype)
+
+
+def _ready(
+    subject: Subject, seed: int = 0, dtype: torch.dtype = torch.float32, shape: tuple[int, ...] = (1, 9, 9)
+) -> Scene:
+    head = build(subject, seed).to(dtype).train()
+    z = _clouds(seed, dtype)
+    head.init_centers(z, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        autoencoder = LinearAutoencoder(shape, D).to(dtype)
+    return Scene(head, autoencoder, z, images(BATCH, shape, seed=seed, dtype=dtype))
+
+
+def _signature(subject: Subject) -> None:
+    check_signature(subject, ("n_clusters", "embedding_dim"), all_of_them=True)
+
+
+def _type(subject: Subject) -> None:
+    head = build(subject)
+    require(isinstance(head, ClusteringHead), f"it makes a {type(head).__name__}; derive it from ClusteringHead")
+    centers = getattr(head, "centers", None)
+    registered = any(centers is tensor for tensor in (*head.parameters(), *head.buffers()))
+    require(
+        registered, f"centers is {type(centers).__name__}; set it in __init__ to a parameter or a registered buffer"
+    )
+    require_tensor("centers", centers, (K, D))
+
+
+def _shapes(subject: Subject) -> None:
+    for shapes in SHAPES.values():
+        scene = _ready(subject, shape=shapes[0])
+        require_tensor("centers after init_centers", scene.head.centers, (K, D))
+        target = scene.head.refresh(scene.z)
+        require_tensor("refresh", target, (N, K))
+        require_tensor("soft_assign", scene.head.soft_assign(scene.z), (N, K))
+        _require_terms(scene, target[:BATCH])
+
+
+def _require_terms(scene: Scene, target: Tensor) -> None:
+    z = scene.autoencoder.encode(scene.x)
+    terms = scene.head.loss(z, target, x=scene.x, decode=scene.autoencoder.decode)
+    require(isinstance(terms, dict) and bool(terms), f"loss gives {terms!r}, and should a dict of scalar tensors")
+    for name, term in terms.items():
+        require(isinstance(name, str), f"loss names a term {name!r}, and should by a text")
+        require_tensor(f"the term '{name}' of loss", term, ())
+
+
+def _batch_of_one(subject: Subject) -> None:
+    scene = _ready(subject)
+    target = scene.head.refresh(scene.z)
+    require_tensor("soft_assign of one embedding", scene.head.soft_assign(scene.z[:1]), (1, K))
+    scene.x = scene.x[:1]
+    _require_terms(scene, target[:1])
+
+
+def _assignment(subject: Subject) -> None:
+    scene = _ready(subject)
+    require_rows("soft_assign", scene.head.soft_assign(scene.z))
+
+
+def _target(subject: Subject) -> None:
+    scene = _ready(subject)
+    target = scene.head.refresh(scene.z.clone().requires_grad_())
+    require(not target.requires_grad, "the target of refresh carries a gradient; put @torch.no_grad() before refresh")
+    require_rows("the target of refresh", target)
+
+
+def _gradients(subject: Subject) -> None:
+    scene = _ready(subject)
+    target = scene.head.refresh(scene.z)[:BATCH]
+    z = scene.autoencoder.encode(scene.x)
+    z.retain_grad()
+    terms = scene.head.loss(z, target, x=scene.x, decode=scene.autoencoder.decode)
+    loss = torch.stack(list(terms.values())).sum()
+    require(loss.requires_grad, "the loss depends on no weight")
+    loss.backward()
+    seen = "no gradient of the loss reaches the embedding, so that the encoder would not move"
+    require(z.grad is not None and bool(z.grad.any()), seen)
+    require_gradients("the loss", scene.head)
+
+
+def _determinism(subject: Subject) -> None:
+    results = []
+    for noise in (5, 6):  # what a global generator holds must not matter
+        scene = _ready(subject, 1)
+        torch.manual_seed(noise)
+        scene.head.init_centers(scene.z, 3)
+        centers = scene.head.centers.detach().clone()
+        target = scene.head.refresh(scene.z)
+        results.append((centers, target, scene.head.soft_assign(scene.z), scene.loss(target[:BATCH])))
+    for what, one, other in zip(("init_centers", "refresh", "soft_assign", "loss"), *results, strict=True):
+        require(torch.equal(one, other), f"{what} gives other numbers a second time, with equal embeddings and seed")
+
+
+def _generators(subject: Subject) -> None:
+    head, scene = build(subject), _ready(subject)
+    before = stir_generators()
+    head.init_centers(scene.z, 3)
+    require_unmoved("init_centers", before)
+    target = head.refresh(scene.z)
+    require_unmoved("refresh", before)
+    head.soft_assign(scene.z)
+    require_unmoved("soft_assign", before)
+    loss_of(head, scene.autoencoder, scene.x, target[:BATCH])
+    require_unmoved("loss", before)
+
+
+def _in_place(subject: Subject) -> None:
+    head, scene = build(subject), _ready(subject)
+    watch = Watch(head)
+    head.init_centers(scene.z, 3)
+    watch.require_kept("init_centers")
+    scene.head = head
+    for _ in range(2):
+        target = head.refresh(scene.z)[:BATCH]
+        watch.require_kept("refresh")
+        descend([*scene.autoencoder.parameters(), *head.parameters()], scene.loss(target))
+        watch.require_kept("loss")
+        head.soft_assign(scene.z)
+        watch.require_kept("soft_assign")
+
+
+def _stacked(subject: Subject) -> None:
+    scenes = [_ready(subject, seed) for seed in range(2)]
+    z = [scene.z for scene in scenes]
+    batches = [(scene.x, scene.head.soft_assign(scene.z[:BATCH]).detach()) for scene in scenes]
+
+    def refresh(autoencoder: LinearAutoencoder, head: ClusteringHead, z: Tensor) -> Tensor:
+        return head.refresh(z)
+
+    def step(autoencoder: LinearAutoencoder, head: ClusteringHead, x: Tensor, target: Tensor) -> Tensor:
+        return loss_of(head, autoencoder, x, target).unsqueeze(0)
+
+    def soft_assign(autoencoder: LinearAutoencoder, head: ClusteringHead, z: Tensor) -> Tensor:
+        return head.soft_assign(z).detach()
+
+    # Twice, so that what a refresh counts is seen by the next.
+    calls: list[tuple[str, Call, Sequence[Any]]]
+    calls = [("refresh", refresh, z), ("loss", step, batches), ("soft_assign", soft_assign, z)]
+    require_stackable([[scene.autoencoder, scene.head] for scene in scenes], [*calls, *calls])
+
+
+def _dtype(subject: Subject) -> None:
+    scene = _ready(subject, dtype=torch.float64)
+    target = scene.head.refresh(scene.z)
+    require_tensor("refresh in float64", target, (N, K), torch.float64)
+    require_tensor("soft_assign in float64", scene.head.soft_assign(scene.z), (N, K), torch.float64)
+    require_tensor("loss in float64", scene.loss(target[:BATCH]), (), torch.float64)
+
+
+def _device(subject: Subject) -> None:
+    for device in devices():
+        scene = _ready(subject)
+        head, autoencoder = scene.head.to(device), scene.autoencoder.to(device)
+        z, x = scene.z.to(device), scene.x.to(device)
+        if device != "meta":
+            head.init_centers(z, 0)  # may well compute on the CPU, and read
+        target = head.refresh(z)
+        loss = loss_of(head, autoencoder, x, target[:BATCH])
+        for what, value in (("refresh", target), ("soft_assign", head.soft_assign(z)), ("loss", loss)):
+            require(value.device == z.device, f"{what} gives a tensor on {value.device} for one on {z.device}")
+        loss.backward()
+
+
+def _inputs(subject: Subject) -> None:
+    head, scene = build(subject), _ready(subject)
+    z, x = scene.autoencoder.encode(scene.x).detach(), scene.x
+    target = head.soft_assign(z).detach()
+    inputs = {"z": z, "x": x, "target": target, "all z": scene.z}
+    before = {name: value.clone() for name, value in inputs.items()}
+    head.init_centers(scene.z, 3)
+    require_unchanged("init_centers", inputs, before)
+    head.refresh(scene.z)
+    require_unchanged("refresh", inputs, before)
+    head.soft_assign(z)
+    require_unchanged("soft_assign", inputs, before)
+    head.loss(z, target, x=x, decode=scene.autoencoder.decode)
+    require_unchanged("loss", inputs, before)
+
+
+@torch.no_grad()
+def _state_dict(subject: Subject) -> None:
+    scene, other = _ready(subject, 0), build(subject, 1)
+    with torch.enable_grad():
+        scene.descend(3)
+    other.load_state_dict(scene.head.state_dict())
+    _require_alike("after its state was saved and loaded", scene, other)
+
+
+@torch.no_grad()
+def _copies(subject: Subject) -> None:
+    scene = _ready(subject)
+    with torch.enable_grad():
+        scene.descend(2)
+    for how, copy in copies(scene.head).items():
+        _require_alike(f"after a {how}", deepcopy(scene), copy)
+
+
+def _require_alike(when: str, scene: Scene, other: ClusteringHead) -> None:
+    """Two heads go on alike, through two more refreshes."""
+    for number in range(2):
+        assigned = scene.head.soft_assign(scene.z), other.soft_assign(scene.z)
+        require_equal(f"soft_assign before and {when}", *assigned)
+        targets = scene.head.refresh(scene.z), other.refresh(scene.z)
+        require_equal(f"refresh {number + 1} before and {when}", *targets)
+        losses = [loss_of(head, scene.autoencoder, scene.x, targets[0][:BATCH]) for head in (scene.head, other)]
+        require_equal(f"loss before and {when}", *losses)
+
+
+def _degenerate(subject: Subject) -> None:
+    for what in ("constant", "duplicated"):
+        scene = _ready(subject)
+        scene.x = scene.x * 0 + 1 if what == "constant" else scene.x[:1].repeat(BATCH, 1, 1, 1)
+        with torch.no_grad():
+            distinct = scene.autoencoder.encode(scene.x)[:1]  # by the same batch as the loss: equal to the last bit
+        # Constant images share one embedding; of duplicated ones there are fewer distinct ones than clusters.
+        scene.z = distinct.repeat(N, 1) if what == "constant" else torch.cat([distinct, scene.z[:1]]).repeat(N // 2, 1)
+        scene.head.init_centers(scene.z, 0)
+        target = scene.head.refresh(scene.z)
+        require_tensor(f"refresh of {what} images", target, (N, K))
+        require_rows(f"refresh of {what} images", target)
+        require_rows(f"soft_assign of {what} images", scene.head.soft_assign(scene.z))
+        loss = scene.loss(target[:BATCH])
+        require(bool(loss.isfinite()), f"the loss of {what} images is {loss.item():g}")
+        loss.backward()
+        require_gradients(f"the loss of {what} images", scene.head)
+        for name, weight in scene.autoencoder.named_parameters():
+            finite = weight.grad is None or bool(weight.grad.isfinite().all())
+            require(finite, f"the gradient of the loss of {what} images for the autoencoder's {name} is not finite")
+
+
+def _stdout(subject: Subject) -> None:
+    with quiet_stdout("building, placing centers, refreshing or computing the loss"):
+        scene = _ready(subject)
+        scene.descend()
+        scene.head.soft_assign(scene.z)
+
+
+def _training(subject: Subject) -> None:
+    shape = (1, 9, 9)
+
+    def parts() -> tuple[nn.Module, nn.Module, object]:
+        scene = _ready(subject)
+        return scene.autoencoder, build(subject), Identity()
+
+    require_trains(parts, shape)
+
+
+RULES = (
+    Rule(
+        "signature",
+        "n_clusters and embedding_dim before the star, after it parameters with type, help and default",
+        _signature,
+    ),
+    Rule("type", "a ClusteringHead whose centers are a parameter or buffer (K, D)", _type),
+    Rule("shapes", "targets and assignments (N, K) and scalar terms, float32, for images of any shape", _shapes),
+    Rule("batch of one", "one image alone has an assignment and a loss", _batch_of_one),
+    Rule("assignment", "rows of soft_assign are shares that sum to 1", _assignment),
+    Rule("target", "refresh gives no gradient, and rows that sum to 1", _target),
+    Rule("gradients", "gradients reach the embedding and every parameter of the head that asks for one", _gradients),
+    Rule("determinism", "equal embeddings and seed give equal centers, targets and losses", _determinism),
+    Rule("global generators", "once built, it neither draws from nor reseeds a global generator", _generators),
+    Rule("in place", "what changes while training is a parameter or a buffer, changed in place", _in_place),
+    Rule("stacked", "several seeds stacked by torch.func compute what each does alone", _stacked),
+    Rule("dtype", "in float64 it computes in float64", _dtype),
+    Rule("device", "it works where its inputs are, and reads no tensor's value on the host", _device),
+    Rule("inputs", "no method changes what it is given", _inputs),
+    Rule("state_dict", "a state saved and loaded goes on alike", _state_dict),
+    Rule("copies", "it can be pickled and deep-copied", _copies),
+    Rule("degenerate images", "losses and gradients are finite on constant and on duplicated images", _degenerate),
+    Rule("stdout", "it writes nothing to stdout", _stdout),
+    Rule("training", "a short training goes through, and again gives the same labels", _training),
+)

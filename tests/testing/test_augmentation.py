@@ -1,0 +1,196 @@
+"""The rules for augmentations, each with augmentations that break it."""
+
+from typing import Annotated
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+
+from decda.testing import check_augmentation
+from tests.testing.breakages import Breakage, assert_caught, uncovered
+
+
+class Sound:
+    """Random brightness."""
+
+    def __init__(self, *, strength: Annotated[float, "share of the light that may go"] = 0.5) -> None:
+        self.strength = strength
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, 1, generator=generator)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x * (1 - self.strength * params.to(x.dtype).view(-1, 1, 1, 1))
+
+
+class Shaped(Sound):
+    """One that asks for the images' shape."""
+
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        self.weight = 1 / input_shape[0]
+
+
+@pytest.mark.parametrize("factory", [Sound, Shaped])
+def test_a_sound_augmentation_passes(factory) -> None:
+    """With or without the shape of the images, it breaks no rule."""
+    check_augmentation(factory)
+
+
+class WantsMore(Sound):
+    def __init__(self, strength: float = 0.5) -> None:
+        super().__init__()
+
+
+class NoMethods:
+    pass
+
+
+class GrayOnly(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, params)[:, :1]
+
+
+class Double(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return super().sample(n, generator).double()
+
+
+class EvenOnly(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, params)[..., : x.shape[-1] // 2 * 2]
+
+
+class Turning(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, params).rot90(1, (2, 3))
+
+
+class Squeezing(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return super().sample(n, generator).squeeze()
+
+
+class Brighter(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x * (1 + params.to(x.dtype).view(-1, 1, 1, 1))
+
+
+class Standardising(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x * (x.amax() * 0.5)
+
+
+class Drawing(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x * torch.rand(len(x), 1, 1, 1, dtype=x.dtype, device=x.device)
+
+
+class Deaf(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, 1)
+
+
+class Remembering(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        self.last = super().sample(n, generator)
+        return self.last
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, self.last[: len(x)])
+
+
+class NumpySeeding(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        np.random.seed(0)
+        return super().sample(n, generator)
+
+
+class Single(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x.float(), params)
+
+
+class Reading(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, params) if bool(params.any()) else x
+
+
+class Masking(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        dark = params[:, 0] > 0.5
+        y = x.clone()
+        y[dark] = x[dark] / 2
+        return y
+
+
+class Writing(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x.mul_(params.to(x.dtype).view(-1, 1, 1, 1))
+
+
+class Unpicklable(Sound):
+    def __init__(self) -> None:
+        super().__init__()
+        self.curve = lambda x: x
+
+
+class Stretching(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+        return (x - low) / (high - low)
+
+
+class Loud(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        print(n)
+        return super().sample(n, generator)
+
+
+class Exact(Sound):
+    """Draws for the number of images of a whole epoch alone."""
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        if n > 20:
+            raise MemoryError("too many")
+        return super().sample(n, generator)
+
+
+BREAKAGES = [
+    Breakage("signature", WantsMore, "'strength' stands before the star, where only input_shape may"),
+    Breakage("type", NoMethods, "without the method sample and apply"),
+    Breakage("gray images", Double, "sample must be float32 of shape (6, any); it is float64"),
+    Breakage("colour images", GrayOnly, "apply to (3, 16, 16)"),
+    Breakage("odd images", EvenOnly, "(6, 1, 17, 16)"),
+    Breakage("non-square images", Turning, "(6, 1, 24, 13)"),
+    Breakage("batch of one", Squeezing, "sample of one image must be float32 of shape (1, any)"),
+    Breakage("range", Brighter, "clamp them to [0, 1]"),
+    Breakage("independence", Standardising, "an image augmented alone and in a batch"),
+    Breakage("determinism", Drawing, "apply gives other images for the same images and draws"),
+    Breakage("determinism", Deaf, "sample gives other draws for an equal generator"),
+    Breakage("determinism", Remembering, "what was drawn in between"),
+    Breakage("global generators", Deaf, "sample draws from"),
+    Breakage("global generators", Drawing, "apply draws from"),
+    Breakage("global generators", NumpySeeding, "numpy.random"),
+    Breakage("in place", Remembering, "'last'"),
+    Breakage("dtype", Single, "apply to float64 must be float64"),
+    Breakage("device", Reading, "meta"),
+    Breakage("device", Masking, "meta"),
+    Breakage("inputs", Writing, "apply changes its input x in place"),
+    Breakage("copies", Unpicklable, "pickle fails"),
+    Breakage("degenerate images", Stretching, "not finite"),
+    Breakage("stdout", Loud, "to stdout"),
+    Breakage("training", Exact, "MemoryError: too many"),
+]
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda b: f"{b.rule}-{b.factory.__name__}")
+def test_each_rule_is_broken_by_an_augmentation_that_does_so(breakage: Breakage) -> None:
+    """The rule fails, and its message tells what was seen."""
+    assert_caught("augment", breakage)
+
+
+def test_no_rule_is_left_out() -> None:
+    """For every rule there is an augmentation that breaks it."""
+    assert not uncovered("augment", BREAKAGES)

@@ -1,0 +1,262 @@
+"""The rules for encoders, each with encoders that break it."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from decda.core.contracts import Autoencoder
+from decda.testing import check_autoencoder
+from tests.testing.breakages import Breakage, assert_caught, failures, uncovered
+
+
+class Sound(Autoencoder):
+    """Keeps running means, as batch normalisation does, in buffers changed in place."""
+
+    def __init__(
+        self, input_shape: tuple[int, int, int], *, embedding_dim: Annotated[int, "dimensions of the embedding"] = 4
+    ) -> None:
+        super().__init__()
+        self.embedding_dim = embedding_dim
+        self.shape = input_shape
+        size = input_shape[0] * input_shape[1] * input_shape[2]
+        self.there = nn.Linear(size, embedding_dim)
+        self.back = nn.Linear(embedding_dim, size)
+        self.mean: Tensor
+        self.register_buffer("mean", torch.zeros(size))
+
+    def encode(self, x: Tensor) -> Tensor:
+        x = x.flatten(1)
+        if self.training:
+            with torch.no_grad():
+                self.mean.lerp_(x.mean(0), 0.1)
+        return self.there(x - self.mean)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.back(z).view(-1, *self.shape)
+
+
+def test_a_sound_encoder_passes() -> None:
+    """An encoder with running means breaks no rule."""
+    check_autoencoder(Sound)
+    check_autoencoder(Sound, embedding_dim=7)
+
+
+class Picky(Sound):
+    """Refuses some images."""
+
+    refuses: Callable[[tuple[int, ...]], bool]
+
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        if type(self).refuses(input_shape):
+            raise ValueError("no such images")
+        super().__init__(input_shape)
+
+
+@pytest.mark.parametrize(
+    ("refuses", "rule"),
+    [
+        (lambda shape: shape[1] < 32, None),
+        (lambda shape: shape[0] == 3, "colour images"),
+        (lambda shape: shape[1] != shape[2], "non-square images"),
+    ],
+)
+def test_small_images_may_be_refused(refuses: Any, rule: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder may refuse images that are too small for it by ValueError, but no whole sort of them."""
+    monkeypatch.setattr(Picky, "refuses", staticmethod(refuses), raising=False)
+    seen = failures("encoder", Picky)
+    assert set(seen) == ({rule} if rule else set())
+    assert all(f"it takes no {rule}: (" in words and "no such images" in words for words in seen.values())
+
+
+class WantsNothing(Sound):
+    def __init__(self) -> None:
+        super().__init__((1, 16, 16))
+
+
+class NotAnEncoder(nn.Module):
+    embedding_dim = 4
+
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+
+
+class NoDimension(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        del self.embedding_dim
+
+
+class Weightless(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        self.requires_grad_(False)
+
+
+class GrayOnly(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x[:, :1].repeat(1, self.shape[0], 1, 1)).double()
+
+
+class NoColour(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__((1, *input_shape[1:]))
+
+
+class EvenOnly(Sound):
+    def decode(self, z: Tensor) -> Tensor:
+        x = super().decode(z)
+        return x[..., : x.shape[-2] // 2 * 2, : x.shape[-1] // 2 * 2]
+
+
+class SquareOnly(Sound):
+    def decode(self, z: Tensor) -> Tensor:
+        return super().decode(z).transpose(2, 3)
+
+
+class Normed(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        self.norm = nn.BatchNorm1d(self.embedding_dim)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.norm(super().encode(x))
+
+
+class Whitening(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        z = super().encode(x)
+        return z - z.mean(0)
+
+
+class Unused(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        self.spare = nn.Linear(2, 2)
+
+
+class Detached(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x).detach()
+
+
+class Stopped(Sound):
+    """Its decoder learns, its encoder does not."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x).detach() + 0 * self.there.weight.sum() + 0 * self.there.bias.sum()
+
+
+class Dropping(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(super().encode(x), 0.5, self.training)
+
+
+class Replacing(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * x.flatten(1).mean(0)
+        return self.there(x.flatten(1) - self.mean)
+
+
+class Caching(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        self.last = x.shape
+        return super().encode(x)
+
+
+class Reading(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x) if bool(x.max() <= 1) else super().encode(x / 255)
+
+
+class Homebound(Sound):
+    def decode(self, z: Tensor) -> Tensor:
+        return super().decode(z) + torch.zeros(self.shape)
+
+
+class Single(Sound):
+    def decode(self, z: Tensor) -> Tensor:
+        return super().decode(z).float()
+
+
+class Writing(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x.sub_(0.5))
+
+
+class Forgetful(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        self.register_buffer("noise", torch.rand(self.embedding_dim), persistent=False)
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x) + self.noise
+
+
+class Unpicklable(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        self.activation = lambda z: z.relu()
+
+
+class Normalising(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        spread = x.flatten(1).std(1).view(-1, 1, 1, 1)
+        return super().encode((x - 0.5) / spread)
+
+
+class Loud(Sound):
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__(input_shape)
+        print("made an encoder")
+
+
+class Exploding(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x) / (self.mean.sum() < 1000) if not self.training else super().encode(x) * 1e30
+
+
+BREAKAGES = [
+    Breakage("signature", WantsNothing, "'input_shape' is missing from the signature () -> None"),
+    Breakage("type", NotAnEncoder, "it makes a NotAnEncoder; derive it from Autoencoder"),
+    Breakage("type", NoDimension, "embedding_dim is None"),
+    Breakage("type", Weightless, "no weights to train"),
+    Breakage("gray images", GrayOnly, "encode of (1, 16, 16) must be float32 of shape (6, 4); it is float64"),
+    Breakage("colour images", NoColour, "RuntimeError"),
+    Breakage("odd images", EvenOnly, "decode for (1, 17, 17) must be float32 of shape (6, 1, 17, 17); it is float32"),
+    Breakage("non-square images", SquareOnly, "(6, 1, 24, 13)"),
+    Breakage("batch of one", Normed, "ValueError: Expected more than 1 value per channel"),
+    Breakage("independence", Whitening, "the embedding of an image alone and in a batch"),
+    Breakage("gradients", Unused, "'spare.weight' gets no gradient from the reconstruction"),
+    Breakage("gradients", Detached, "gets no gradient"),
+    Breakage("gradients", Stopped, "no gradient of the embedding reaches a weight"),
+    Breakage("determinism", Dropping, "encode gives other numbers a second time"),
+    Breakage("global generators", Dropping, "of torch;"),
+    Breakage("in place", Replacing, "in the place of 'mean'"),
+    Breakage("in place", Caching, "'last'"),
+    Breakage("stacked", Replacing, "'mean' after encode in a stack and alone"),
+    Breakage("stacked", Reading, "encode fails in a stack"),
+    Breakage("dtype", Single, "decode in float64 must be float64"),
+    Breakage("device", Reading, "meta"),
+    Breakage("device", Homebound, "device"),
+    Breakage("inputs", Writing, "encode changes its input x in place"),
+    Breakage("state_dict", Forgetful, "encode with weights saved and loaded"),
+    Breakage("copies", Unpicklable, "pickle fails"),
+    Breakage("degenerate images", Normalising, "the reconstruction of black images is nan"),
+    Breakage("stdout", Loud, "made an encoder"),
+    Breakage("training", Exploding, "Training diverged"),
+]
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda b: f"{b.rule}-{b.factory.__name__}")
+def test_each_rule_is_broken_by_an_encoder_that_does_so(breakage: Breakage) -> None:
+    """The rule fails, and its message tells what was seen."""
+    assert_caught("encoder", breakage)
+
+
+def test_no_rule_is_left_out() -> None:
+    """For every rule there is an encoder that breaks it."""
+    assert not uncovered("encoder", BREAKAGES)

@@ -1,0 +1,149 @@
+"""The rules for data sets, each with functions that break it."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+import torch
+
+from decda.core.contracts import ImageSet
+from decda.core.files import Files
+from decda.testing import check_dataset
+from decda.testing.kit import Subject
+from decda.testing.suite import try_all
+from tests.testing.breakages import Breakage, assert_caught, uncovered
+
+
+def sound(*, n: Annotated[int, "images"] = 20, seed: Annotated[int, "of what is drawn"] = 0) -> ImageSet:
+    """Noise in two classes."""
+    x = torch.rand(n, 1, 6, 5, generator=torch.Generator().manual_seed(seed))
+    return ImageSet(x, torch.arange(n) % 2, [f"noise-{i}" for i in range(n)])
+
+
+def unlabelled() -> ImageSet:
+    """Bytes without classes."""
+    return ImageSet((sound().x * 255).to(torch.uint8))
+
+
+@pytest.mark.parametrize("factory", [sound, unlabelled])
+def test_sound_functions_pass(factory) -> None:
+    """With classes or without, in floats or bytes, they break no rule."""
+    check_dataset(factory)
+
+
+def from_file(files: Files) -> ImageSet:
+    """Images in a file."""
+    content = files.get("there/images.bin")
+    return ImageSet(torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1, 2, 2))
+
+
+def test_where_its_file_is_missing_nothing_is_held_against_it(tmp_path: Path) -> None:
+    """Its rules are skipped, and say which file; where it is there they are tried."""
+    files = Files(tmp_path, offline=True)
+    outcomes = list(try_all(Subject("dataset", "the part", from_file, files=files)))
+    assert [outcome.status for outcome in outcomes] == ["passed"] + ["skipped"] * (len(outcomes) - 1)
+    assert all("there/images.bin" in outcome.seen for outcome in outcomes[1:])
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "images.bin").write_bytes(bytes(range(16)))
+    outcomes = list(try_all(Subject("dataset", "the part", from_file, files=files)))
+    assert {outcome.status for outcome in outcomes} == {"passed", "skipped"}
+    assert [outcome.rule.name for outcome in outcomes if outcome.status == "skipped"] == ["labels"]
+    check_dataset(from_file, files=files)
+
+
+def wants_more(n: int = 5) -> ImageSet:
+    return sound()
+
+
+def no_images() -> Any:
+    return sound().x
+
+
+def too_bright() -> ImageSet:
+    return ImageSet(sound().x * 255)
+
+
+def one_image() -> ImageSet:
+    return ImageSet(sound().x[:1])
+
+
+def half_labelled() -> ImageSet:
+    return ImageSet(sound().x, torch.zeros(3, dtype=torch.int64))
+
+
+def counted_from_minus_one() -> ImageSet:
+    return ImageSet(sound().x, torch.arange(20) % 3 - 1)
+
+
+def of_one_class() -> ImageSet:
+    return ImageSet(sound().x, torch.zeros(20, dtype=torch.int64))
+
+
+def drawn_by_torch() -> ImageSet:
+    return ImageSet(torch.rand(20, 1, 6, 5))
+
+
+def drawn_by_numpy() -> ImageSet:
+    return ImageSet(torch.from_numpy(np.random.rand(20, 1, 6, 5).astype("float32")))
+
+
+def shuffled_labels() -> ImageSet:
+    return ImageSet(sound().x, (torch.arange(20) % 2)[torch.randperm(20)])
+
+
+KEPT = sound()
+
+
+def kept() -> ImageSet:
+    return KEPT
+
+
+def reseeding() -> ImageSet:
+    np.random.seed(0)
+    return sound()
+
+
+class Unpicklable(ImageSet):
+    def __reduce__(self) -> Any:
+        raise TypeError("not me")
+
+
+def unpicklable() -> ImageSet:
+    return Unpicklable(sound().x)
+
+
+def loud() -> ImageSet:
+    print("loading")
+    return sound()
+
+
+BREAKAGES = [
+    Breakage("signature", wants_more, "'n' stands before the star, where only files may"),
+    Breakage("images", no_images, "it returns Tensor, and should an ImageSet"),
+    Breakage("images", too_bright, "not in [0, 1]"),
+    Breakage("images", one_image, "it holds 1 image"),
+    Breakage("images", half_labelled, "int64 of shape (20,)"),
+    Breakage("labels", counted_from_minus_one, "the smallest is -1"),
+    Breakage("labels", of_one_class, "of one class"),
+    Breakage("determinism", drawn_by_torch, "a second call returns other images"),
+    Breakage("determinism", drawn_by_numpy, "a second call returns other images"),
+    Breakage("determinism", shuffled_labels, "a second call returns other labels"),
+    Breakage("determinism", kept, "return copies"),
+    Breakage("global generators", reseeding, "of numpy.random;"),
+    Breakage("copies", unpicklable, "TypeError: not me"),
+    Breakage("stdout", loud, "loading"),
+]
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda b: f"{b.rule}-{b.factory.__name__}")
+def test_each_rule_is_broken_by_a_function_that_does_so(breakage: Breakage) -> None:
+    """The rule fails, and its message tells what was seen."""
+    if breakage.factory is kept:
+        KEPT.x.copy_(sound().x)
+    assert_caught("dataset", breakage)
+
+
+def test_no_rule_is_left_out() -> None:
+    """For every rule there is a function that breaks it."""
+    assert not uncovered("dataset", BREAKAGES)

@@ -1,0 +1,385 @@
+"""The rules for heads, each with heads that break it."""
+
+import random
+from typing import Annotated, Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from decda.core.contracts import ClusteringHead, Decode
+from decda.testing import check_head
+from tests.testing.breakages import Breakage, assert_caught, failures, uncovered
+
+
+class Sound(ClusteringHead):
+    """Anneals, and counts its refreshes: a head with everything that may change."""
+
+    def __init__(
+        self, n_clusters: int, embedding_dim: int, *, rate: Annotated[float, "growth at each refresh"] = 2.0
+    ) -> None:
+        super().__init__()
+        self.rate = rate
+        self.centers = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
+        self.alpha: Tensor
+        self.register_buffer("alpha", torch.ones(()))
+
+    @torch.no_grad()
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        generator = torch.Generator().manual_seed(seed)
+        self.centers.copy_(z[torch.randperm(len(z), generator=generator)[: len(self.centers)]])
+
+    def soft_assign(self, z: Tensor) -> Tensor:
+        return (-self.alpha * self.distances(z)).softmax(1)
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.alpha.mul_(self.rate)
+        return self.soft_assign(z)
+
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        return {"kmeans": (target * self.distances(z)).sum(1).mean()}
+
+    def distances(self, z: Tensor) -> Tensor:
+        return (z.unsqueeze(1) - self.centers).square().mean(2)
+
+
+def test_a_sound_head_passes() -> None:
+    """A head that anneals in a buffer breaks no rule, whatever its parameters."""
+    check_head(Sound)
+    check_head(Sound, rate=1.5)
+
+
+class Untyped(Sound):
+    def __init__(self, n_clusters, embedding_dim, *, rate=2.0) -> None:
+        super().__init__(n_clusters, embedding_dim)
+
+
+class Helpless(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int, *, rate: float = 2.0) -> None:
+        super().__init__(n_clusters, embedding_dim)
+
+
+class Greedy(Sound):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+
+
+class WantsMore(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int, rate: float = 2.0) -> None:
+        super().__init__(n_clusters, embedding_dim)
+
+
+class WantsLess(Sound):
+    def __init__(self, n_clusters: int, *, embedding_dim: Annotated[int, "D"] = 5) -> None:
+        super().__init__(n_clusters, embedding_dim)
+
+
+class Required(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int, *, rate: Annotated[float, "growth"]) -> None:
+        super().__init__(n_clusters, embedding_dim, rate=rate)
+
+
+class NoHead(nn.Module):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__()
+
+
+class Unregistered(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        del self.centers
+        self.centers = torch.zeros(n_clusters, embedding_dim)
+
+
+class WrongShape(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        return {"kmeans": (target * self.distances(z)).sum(1)}
+
+
+class NoTerms(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        return {}
+
+
+class GrayOnly(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        return {"reconstruction": (decode(z) - x).view(len(x), 1, 9, 9).square().mean()}
+
+
+class Normed(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.norm = nn.BatchNorm1d(embedding_dim)
+
+    def distances(self, z: Tensor) -> Tensor:
+        return super().distances(self.norm(z))
+
+
+class NotShares(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        return (-self.distances(z)).exp()
+
+
+class Negative(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        q = super().soft_assign(z)
+        return 2 * q - 1 / q.shape[1]
+
+
+class Attached(Sound):
+    def refresh(self, z: Tensor) -> Tensor:
+        return self.soft_assign(z)
+
+
+class TargetNotShares(Sound):
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        return 2 * self.soft_assign(z)
+
+
+class Detached(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        return super().loss(z.detach(), target, x=x, decode=decode)
+
+
+class Unused(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.spare = nn.Parameter(torch.ones(3))
+
+
+class Unseeded(Sound):
+    @torch.no_grad()
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        self.centers.copy_(z[torch.randperm(len(z))[: len(self.centers)]])
+
+
+class Reseeding(Sound):
+    @torch.no_grad()
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        torch.manual_seed(seed)
+        self.centers.copy_(z[torch.randperm(len(z))[: len(self.centers)]])
+
+
+class NumpySeeding(Sound):
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        np.random.seed(seed)
+        super().init_centers(z, seed)
+
+
+class PythonDrawing(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        random.random()
+        return super().loss(z, target, x=x, decode=decode)
+
+
+class Counting(Sound):
+    refreshes = 0
+
+    def refresh(self, z: Tensor) -> Tensor:
+        self.refreshes += 1
+        return super().refresh(z)
+
+
+class Replacing(Sound):
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.alpha = self.alpha * 2
+        return self.soft_assign(z)
+
+
+class ReplacingData(Sound):
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        self.centers.data = z[: len(self.centers)].clone()
+
+
+class Growing(Sound):
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.register_buffer("seen", torch.ones(1))
+        return self.soft_assign(z)
+
+
+class Reading(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        weight = 1.0 if float(target.sum()) > 0 else 0.0
+        return {name: weight * term for name, term in super().loss(z, target, x=x, decode=decode).items()}
+
+
+class Homebound(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.weight = torch.ones(n_clusters)
+
+    def distances(self, z: Tensor) -> Tensor:
+        return super().distances(z) * self.weight
+
+
+class Single(Sound):
+    def distances(self, z: Tensor) -> Tensor:
+        return super().distances(z).float()
+
+
+class Writing(Sound):
+    def refresh(self, z: Tensor) -> Tensor:
+        z -= z.mean(0)
+        return super().refresh(z)
+
+
+class Forgetful(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.register_buffer("alpha", torch.ones(()), persistent=False)
+
+
+class Unpicklable(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.metric = lambda z: z.square()
+
+
+class Rooted(Sound):
+    def distances(self, z: Tensor) -> Tensor:
+        return (z.unsqueeze(1) - self.centers).square().sum(2).sqrt()
+
+
+class Divided(Sound):
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        distances = self.distances(z)
+        return (-distances / distances.std()).softmax(1)
+
+
+class Loud(Sound):
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        print("placing centers")
+        super().init_centers(z, seed)
+
+
+class Diverging(Sound):
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.alpha.pow_(2).add_(1e9)
+        return (self.alpha * self.distances(z)).softmax(1)
+
+
+class Changing(Sound):
+    """Changes the names of its terms, which no single call shows."""
+
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        return {f"after {self.alpha.item():g}": super().loss(z, target, x=x, decode=decode)["kmeans"]}
+
+
+class Failing(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        raise KeyError("q")
+
+
+class Leaving(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        raise SystemExit(0)
+
+
+class CountsInPython(Sound):
+    """Anneals by a plain number, which no state_dict holds."""
+
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.sharpness = 1.0
+
+    def soft_assign(self, z: Tensor) -> Tensor:
+        return (-self.sharpness * self.distances(z)).softmax(1)
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.sharpness *= 2
+        return self.soft_assign(z)
+
+
+BREAKAGES = [
+    Breakage("signature", Untyped, "'rate' has no type"),
+    Breakage("signature", Helpless, "'rate' has no help; declare it as rate: Annotated["),
+    Breakage("signature", Greedy, "'*args"),
+    Breakage("signature", WantsMore, "'rate' stands before the star"),
+    Breakage("signature", WantsLess, "'embedding_dim' is missing"),
+    Breakage("signature", Required, "'rate' has no default"),
+    Breakage("type", NoHead, "it makes a NoHead; derive it from ClusteringHead"),
+    Breakage("type", Unregistered, "registered buffer"),
+    Breakage("shapes", WrongShape, "the term 'kmeans' of loss must be float32 of shape (); it is float32 of shape (7)"),
+    Breakage("shapes", NoTerms, "{}"),
+    Breakage("shapes", GrayOnly, "RuntimeError"),
+    Breakage("shapes", Failing, "KeyError: 'q' (test_head.py, line"),
+    Breakage("shapes", Leaving, "SystemExit"),
+    Breakage("batch of one", Normed, "ValueError"),
+    Breakage("assignment", NotShares, "a row of soft_assign sums to"),
+    Breakage("assignment", Negative, "negative entries, the smallest is -0.3"),
+    Breakage("target", Attached, "put @torch.no_grad()"),
+    Breakage("target", TargetNotShares, "sums to 2"),
+    Breakage("gradients", Detached, "no gradient of the loss reaches the embedding"),
+    Breakage("gradients", Unused, "'spare' gets no gradient"),
+    Breakage("determinism", Unseeded, "init_centers gives other numbers a second time"),
+    Breakage("global generators", Unseeded, "init_centers draws from or reseeds the global generator of torch;"),
+    Breakage("global generators", Reseeding, "init_centers draws from or reseeds the global generator of torch;"),
+    Breakage("global generators", NumpySeeding, "of numpy.random;"),
+    Breakage("global generators", PythonDrawing, "loss draws from or reseeds the global generator of random;"),
+    Breakage("in place", Counting, "refresh changes the attribute 'refreshes'"),
+    Breakage("in place", CountsInPython, "'sharpness', which is neither a parameter nor a buffer"),
+    Breakage("in place", Replacing, "refresh puts a new tensor in the place of 'alpha'"),
+    Breakage("in place", ReplacingData, "init_centers puts a new tensor in the place of 'centers'"),
+    Breakage("in place", Growing, "adds or removes the parameter or buffer 'seen'"),
+    Breakage("stacked", Replacing, "in a stack and alone"),
+    Breakage("stacked", Reading, "loss fails in a stack of several seeds"),
+    Breakage("device", Reading, "meta"),
+    Breakage("device", Homebound, "device"),
+    Breakage("dtype", Single, "must be float64 of shape (30, 3); it is float32"),
+    Breakage("inputs", Writing, "refresh changes its input all z in place"),
+    Breakage("state_dict", Forgetful, "soft_assign before and after its state was saved and loaded"),
+    Breakage("state_dict", CountsInPython, "soft_assign before and after its state was saved and loaded"),
+    Breakage("copies", Unpicklable, "pickle fails"),
+    Breakage("degenerate images", Rooted, "not finite"),
+    Breakage("degenerate images", Divided, "not finite"),
+    Breakage("stdout", Loud, "writes 'placing centers\\n' to stdout"),
+    Breakage("training", Changing, "The loss terms of the head changed"),
+]
+
+
+@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda b: f"{b.rule}-{b.factory.__name__}")
+def test_each_rule_is_broken_by_a_head_that_does_so(breakage: Breakage) -> None:
+    """The rule fails, and its message tells what was seen."""
+    assert_caught("head", breakage)
+
+
+def test_no_rule_is_left_out() -> None:
+    """For every rule there is a head that breaks it."""
+    assert not uncovered("head", BREAKAGES)
+
+
+def test_a_single_mistake_is_told_once() -> None:
+    """A head that prints breaks the rule about printing, and no other."""
+    assert set(failures("head", Loud)) == {"stdout"}
+
+
+def test_the_assertion_names_part_rule_and_value() -> None:
+    """`check_head` raises an assertion with a line for each broken rule."""
+    with pytest.raises(AssertionError, match=r"head Loud breaks the rule 'stdout' \(it writes.*placing centers"):
+        check_head(Loud)
+    with pytest.raises(AssertionError) as caught:
+        check_head(Unseeded)
+    assert len(str(caught.value).splitlines()) >= 2
+
+
+def test_values_are_given_by_name() -> None:
+    """A parameter without a default is given to the check, and wrong values are the constructor's to refuse."""
+    check_head(Required, rate=2.0)
+
+
+def test_trying_leaves_global_generators_alone() -> None:
+    """Even a part that reseeds them all cannot disturb the tests around it."""
+    before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    for factory in (Reseeding, NumpySeeding, PythonDrawing):
+        failures("head", factory)
+    after = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
+    assert torch.equal(before[0], after[0])
+    assert before[1:] == after[1:]

@@ -1,0 +1,59 @@
+"""The rules for recipes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decda.core.contracts import ImageSet
+from decda.core.files import Files
+from decda.core.registry import Registry
+from decda.testing.suite import subject_of, try_all
+
+SOUND = {"dataset": "digits", "encoder": "fc", "head": "idec", "augment": "shift"}
+
+
+def outcomes(recipe: Any, registry: Registry, files: Files | None = None) -> dict[str, tuple[str, str]]:
+    entry = registry.add("recipe", "mine", recipe)
+    return {o.rule.name: (o.status, o.seen) for o in try_all(subject_of(entry, registry, files))}
+
+
+def loud() -> dict[str, Any]:
+    print("a recipe")
+    return SOUND
+
+
+def no_images() -> ImageSet:
+    return ImageSet(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "broken", "words"),
+    [
+        (SOUND, None, ""),
+        (lambda: SOUND, None, ""),
+        ({**SOUND, "head": "idecc"}, "composes", "Unknown head 'idecc'"),
+        ({**SOUND, "head": {"name": "idec", "gama": 1}}, "composes", "no parameter 'gama'"),
+        ({**SOUND, "head": {"name": "idec", "gamma": -1.0}}, "first batch", "gamma must not be negative"),
+        ({**SOUND, "dataset": "local:bad"}, "first batch", "dataset 'bad'"),
+        (loud, "stdout", "a recipe"),
+    ],
+)
+def test_recipes(recipe: Any, broken: str | None, words: str) -> None:
+    """A recipe's parts must be there, take its settings, and let its first batch through."""
+    registry = Registry.discover()
+    registry.add("dataset", "bad", no_images)
+    seen = outcomes(recipe, registry)
+    if broken is None:
+        assert {status for status, _ in seen.values()} == {"passed"}
+    else:
+        assert seen[broken][0] == "failed"
+        assert words in seen[broken][1]
+
+
+def test_a_recipe_whose_data_is_not_here_is_composed_alone(tmp_path: Path) -> None:
+    """Where a file of its data set is missing, the first batch is skipped and tells which."""
+    seen = outcomes({**SOUND, "dataset": "usps"}, Registry.discover(), Files(tmp_path, offline=True))
+    assert seen["composes"][0] == "passed"
+    assert seen["first batch"][0] == "skipped"
+    assert "zip.train.gz" in seen["first batch"][1]

@@ -1,0 +1,119 @@
+"""The kit over what a package registers."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from decda.core.discovery import Problem
+from decda.core.errors import UnknownComponent
+from decda.core.registry import Registry
+from decda.plugins.augmentations.none import NoAugmentation
+from decda.testing import contract_tests
+from decda.testing.suite import RULES, subject_of, try_all
+
+
+def collected(test) -> list[str]:
+    (mark,) = test.pytestmark
+    return [case.id for case in mark.args[1]]
+
+
+def test_every_part_meets_every_rule_of_its_kind(registry: Registry) -> None:
+    """The parametrized test has a case for each part of the package and each rule of its kind."""
+    cases = collected(contract_tests("DECDA", registry=registry))
+    assert len(cases) == sum(len(RULES[entry.kind]) for entry in registry if entry.package == "decda")
+    assert "head:idec-batch-of-one" in cases
+
+
+def test_a_package_that_registers_nothing_is_an_error(registry: Registry) -> None:
+    """Nothing tested is not a success: a misspelt or absent package is told."""
+    with pytest.raises(UnknownComponent, match=r"No installed package 'deca' registers .* Did you mean 'decda'\?"):
+        contract_tests("deca", registry=registry)
+
+
+def test_a_damaged_package_is_an_error() -> None:
+    """Parts that its metadata lost would go untested."""
+    registry = Registry([], [Problem("mine", "1", "entry_points.txt", "the group [decda.head] is none of decda's")])
+    with pytest.raises(UnknownComponent, match=r"Parts of mine may be missing: the group \[decda.head\]"):
+        contract_tests("mine", registry=registry)
+
+
+STRANGE = '''
+import torch
+from decda.core.contracts import ImageSet
+
+def fine(*, n: "Annotated[int, 'images']" = 6) -> ImageSet:
+    """Noise."""
+    return ImageSet(torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(n) % 2)
+
+def unlabelled():
+    return ImageSet(fine().x)
+
+def bad():
+    return ImageSet(torch.rand(6, 1, 4, 4))
+
+def needs(*, n: "Annotated[int, 'images']"):
+    return fine(n=n)
+
+from typing import Annotated
+'''
+
+
+def run_pytest(folder: Path, site: Path) -> tuple[set[str], dict[str, str], dict[str, str]]:
+    """What passes, fails and is skipped in a folder, by pytest in another process; with the reasons."""
+    subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml", "."],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    passed, failed, skipped = set(), {}, {}
+    for case in ElementTree.parse(folder / "report.xml").iter("testcase"):
+        name = case.attrib["name"].partition("[")[2].removesuffix("]")
+        if (failure := case.find("failure")) is not None:
+            failed[name] = failure.attrib["message"]
+        elif (skip := case.find("skipped")) is not None:
+            skipped[name] = skip.attrib["message"]
+        else:
+            passed.add(name)
+    return passed, failed, skipped
+
+
+def test_the_suite_passes_fails_and_skips(tmp_path: Path) -> None:
+    """On an installed package: sound parts pass, broken ones fail by name, and a part may be given values."""
+    site = tmp_path / "site"
+    info = site / "strange-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[decda.datasets]\nfine = strange:fine\nbad = strange:bad\nunlabelled = strange:unlabelled\n"
+        "needs = strange:needs\ngone = strange:gone\n"
+    )
+    (site / "strange.py").write_text(STRANGE)
+    (tmp_path / "test_it.py").write_text(
+        "from decda.testing import contract_tests\n\n"
+        "test_contracts = contract_tests('strange', parameters={'dataset:needs': {'n': 8}})\n"
+    )
+    passed, failed, skipped = run_pytest(tmp_path, site)
+    assert {case for case in passed if "fine" in case or "needs" in case} == {
+        f"dataset:{name}-{rule.name.replace(' ', '-')}" for name in ("fine", "needs") for rule in RULES["dataset"]
+    }
+    assert "dataset:bad-determinism" in failed
+    assert "dataset:bad-signature" in passed
+    assert "'gone'" in failed["dataset:gone-signature"]
+    assert "dataset 'bad' (strange 1.0) breaks the rule 'determinism'" in failed["dataset:bad-determinism"]
+    assert "it has no labels" in skipped["dataset:unlabelled-labels"]
+
+
+def test_a_part_added_by_hand_can_be_tried() -> None:
+    """What a notebook registers goes through the same rules."""
+    fresh = Registry.discover()
+    entry = fresh.add("augment", "mine", NoAugmentation)
+    outcomes = list(try_all(subject_of(entry, fresh)))
+    assert {outcome.status for outcome in outcomes} == {"passed"}
+    assert outcomes[0].owner == "augment 'mine' (local)"
