@@ -1,6 +1,5 @@
 """The command line: words in, an experiment out. No training logic; what is heavy is imported by the command."""
 
-import contextlib
 import json
 import sys
 from collections.abc import Callable, Mapping
@@ -11,9 +10,11 @@ from typing import Any, TypeVar
 import click
 
 from decda import __version__
+from decda.commands.options import choose_parts, no_plugins, open_registry
 from decda.core.allocator import keep_freed_memory
 from decda.core.discovery import KINDS
 from decda.core.errors import BrokenComponent, DecdaError, InvalidParameter
+from decda.core.stdout import lead_to_stderr
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -40,7 +41,7 @@ def main() -> None:
 class _Group(click.Group):
     """The commands of this file, and those of `decda/commands/`, a file each, loaded when it is asked for."""
 
-    elsewhere = ("evaluate", "reproduce")
+    elsewhere = ("check", "evaluate", "new-plugin", "reproduce")
 
     def list_commands(self, context: click.Context) -> list[str]:
         return sorted((*super().list_commands(context), *self.elsewhere))
@@ -48,12 +49,14 @@ class _Group(click.Group):
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         if name not in self.elsewhere:
             return super().get_command(context, name)
-        command: click.Command = getattr(import_module(f"decda.commands.{name}"), name)
+        inner = name.replace("-", "_")
+        command: click.Command = getattr(import_module(f"decda.commands.{inner}"), inner)
         return command
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(__version__, message="%(prog)s %(version)s")
+@no_plugins
 def cli() -> None:
     """Deep embedded clustering with data augmentation, assembled from plugins.
 
@@ -104,6 +107,7 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; must not exist.")
+@choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train(
     recipe: str | None,
@@ -115,6 +119,7 @@ def train(
     offline: bool,
     settings: tuple[str, ...],
     out: Path | None,
+    load: tuple[Path, ...],
     as_json: bool,
     **chosen: Any,
 ) -> int:
@@ -137,11 +142,9 @@ def train(
 
     if out is not None:
         refuse_existing(out)
-    from decda.core.registry import Registry
 
-    # Whatever a part prints goes to stderr: stdout holds the result alone.
-    with contextlib.redirect_stdout(sys.stderr):
-        registry = Registry.discover()
+    with lead_to_stderr():
+        registry = open_registry(load)
         options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device", "autoencoder")}
         run_config = compose(registry, recipe=recipe, config=config, parts=chosen, settings=settings, **options)
 
@@ -193,20 +196,21 @@ def _train_seeds(
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
 @click.option("--verbose", is_flag=True, help="Load each part, show its parameters and what fails.")
-def list_components(kind: str | None, as_json: bool, verbose: bool) -> None:
+@choose_parts
+def list_components(kind: str | None, as_json: bool, verbose: bool, load: tuple[Path, ...]) -> None:
     """List every registered part: encoders, heads, augmentations, data sets, recipes."""
     from decda.core.listing import describe
-    from decda.core.registry import Registry
 
-    registry = Registry.discover()
-    with contextlib.redirect_stdout(sys.stderr):
+    with lead_to_stderr():
+        registry = open_registry(load)
         rows = [describe(registry, entry, load=verbose) for entry in registry if kind in (None, entry.kind)]
     if as_json:
-        click.echo(json.dumps({"schema_version": 1, "components": rows, "problems": registry_problems(registry)}))
+        found = {"components": rows, "problems": registry_problems(registry), "switched_off": switched_off(registry)}
+        click.echo(json.dumps({"schema_version": 1, **found}))
         return
     from decda.console import print_components
 
-    print_components(rows, registry_problems(registry))
+    print_components(rows, registry_problems(registry), switched_off(registry))
 
 
 def registry_problems(registry: Any) -> list[dict[str, str]]:
@@ -214,17 +218,22 @@ def registry_problems(registry: Any) -> list[dict[str, str]]:
     return [{"package": p.package, "version": p.version, "file": p.file, "reason": p.reason} for p in registry.problems]
 
 
+def switched_off(registry: Any) -> list[str]:
+    """Packages that are left out, with their versions."""
+    return sorted({f"{entry.package} {entry.version}" for entry in registry.switched_off})
+
+
 @cli.command()
 @click.argument("kind", type=click.Choice([*KINDS, "train"]))
 @click.argument("name", required=False)
+@choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
-def show(kind: str, name: str | None, as_json: bool) -> None:
+def show(kind: str, name: str | None, load: tuple[Path, ...], as_json: bool) -> None:
     """Show one part: what it is, where it comes from, and what it can be set to.
 
     `decda show train` shows the settings of training itself.
     """
     from decda.core.listing import describe, describe_parameters
-    from decda.core.registry import Registry
 
     if kind == "train":
         from decda.console import print_parameters
@@ -238,9 +247,9 @@ def show(kind: str, name: str | None, as_json: bool) -> None:
         return
     if name is None:
         raise click.UsageError(f"Name the {kind} to show; `decda list-components {kind}` lists them.")
-    registry = Registry.discover()
-    entry = registry.find(kind, name)
-    with contextlib.redirect_stdout(sys.stderr):
+    with lead_to_stderr():
+        registry = open_registry(load)
+        entry = registry.find(kind, name)
         registry.load(entry)
         row = describe(registry, entry, load=True)
     if row["status"] == "broken":

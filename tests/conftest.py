@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from decda.cli import main
 from decda.core.registry import Registry
 
 # A script ignores Ctrl-C for what it starts in the background, and processes inherit that; some tests send it to them.
@@ -26,13 +27,22 @@ SHORT = (
 )
 """Settings for a run of a few iterations."""
 
+
+def install(site: Path, package: str, entry_points: str) -> None:
+    """Version 1.0 of a package, as pip leaves its metadata in a folder."""
+    info = site / f"{package}-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(entry_points)
+
+
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    """The parts installed here."""
-    return Registry.discover()
+    """Our parts, whoever else's are installed here."""
+    return Registry(entry for entry in Registry.discover() if entry.package == "decda")
 
 
 @pytest.fixture
@@ -49,5 +59,28 @@ def decda(tmp_path: Path) -> Cli:
             check=False,
             timeout=120,
         )
+
+    return call
+
+
+Here = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """The command line in this process, in an empty folder: its exit code, stdout and stderr.
+
+    Spares the seconds that PyTorch takes to load; for what no run of its own needs a process for.
+    """
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.delenv("DECDA_DISABLE_PLUGINS", raising=False)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["decda", *words])
+        with pytest.raises(SystemExit) as stop:
+            main()
+        torch.set_num_threads(1)  # a run sets its own
+        return int(stop.value.code or 0), *capsys.readouterr()
 
     return call

@@ -1,13 +1,13 @@
 """`decda evaluate`: a trained model, scored."""
 
-import contextlib
 import json
-import sys
 from pathlib import Path
 
 import click
 
+from decda.commands.options import choose_parts, open_registry
 from decda.core.allocator import keep_freed_memory
+from decda.core.stdout import lead_to_stderr
 
 
 @click.command()
@@ -20,6 +20,7 @@ from decda.core.allocator import keep_freed_memory
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads on a CPU; else by cores.")
 @click.option("--offline", is_flag=True, help="Never touch the network.")
 @click.option("--set", "settings", multiple=True, metavar="dataset.PARAMETER=VALUE", help="A setting of the data set.")
+@choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def evaluate(
     run: Path,
@@ -29,6 +30,7 @@ def evaluate(
     threads: int | None,
     offline: bool,
     settings: tuple[str, ...],
+    load: tuple[Path, ...],
     as_json: bool,
 ) -> None:
     """Score a trained model. Assigns images to its clusters, and compares with their true classes.
@@ -42,14 +44,13 @@ def evaluate(
     from decda.console import print_evaluation
     from decda.core.evaluation import evaluate as score
     from decda.core.files import Files
-    from decda.core.registry import Registry
 
-    with contextlib.redirect_stdout(sys.stderr):
+    with lead_to_stderr():
         import torch
 
         torch.set_num_threads(choose_threads(threads))
         files = Files(data_root, offline=offline or None)
-        found = score(run, Registry.discover(), files, dataset=dataset, settings=settings, device=device)
+        found = score(run, open_registry(load), files, dataset=dataset, settings=settings, device=device)
         print_evaluation(found.as_mapping(), found.labels.bincount(minlength=found.config.n_clusters or 0).tolist())
     if as_json:
         click.echo(json.dumps(found.as_mapping()))

@@ -1,15 +1,15 @@
 """`decda reproduce`: the tables of the paper, every figure beside the published one."""
 
-import contextlib
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from decda.commands.options import choose_parts, open_registry
 from decda.core.allocator import keep_freed_memory
+from decda.core.stdout import lead_to_stderr
 from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, TABLES, published, title
 
 BUDGETS: dict[str, tuple[str, ...]] = {
@@ -42,6 +42,7 @@ OWN = "decda"
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting of all cells.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder.  [default: runs/reproduce-TABLE]")
 @click.option("--resume", is_flag=True, help="Go on with what is there; an error if nothing is.")
+@choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def reproduce(
     table: str,
@@ -58,6 +59,7 @@ def reproduce(
     settings: tuple[str, ...],
     out: Path | None,
     resume: bool,
+    load: tuple[Path, ...],
     as_json: bool,
 ) -> int:
     """Reproduce the paper's tables. Runs their cells, and shows each beside the published figures.
@@ -80,13 +82,12 @@ def reproduce(
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
     from decda.core.files import Files
-    from decda.core.registry import Registry
     from decda.core.study import check_folder, plan_trials, prepare_cells, run_study
 
     check_folder(out)
     said = (*BUDGETS[budget], *settings)
-    with contextlib.redirect_stdout(sys.stderr):
-        registry = Registry.discover()
+    with lead_to_stderr():
+        registry = open_registry(load)
         wishes = _wishes(registry, table, _names(algorithms), _names(datasets), said, device)
         with StudyDisplay(f"{table}, {len(wishes)} cells, {trials} trials each, budget {budget}") as display:
             files = Files(data_root, offline=offline or None, notify=display.download)

@@ -105,8 +105,10 @@ def _decimal(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def print_components(rows: Sequence[Mapping[str, Any]], problems: Sequence[Mapping[str, str]]) -> None:
-    """The table of `decda list-components`, on stdout; what is wrong with packages, on stderr."""
+def print_components(
+    rows: Sequence[Mapping[str, Any]], problems: Sequence[Mapping[str, str]], switched_off: Sequence[str]
+) -> None:
+    """The table of `decda list-components`, on stdout; what is wrong with packages, or left out, on stderr."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("kind", "name", "package", "status", "summary"):
         table.add_column(name, no_wrap=name != "summary", overflow="fold")
@@ -129,6 +131,8 @@ def print_components(rows: Sequence[Mapping[str, Any]], problems: Sequence[Mappi
     for problem in problems:
         text = f"{problem['package']} {problem['version']}: {problem['reason']} ({problem['file']})"
         Console(stderr=True).print(Text(text, style="red"))
+    if switched_off:
+        Console(stderr=True).print(Text(f"Switched off: {', '.join(switched_off)}", style="yellow"))
 
 
 def print_component(row: Mapping[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """Words -> RunConfig: a recipe, a configuration file, named parts and single settings, laid one over the other."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,6 +10,7 @@ import tomli_w
 from decda.core.config import PART_KINDS, TRAIN_PARAMETERS, PartConfig, RunConfig, TrainConfig, read_toml
 from decda.core.discovery import Entry
 from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, UnknownComponent, did_you_mean
+from decda.core.origins import provenance_beside, tell_origin
 from decda.core.parameters import Parameter, check, complete, find, parse, read_parameters
 from decda.core.registry import Registry
 
@@ -39,11 +40,13 @@ class Layer:
         origin: where they come from, as errors say it: `"recipe 'quick'"`, `"my.toml"`.
         values: in the shape of the configuration file.
         package: the package whose parts a bare name means first, for recipes.
+        provenance: of the run that the settings are of, for errors.
     """
 
     origin: str
     values: Mapping[str, Any]
     package: str | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compose(
@@ -53,6 +56,7 @@ def compose(
     config: Path | Mapping[str, Any] | None = None,
     parts: Mapping[str, str | None] | None = None,
     settings: Iterable[str] = (),
+    provenance: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> RunConfig:
     """Put a run together; later layers win: recipe < config < parts and options < settings.
@@ -63,6 +67,8 @@ def compose(
         config: a configuration file or a mapping of its shape; it may name the recipe it stands on.
         parts: kind -> name, as `--encoder conv`; naming another part drops the parameters of the former one.
         settings: `"part.parameter=value"`, as `--set`.
+        provenance: of the run that a mapping is the configuration of, so that an error can tell where a missing part
+            came from; of a file it is read.
         options: `n_clusters`, `seed`, `device`, `autoencoder`; None leaves what stands below.
 
     Returns:
@@ -73,9 +79,9 @@ def compose(
     """
     layers = []
     if isinstance(config, Path):
-        layers.append(Layer(str(config), read_toml(config)))
+        layers.append(Layer(str(config), read_toml(config), provenance=provenance_beside(config)))
     elif config is not None:
-        layers.append(Layer("config", config))
+        layers.append(Layer("config", config, provenance=provenance or {}))
     base = _base_recipe(registry, recipe, layers)
     if base is not None:
         layers.insert(0, Layer(f"recipe '{base.name}'", load_recipe(registry, base), base.package))
@@ -174,7 +180,7 @@ def _find(registry: Registry, kind: str, name: str, layer: Layer) -> Entry:
             raise BrokenComponent(f"The {layer.origin} of {layer.package} cannot be used. {error}") from error
         if layer.origin == OPTIONS:
             raise
-        raise UnknownComponent(f"{error} (from {layer.origin})") from error
+        raise UnknownComponent(f"{error} (from {layer.origin}){tell_origin(kind, name, layer.provenance)}") from error
 
 
 class _Table(dict[str, Any]):

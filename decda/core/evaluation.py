@@ -75,7 +75,7 @@ def load_run(path: Path, registry: Registry) -> tuple[RunConfig, Model, dict[str
     shape = provenance.get("input_shape")
     if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)):
         raise DataError(f"{path / 'provenance.json'} is damaged: it does not tell the shape of the images.")
-    config = compose(registry, config=mapping)
+    config = compose(registry, config=mapping, provenance=provenance)
     if config.n_clusters is None:
         raise DataError(f"{path / 'config.toml'} is damaged: it does not tell the number of clusters.")
     model = build_model(config, registry, tuple(shape))

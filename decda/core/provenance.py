@@ -34,11 +34,13 @@ def describe(
         weights: the file of the pretrained autoencoder that the run starts from, if it does.
     """
     parts = {kind: component.entry for kind, component in components(config, registry).items()}
+    loaded = {"loaded": {str(path): digest for path, digest in registry.files.items()}} if registry.files else {}
     start = {} if weights is None else {"autoencoder": {"path": str(weights), "sha256": hash_file(weights)}}
     return {
         "schema_version": SCHEMA_VERSION,
         "recipe": config.recipe,
         "parts": {k: {"name": e.name, "package": e.package, "version": e.version} for k, e in parts.items()},
+        **loaded,
         "input_shape": list(images.x.shape[1:]),
         "n_samples": len(images.x),
         "n_clusters": config.n_clusters,

@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
+from decda.core.classes import class_defect
 from decda.core.discovery import API_VERSION, GROUPS, KINDS, Entry, Problem, discover, normalise
 from decda.core.errors import (
     AmbiguousComponent,
@@ -23,6 +25,7 @@ from decda.core.errors import (
 )
 from decda.core.parameters import Parameter, read_parameters
 from decda.core.sources import Source, look
+from decda.core.switches import VARIABLE, is_switched_off
 
 LOCAL = "local"
 """The package of parts that were added by hand."""
@@ -49,19 +52,32 @@ class Registry:
     Args:
         entries: parts, as `discover` finds them.
         problems: defects of packages whose parts may be missing.
+        switched_off: parts that are installed, but that the user has left out.
+
+    Attributes:
+        files: those whose parts were added, with their SHA-256, see `load_file`.
     """
 
-    def __init__(self, entries: Iterable[Entry] = (), problems: Iterable[Problem] = ()) -> None:
+    def __init__(
+        self, entries: Iterable[Entry] = (), problems: Iterable[Problem] = (), switched_off: Iterable[Entry] = ()
+    ) -> None:
         self._entries = list(entries)
         self._added: dict[Entry, Any] = {}
         self._loaded: dict[Entry, Component] = {}
         self._sources: dict[Entry, Source] = {}
         self.problems = tuple(problems)
+        self.switched_off = tuple(switched_off)
+        self.files: dict[Path, str] = {}
 
     @classmethod
     def discover(cls, path: Sequence[str] | None = None) -> "Registry":
-        """The parts of the packages installed on a path, by default `sys.path`."""
-        return cls(*discover(path))
+        """The parts of the packages installed on a path, by default `sys.path`, but those that are switched off."""
+        found = discover(path)
+        return cls(
+            [entry for entry in found.entries if not is_switched_off(entry.package)],
+            [problem for problem in found.problems if not is_switched_off(problem.package)],
+            [entry for entry in found.entries if is_switched_off(entry.package)],
+        )
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(sorted(self._entries))
@@ -119,7 +135,8 @@ class Registry:
 
         Raises:
             BrokenComponent: it cannot be imported, is not what its kind asks for, or needs another version of decda.
-            ContractViolation: its signature is not one that users can set parameters by.
+            ContractViolation: its signature is not one that users can set parameters by, or its class shows that it is
+                no part of its kind.
         """
         if entry not in self._loaded:
             if entry.problem:
@@ -163,6 +180,9 @@ class Registry:
             listing += " Is decda itself installed (python -m pip install .)?"
         elif self.problems:
             listing += f" Not readable: {', '.join(sorted({problem.package for problem in self.problems}))}."
+        off = [entry for entry in self.switched_off if entry.kind == kind and name in (entry.name, entry.qualified)]
+        if off:
+            listing += f" {_owner(off[0])} has one, but is switched off (--no-plugins or {VARIABLE})."
         hint = f"{listing} See: decda list-components {kind}"
         return UnknownComponent(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} {hint}")
 
@@ -228,11 +248,13 @@ def _check_version(entry: Entry, factory: Any) -> None:
 
 
 def _parameters(entry: Entry, factory: Any) -> tuple[Parameter, ...]:
-    violation = None
     with _guard(entry):
+        violation = class_defect(entry.kind, factory)
         try:
-            return read_parameters(factory)
+            parameters = read_parameters(factory)
         except ContractViolation as error:
-            violation = error
-    what = f"The {entry.kind} {entry.name!r} of {_owner(entry)} breaks its contract"
-    raise ContractViolation(f"{what}: {violation}.") from violation
+            violation = violation or str(error)
+    if violation:
+        what = f"The {entry.kind} {entry.name!r} of {_owner(entry)} breaks its contract"
+        raise ContractViolation(f"{what}: {violation}.")
+    return parameters

@@ -34,7 +34,7 @@ def load(subject: Subject, seed: int = 0) -> Any:
     try:
         return subject.make(seed, **supplies)
     except MissingFile as missing:
-        raise Skipped(str(missing).splitlines()[0]) from missing
+        raise Skipped(str(missing).partition(". ")[0]) from missing
 
 
 def _signature(subject: Subject) -> None:

@@ -23,7 +23,7 @@ def _first_batch(subject: Subject) -> None:
     try:
         prepare(config, subject.registry, subject.files)
     except MissingFile as missing:
-        raise Skipped(str(missing).splitlines()[0]) from missing
+        raise Skipped(str(missing).partition(". ")[0]) from missing
     except DecdaError as error:
         raise Breach(str(error)) from error
 

@@ -64,7 +64,7 @@ def entries_of(package: str, registry: Registry) -> list[Entry]:
         return found
     packages = sorted({entry.package for entry in registry})
     raise UnknownComponent(
-        f"No installed package {package!r} registers a part of decda.{did_you_mean(package, packages)} "
+        f"No installed package {package!r} registers parts for decda.{did_you_mean(package, packages)} "
         f"Packages that do: {', '.join(packages)}."
     )
 

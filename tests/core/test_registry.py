@@ -16,7 +16,13 @@ from decda.core.errors import (
 )
 from decda.core.registry import Registry
 
-HEAD = 'class IDEC:\n    """A head."""\n    def __init__(self, n_clusters, embedding_dim, *, gamma: float = 0.1): ...\n'
+HEAD = '''
+from decda.plugins.heads.dec import DEC
+
+class IDEC(DEC):
+    """A head."""
+    def __init__(self, n_clusters, embedding_dim, *, gamma: float = 0.1): ...
+'''
 
 
 def entry(name: str, package: str = "decda", kind: str = "head", version: str = "1.0", **more: Any) -> Entry:

@@ -14,6 +14,7 @@ from decda.core.registry import Registry
 from decda.plugins.augmentations.none import NoAugmentation
 from decda.testing import contract_tests
 from decda.testing.suite import RULES, subject_of, try_all
+from tests.conftest import install
 
 
 def collected(test) -> list[str]:
@@ -87,13 +88,8 @@ def run_pytest(folder: Path, site: Path) -> tuple[set[str], dict[str, str], dict
 def test_the_suite_passes_fails_and_skips(tmp_path: Path) -> None:
     """On an installed package: sound parts pass, broken ones fail by name, and a part may be given values."""
     site = tmp_path / "site"
-    info = site / "strange-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: strange\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(
-        "[decda.datasets]\nfine = strange:fine\nbad = strange:bad\nunlabelled = strange:unlabelled\n"
-        "needs = strange:needs\ngone = strange:gone\n"
-    )
+    names = ("fine", "bad", "unlabelled", "needs", "gone")
+    install(site, "strange", "\n".join(["[decda.datasets]", *(f"{name} = strange:{name}" for name in names)]))
     (site / "strange.py").write_text(STRANGE)
     (tmp_path / "test_it.py").write_text(
         "from decda.testing import contract_tests\n\n"

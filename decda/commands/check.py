@@ -1,0 +1,101 @@
+"""`decda check`: does a part, or all that a package registers, keep the contracts?"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from decda.commands.options import choose_parts, open_registry
+from decda.core.discovery import KINDS
+from decda.core.stdout import lead_to_stderr
+
+
+@click.command()
+@click.argument("part", metavar="PACKAGE_OR_KIND:NAME")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="A parameter of the one part named.")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
+@click.option("--offline", is_flag=True, help="Never touch the network.")
+@choose_parts
+@click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+def check(
+    part: str,
+    settings: tuple[str, ...],
+    data_root: Path | None,
+    offline: bool,
+    load: tuple[Path, ...],
+    as_json: bool,
+) -> int:
+    """Check parts against the contracts. Prints a table of all rules; exit code 5 if one is broken.
+
+    Name an installed package (`my-package`) for all that it registers, or one part by kind and name (`head:mine`,
+    `head:my-package:mine`). A rule is skipped where it cannot be tried: a data file is missing, there are no labels.
+    """
+    from decda.console.checks import print_checks
+    from decda.core.errors import BrokenComponent
+    from decda.core.files import Files
+
+    with lead_to_stderr():
+        registry = open_registry(load)
+        entries, problems = _named(part, registry)
+        if settings and len(entries) != 1:
+            raise click.UsageError("--set is for one part. Name it by kind and name, as head:mine.")
+        files = Files(data_root, offline=offline or None)
+        parts = [_checked(entry, registry, files, settings) for entry in entries]
+    passed = not problems and all(rule["status"] != "failed" for each in parts for rule in each["rules"])
+    if as_json:
+        click.echo(json.dumps({"schema_version": 1, "passed": passed, "parts": parts, "problems": problems}))
+    else:
+        print_checks(parts, problems)
+    return 0 if passed else BrokenComponent.exit_code
+
+
+def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
+    """The parts that are meant, and what is wrong with the files of their package."""
+    from decda.core.discovery import normalise
+    from decda.core.errors import UnknownComponent
+    from decda.testing.suite import entries_of
+
+    kind, colon, name = part.partition(":")
+    if colon and name:
+        if kind not in KINDS:
+            raise click.UsageError(f"{kind!r} is no kind of part. Kinds: {', '.join(KINDS)}.")
+        return [registry.find(kind, name)], []
+    if part in KINDS or colon:
+        raise click.UsageError(f"Name the part, too, as {kind or 'head'}:mine; or name a package.")
+    problems = [problem.reason for problem in registry.problems if problem.package == normalise(part)]
+    try:
+        return entries_of(part, registry), problems
+    except UnknownComponent:
+        if problems:
+            return [], problems
+        raise
+
+
+def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> dict[str, Any]:
+    """What trying all rules on a part came to; where it cannot be loaded, that is the one rule."""
+    from decda.core.errors import BrokenComponent, ContractViolation
+    from decda.core.parameters import find, parse
+    from decda.testing.suite import subject_of, try_all
+
+    shown = {"kind": entry.kind, "name": entry.name, "package": entry.package, "version": entry.version}
+    try:
+        owner, parameters = f"{entry.kind} '{entry.name}'", registry.load(entry).parameters
+        values = {}
+        for setting in settings:
+            name, equals, text = setting.partition("=")
+            if not equals:
+                raise click.UsageError(f"--set {setting} is not of the form PARAMETER=VALUE.")
+            name = name.removeprefix(f"{entry.kind}.")
+            values[name] = parse(owner, find(owner, parameters, name, f"--set {setting}"), text, f"--set {setting}")
+        outcomes = list(try_all(subject_of(entry, registry, files, values)))
+    except (BrokenComponent, ContractViolation) as error:
+        return {
+            **shown,
+            "rules": [{"rule": "loads", "demand": "it can be loaded", "status": "failed", "seen": str(error)}],
+        }
+    return {
+        **shown,
+        "rules": [{"rule": o.rule.name, "demand": o.rule.demand, "status": o.status, "seen": o.seen} for o in outcomes],
+    }

@@ -1,0 +1,118 @@
+"""`decda check`."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Here, install
+
+PARTS = '''
+import torch
+from decda.core.contracts import ImageSet
+
+
+def good(*, n: "Annotated[int, 'images']" = 6) -> ImageSet:
+    """Noise."""
+    return ImageSet(torch.rand(n, 1, 4, 4, generator=torch.Generator().manual_seed(0)), torch.arange(n) % 2)
+
+
+def needs(*, n: "Annotated[int, 'images']") -> ImageSet:
+    """Noise."""
+    return good(n=n)
+
+
+def bad() -> ImageSet:
+    """Noise."""
+    print("noise")
+    return ImageSet(torch.rand(6, 1, 4, 4))
+
+
+from typing import Annotated
+'''
+
+
+@pytest.fixture(autouse=True)
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three packages: a sound one, an unsound one, and one with a misspelt group."""
+    points = {
+        "sound": "[decda.datasets]\ngood = strange_parts:good\nneeds = strange_parts:needs\n",
+        "unsound": "[decda.datasets]\nbad = strange_parts:bad\ngone = strange_parts:gone\n",
+        "odd": "[decda.dataset]\ngood = strange_parts:good\n",
+    }
+    for package, text in points.items():
+        install(tmp_path / "site", package, text)
+    (tmp_path / "site" / "strange_parts.py").write_text(PARTS)
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.delitem(sys.modules, "strange_parts", raising=False)
+
+
+def test_a_sound_part_passes_rule_by_rule(here: Here) -> None:
+    """Every rule has a row, and the exit code is 0; a parameter without a default is given by --set."""
+    code, out, err = here("check", "dataset:good")
+    assert code == 0, err
+    lines = [line for line in out.splitlines() if " passed " in line]
+    assert [line.split("  ")[1] for line in lines] == [
+        "signature", "images", "labels", "determinism", "global generators", "copies", "stdout",
+    ]  # fmt: skip
+    assert "7 passed" in out
+    assert here("check", "dataset:sound:needs", "--set", "n=4")[0] == 0
+    code, out, _ = here("check", "dataset:needs")
+    assert code == 5
+    assert "'n' has no default" in out
+
+
+def test_a_package_with_broken_parts_fails(here: Here) -> None:
+    """Exit code 5; what broke and what was seen; a part that cannot be loaded is a failure, too; stdout stays clean."""
+    code, out, err = here("check", "unsound", "--json")
+    assert code == 5, err
+    result = json.loads(out)
+    assert (result["schema_version"], result["passed"]) == (1, False)
+    bad, gone = result["parts"]
+    assert (bad["kind"], bad["name"], bad["package"], bad["version"]) == ("dataset", "bad", "unsound", "1.0")
+    seen = {rule["rule"]: (rule["status"], rule["seen"]) for rule in bad["rules"]}
+    assert seen["signature"] == ("passed", "")
+    assert seen["labels"] == ("skipped", "it has no labels")
+    assert seen["determinism"][0] == "failed"
+    assert "'noise\\n'" in seen["stdout"][1]
+    (loads,) = gone["rules"]
+    assert loads["status"] == "failed"
+    assert "gone" in loads["seen"]
+    code, out, _ = here("check", "unsound")
+    assert code == 5
+    assert "a second call returns other images" in out
+
+
+def test_parts_that_metadata_lost_are_a_failure(here: Here) -> None:
+    """A package whose group is misspelt has no part to try, and does not pass."""
+    code, out, _ = here("check", "odd")
+    assert code == 5
+    assert "Did you mean 'decda.datasets'?" in out
+
+
+def test_a_file_by_hand_is_checked(here: Here, tmp_path: Path) -> None:
+    """`--load` brings the part of a file."""
+    (tmp_path / "mine.py").write_text(PARTS + "def register(registry): registry.add('dataset', 'mine', good)\n")
+    code, out, err = here("check", "--load", "mine.py", "dataset:mine")
+    assert code == 0, out + err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "pieces"),
+    [
+        (("check", "nowhere"), 2, ["No installed package 'nowhere'", "decda"]),
+        (("check", "head"), 2, ["head:mine"]),
+        (("check", "heads:idec"), 2, ["no kind of part", "encoder, head"]),
+        (("check", "head:idecc"), 2, ["Did you mean 'idec'"]),
+        (("check", "decda", "--set", "gamma=1"), 2, ["--set is for one part"]),
+        (("check", "head:idec", "--set", "gama=1"), 2, ["no parameter 'gama'"]),
+        (("check", "head:idec", "--set", "gamma"), 2, ["PARAMETER=VALUE"]),
+        (("check", "head:idec", "--load", "nowhere.py"), 2, ["nowhere.py", "cannot be read"]),
+    ],
+)
+def test_mistakes_end_in_a_message(here: Here, words: tuple[str, ...], code: int, pieces: list[str]) -> None:
+    """One clear message on stderr, nothing on stdout, and a code by kind."""
+    seen, out, err = here(*words)
+    assert (seen, out) == (code, "")
+    assert all(piece in err for piece in pieces)

@@ -1,0 +1,222 @@
+"""A stranger's broken package, of whatever kind, never breaks the tool."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import SHORT, Cli, install
+
+FEW = tuple(word for setting in SHORT for word in ("--set", setting))
+SOUND = """
+from decda.plugins.heads.dec import DEC
+
+class Head(DEC):
+    '''A head.'''
+"""
+BROKEN = {
+    "imports": ("raise ImportError('no such luck')" + SOUND, "ImportError: no such luck"),
+    "syntax": ("class Head(:\n    pass", "line 1"),
+    "leaves": (
+        "raise SystemExit('goodbye')" + SOUND,
+        "it leaves the program when it is imported (SystemExit: goodbye)",
+    ),
+    "needs": (
+        "import nowhere_to_be_found" + SOUND,
+        "it needs the module 'nowhere_to_be_found', which is not installed",
+    ),
+    "number": ("Head = 5", "it must be a class or a function, but is of type 'int'"),
+    "foreign": ("class Head:\n    pass", "it must be derived from decda.core.contracts.ClusteringHead"),
+    "half": (
+        "from decda.core.contracts import ClusteringHead\nclass Head(ClusteringHead):\n    def refresh(self, z): ...",
+        "it lacks the method init_centers, loss, soft_assign",
+    ),
+    "stars": (SOUND + "    def __init__(self, *args): ...", "its signature has '*args'"),
+    "untyped": (SOUND + "    def __init__(self, n_clusters, embedding_dim, *, m=1): ...", "'m' has no type"),
+    "newer": (
+        SOUND + "decda_api = 2",
+        "it is written for version 2 of decda's contracts, and this decda has version 1; upgrade decda",
+    ),
+    "odd-version": (SOUND + "decda_api = 'one'", "its decda_api is 'one'"),
+    "nothing": ("", "module 'nothing_code' has no "),
+    "dec": (SOUND, "Say which: dec:dec or decda:dec"),
+}
+"""By name of the package and of its head: the code of the module, and the reason that the listing must give."""
+AT_ONCE = {"syntax", "nothing", "dec", "twin", "unclear"}
+"""Those that show without running any code."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """All of them installed at once, two that share a name, one whose metadata are unclear, and one that prints."""
+    folder = tmp_path_factory.mktemp("site")
+    for name, (code, _) in BROKEN.items():
+        install(folder, name, f"[decda.heads]\n{name} = {name.replace('-', '_')}_code:Head\n")
+        (folder / f"{name.replace('-', '_')}_code.py").write_text(code)
+    for package in ("first", "second"):
+        install(folder, package, "[decda.heads]\ntwin = sound:Head\n")
+    install(folder, "unclear", "[decda.heads]\nunclear = sound:Head()\n[decda.haeds]\nlost = sound:Head\n")
+    install(folder, "prints", "[decda.heads]\nprints = prints_code:Head\n")
+    (folder / "sound.py").write_text(SOUND)
+    shout = "import os\nprint('from Python')\nos.write(1, b'past Python')\nos.system('echo from a process')\n"
+    (folder / "prints_code.py").write_text(shout + SOUND)
+    return str(folder)
+
+
+REASONS = {name: reason for name, (_, reason) in BROKEN.items()} | {
+    "twin": "Both first 1.0 and second 1.0 provide the head 'twin'. Say which: first:twin or second:twin",
+    "unclear": "is no path to an object",
+}
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_the_listing_shows_each_with_its_reason(decda: Cli, site: str, verbose: bool) -> None:
+    """Exit code 0 with all installed at once; what shows without running code, and with --verbose all, has a reason."""
+    words = ("list-components", "head", *(["--verbose"] if verbose else []))
+    done = decda(*words, "--json", PYTHONPATH=site)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    listed = json.loads(done.stdout)
+    assert "Did you mean 'decda.heads'?" in listed["problems"][0]["reason"]
+    rows = {(row["package"], row["name"]): row for row in listed["components"]}
+    for name, reason in REASONS.items():
+        row = rows["first" if name == "twin" else name, name]
+        shows = verbose or name in AT_ONCE
+        assert row["status"] in (("broken", "ambiguous") if shows else ("ok",)), name
+        if shows:
+            assert reason in row["error"]
+    assert {row["status"] for (package, name), row in rows.items() if package == "decda" and name != "dec"} == {"ok"}
+    assert rows["prints", "prints"]["status"] == "ok"
+    table = decda(*words, PYTHONPATH=site)
+    assert table.returncode == 0
+    assert all(name in table.stdout for name in REASONS)
+
+
+def test_help_and_our_own_parts_work_beside_them(decda: Cli, site: str, tmp_path: Path) -> None:
+    """`--help` answers, and a run of our own parts is what it is without them, byte for byte."""
+    assert decda("--help", PYTHONPATH=site).returncode == 0
+    for out, environment in (("beside", {"PYTHONPATH": site}), ("alone", {})):
+        done = decda("train", *FEW, "--recipe", "fcidec-da", "--out", out, **environment)
+        assert done.returncode == 0, done.stderr
+    for name in ("config.toml", "labels.csv", "model.safetensors"):
+        assert (tmp_path / "beside" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes()
+
+
+@pytest.mark.parametrize("name", REASONS)
+def test_who_asks_for_one_is_told_why(here: Any, site: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run that names it ends in one message, with the part, its package and the reason, and leaves no folder."""
+    monkeypatch.syspath_prepend(site)
+    code, out, err = here("train", *FEW, "--head", name)
+    assert code == (2 if name in ("twin", "dec") else 5)
+    assert out == ""
+    assert name in err
+    assert REASONS[name] in err
+    assert not Path("runs").exists()
+
+
+STEPS = """
+import torch
+from decda.plugins.heads.dec import DEC
+
+class Raises(DEC):
+    def loss(self, z, target, *, x, decode):
+        raise RuntimeError("out of luck")
+
+class Nan(DEC):
+    def loss(self, z, target, *, x, decode):
+        return {"kl": z.sum() * float("nan")}
+
+class Shape(DEC):
+    def refresh(self, z):
+        return torch.ones(len(z))
+
+class Late(DEC):
+    def loss(self, z, target, *, x, decode):
+        if len(z) == 512:
+            raise RuntimeError("too many for me")
+        return super().loss(z, target, x=x, decode=decode)
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("raises", "loss failed on a first batch: RuntimeError: out of luck"),
+        ("nan", "the term 'kl' of loss gives numbers that are not finite"),
+        ("shape", "refresh must give float32 of shape ("),
+        ("late", "failed while training: RuntimeError: too many for me"),
+    ],
+)
+def test_the_first_step_tells_whose_it_is(here: Any, tmp_path: Path, name: str, words: str) -> None:
+    """An exception, a NaN or a wrong shape names the part, its package and the rule."""
+    site = tmp_path / "site"
+    install(site, "steps", f"[decda.heads]\n{name} = decda_test_steps:{name.capitalize()}\n")
+    (site / "decda_test_steps.py").write_text(STEPS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(site)
+        code, out, err = here("train", *FEW, "--head", name)
+    assert (code, out) == (5, "")
+    assert f"'{name}'" in err
+    assert "steps 1.0" in err
+    assert words in err
+
+
+def test_what_is_printed_at_import_stays_off_stdout(decda: Cli, site: str) -> None:
+    """By Python, past it, and by a process of its own: `--json` is one object, and the words are on stderr."""
+    for words in (("list-components", "--verbose", "--json"), ("train", *FEW, "--head", "prints", "--json")):
+        done = decda(*words, PYTHONPATH=site)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["schema_version"] == 1
+        assert all(said in done.stderr for said in ("from Python", "past Python", "from a process"))
+
+
+def test_strangers_are_switched_off(decda: Cli, site: str, tmp_path: Path) -> None:
+    """`--no-plugins`, before or after the command, and DECDA_DISABLE_PLUGINS leave them out, and say so."""
+    for words in (("--no-plugins", "list-components", "head"), ("list-components", "head", "--no-plugins")):
+        done = decda(*words, PYTHONPATH=site)
+        assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["dcn", "dec", "idec"]
+        assert done.stderr.startswith("Switched off: ")
+        assert "first 1.0, foreign 1.0" in done.stderr
+    some = decda("list-components", "head", "--json", PYTHONPATH=site, DECDA_DISABLE_PLUGINS="dec,second")
+    listed = json.loads(some.stdout)
+    assert listed["switched_off"] == ["dec 1.0", "second 1.0"]
+    assert {row["status"] for row in listed["components"] if row["name"] in ("dec", "twin")} == {"ok"}
+    # Every seed's process leaves them out, too.
+    words = ("train", *FEW, "--encoder", "fc", "--head", "dec", "--no-plugins", "--seeds", "0-1", "--json")
+    done = decda(*words, PYTHONPATH=site)
+    assert done.returncode == 0, done.stderr
+    assert len(json.loads(done.stdout)["runs"]) == 2
+
+
+MINE = """
+from decda.plugins.heads.idec import IDEC
+
+class Mine(IDEC):
+    '''Mine.'''
+
+def register(registry):
+    registry.add("head", "mine", Mine)
+"""
+
+
+def test_a_head_without_a_package(here: Any, tmp_path: Path) -> None:
+    """`--load` trains with a part of a file; its run names no path, and wants the file again, by hand."""
+    (tmp_path / "my_head.py").write_text(MINE)
+    words = ("train", *FEW, "--encoder", "fc", "--head", "mine", "--out", "run")
+    code, _, err = here(*words, "--load", "my_head.py", "--set", "head.gamma=0.2")
+    assert code == 0, err
+    config = (tmp_path / "run" / "config.toml").read_text()
+    assert 'name = "local:mine"' in config
+    assert "my_head" not in config
+    provenance = json.loads((tmp_path / "run" / "provenance.json").read_text())
+    assert list(provenance["loaded"]) == [str(tmp_path / "my_head.py")]
+    for again in (("train", "--config", "run/config.toml"), ("evaluate", "run")):
+        code, _, err = here(*again)
+        assert code == 2
+        assert f"added by hand, from {tmp_path / 'my_head.py'}: name the file again by --load" in err
+    assert here("evaluate", "run", "--load", "my_head.py")[0] == 0
+    assert "Mine." in here("list-components", "head", "--load", "my_head.py")[1]
+    code, out, err = here(*words[:-2], "--load", "my_head.py", "--seeds", "0-1", "--json")
+    assert code == 0, err
+    assert len(json.loads(out)["runs"]) == 2
