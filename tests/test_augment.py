@@ -1,0 +1,421 @@
+"""Augmentations of kornia as parts."""
+
+import inspect
+import pickle
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import Any, get_args
+
+import kornia.augmentation as K
+import numpy as np
+import pytest
+import torch
+from kornia.constants import DataKey
+from torch import Generator, Tensor, nn
+
+from decda.augment import from_kornia
+from decda.core.composition import compose
+from decda.core.config import PartConfig
+from decda.core.errors import InvalidParameter
+from decda.core.experiment import run
+from decda.core.files import Files
+from decda.core.parameters import read_parameters
+from decda.core.probe import probe
+from decda.core.registry import Registry
+from decda.plugins.encoders.fc import FcAutoencoder
+from decda.plugins.heads.dec import DEC
+from tests.conftest import SHORT
+
+GRAY, COLOUR, WIDE = (1, 16, 16), (3, 16, 16), (3, 12, 20)
+ORDER = (2, 0, 3, 1)
+Case = tuple[Callable[..., nn.Module], dict[str, Any]]
+CASES: list[Case] = [
+    (K.RandomAffine, {"degrees": 10, "translate": (0.1, 0.1), "scale": (0.8, 1.2), "shear": 5.0}),
+    (K.RandomPerspective, {"distortion_scale": 0.3}),
+    (K.RandomRotation, {"degrees": 30.0}),
+    (K.RandomShear, {"shear": 10.0}),
+    (K.RandomTranslate, {"translate_x": 0.2, "translate_y": 0.1}),
+    (K.RandomElasticTransform, {"kernel_size": (9, 9), "sigma": (4.0, 4.0)}),
+    (K.RandomThinPlateSpline, {}),
+    (K.RandomHorizontalFlip, {}),
+    (K.RandomVerticalFlip, {}),
+    (K.RandomErasing, {"value": 0.5}),
+    (K.RandomGaussianBlur, {"kernel_size": 3, "sigma": (0.1, 2.0)}),
+    (K.RandomGaussianNoise, {"std": 0.2}),
+    (K.RandomSaltAndPepperNoise, {}),
+    (K.RandomMotionBlur, {"kernel_size": 3, "angle": 35.0, "direction": 0.5}),
+    (K.RandomBrightness, {"brightness": (0.5, 1.5)}),
+    (K.RandomContrast, {"contrast": (0.5, 1.5)}),
+    (K.RandomGamma, {"gamma": (0.5, 2.0)}),
+    (K.RandomEqualize, {}),
+    (K.RandomPosterize, {"bits": 3}),
+    (K.RandomSolarize, {}),
+    (K.RandomSharpness, {}),
+    (K.RandomInvert, {}),
+    (K.RandomChannelDropout, {}),
+    (K.RandomPlasmaBrightness, {}),
+]
+COLOUR_CASES: list[Case] = [
+    (K.ColorJitter, {"brightness": 0.2, "contrast": 0.2, "saturation": 0.2, "hue": 0.1, "order": ORDER}),
+    (K.RandomChannelShuffle, {}),
+    (K.RandomGrayscale, {}),
+    (K.RandomPlanckianJitter, {}),
+]
+EACH = [
+    pytest.param(kind, arguments, shape, id=f"{kind.__name__}-{'x'.join(map(str, shape))}")
+    for cases, shapes in ((CASES, (GRAY, COLOUR, WIDE)), (COLOUR_CASES, (COLOUR, WIDE)))
+    for kind, arguments in cases
+    for shape in shapes
+]
+
+
+def seeded(seed: int = 3) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def images(shape: tuple[int, ...], n: int = 11) -> Tensor:
+    return torch.rand(n, *shape, generator=seeded(0))
+
+
+def reference(modules: list[Any], x: Tensor, seed: int = 3) -> Tensor:
+    """What kornia itself makes of x by the draws of `sample(len(x), seeded(seed))`, cut off at 0 and 1."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**63 - 1, (), generator=seeded(seed))))
+        draws = [module.forward_parameters(x.shape) for module in modules]
+    for module, drawn in zip(modules, draws, strict=True):
+        x = module(x.clone(), params=drawn)
+    return x.clamp(0, 1)
+
+
+@pytest.mark.parametrize(("kind", "arguments", "shape"), EACH)
+def test_images_are_those_of_kornia(kind: Any, arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """The very images that kornia's own call makes of the same draws; the images that came in stay."""
+    augment = from_kornia(kind, p=0.6, **arguments)(shape)
+    x = images(shape)
+    draws = augment.sample(len(x), seeded())
+    assert draws.dtype == torch.float32
+    made = augment.apply(x, draws)
+    assert torch.equal(made, reference([kind(p=0.6, **arguments)], x))
+    assert torch.equal(x, images(shape))
+    assert torch.equal(made, augment.apply(x, draws))
+
+
+@pytest.mark.parametrize(("kind", "arguments", "shape"), EACH)
+def test_batches_of_an_epoch_are_independent(kind: Any, arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
+    """An image is augmented alike in whichever batch it comes, as the trainer splits the draws of all images."""
+    augment = from_kornia(kind, p=0.6, **arguments)(shape)
+    x = images(shape)
+    draws = augment.sample(len(x), seeded())
+    order = torch.randperm(len(x), generator=seeded())
+    parts = [augment.apply(x[index], draws[index]) for index in order.split(4)]
+    assert torch.allclose(torch.cat(parts), augment.apply(x, draws)[order], atol=1e-5)
+
+
+def states() -> bytes:
+    return pickle.dumps((torch.get_rng_state().tolist(), np.random.get_state(), random.getstate()))
+
+
+def test_draws_are_of_the_given_generator_alone() -> None:
+    """Equal generators give equal draws, whatever the global ones are at; those are left as they were."""
+    augment = from_kornia(K.RandomPerspective(0.3), K.RandomGaussianNoise(p=0.5))(GRAY)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        before = states()
+        generator = seeded()
+        first, second = augment.sample(5, generator), augment.sample(5, generator)
+        augment.apply(images(GRAY, 5), first)
+        assert states() == before
+        torch.manual_seed(2)
+        assert torch.equal(augment.sample(5, seeded()), first)
+    assert not torch.equal(first, second)
+
+
+def test_the_global_generator_stays_where_kornia_fails() -> None:
+    """Also when it raises in the middle of drawing, or when the part is made."""
+
+    class Broken(K.RandomInvert):
+        def generate_parameters(self, batch_shape: tuple[int, ...]) -> dict[str, Tensor]:
+            torch.rand(3)
+            if batch_shape[0] > 7:
+                raise RuntimeError("too many")
+            return {}
+
+    before = states()
+    augment = from_kornia(Broken)(GRAY)
+    with pytest.raises(RuntimeError, match="too many"):
+        augment.sample(8, seeded())
+    assert states() == before
+
+
+def test_probability() -> None:
+    """p=0 changes nothing, p=1 everything, p=0.5 about half of the images, as their draws say."""
+    x = images(GRAY, 400)
+    for p, least, most in ((0.0, 0, 0), (0.5, 160, 240), (1.0, 400, 400)):
+        augment = from_kornia(K.RandomInvert, p=p)(GRAY)
+        changed = (augment.apply(x, augment.sample(400, seeded())) != x).flatten(1).any(1)
+        assert least <= int(changed.sum()) <= most
+
+
+def test_dtype_and_whole_numbers() -> None:
+    """Images keep their dtype, and what kornia draws as a whole number reaches it as one."""
+
+    class Probe(K.IntensityAugmentationBase2D):
+        seen: Tensor
+
+        def generate_parameters(self, batch_shape: tuple[int, ...]) -> dict[str, Tensor]:
+            n = batch_shape[0]
+            return {"big": torch.randint(2**24, (n, 2)), "flag": torch.rand(n, 3) < 0.5}
+
+        def apply_transform(self, input: Tensor, params: Any, flags: Any, transform: Any = None) -> Tensor:
+            assert params["flag"].dtype == torch.bool
+            type(self).seen = params["big"]
+            return input.clone()
+
+    augment = from_kornia(Probe)(GRAY)
+    draws = augment.sample(50, seeded())
+    assert augment.apply(images(GRAY, 50).double(), draws).dtype == torch.float64
+    assert Probe.seen.dtype == torch.int64
+    assert torch.equal(Probe.seen, draws[:, :2].to(torch.int64))
+    assert Probe.seen.max() > 2**23
+
+
+@pytest.mark.parametrize(
+    "kind", [case[0] for case in (*CASES, *COLOUR_CASES) if case[0] not in (K.RandomGaussianBlur, K.RandomMotionBlur)]
+)
+def test_nothing_is_read_on_the_host(kind: Any) -> None:
+    """On the device `meta`, which holds no numbers, images and draws go through: a step could be captured."""
+    arguments = next(arguments for each, arguments in (*CASES, *COLOUR_CASES) if each is kind)
+    augment = from_kornia(kind, p=0.6, **arguments)(COLOUR)
+    x, draws = images(COLOUR), augment.sample(11, seeded())
+    made = augment.apply(x.to("meta"), draws.to("meta"))
+    assert (made.shape, made.dtype, made.device.type) == (x.shape, x.dtype, "meta")
+
+
+def test_seeds_can_be_stacked() -> None:
+    """`torch.func.vmap` runs over apply as over a plain function."""
+    augment = from_kornia(K.RandomPerspective, p=0.6)(GRAY)
+    x = images(GRAY).expand(2, -1, -1, -1, -1)
+    draws = torch.stack([augment.sample(11, seeded(seed)) for seed in (1, 2)])
+    both = torch.func.vmap(augment.apply)(x, draws)
+    assert torch.allclose(both[1], augment.apply(x[1], draws[1]), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda *modules: modules,
+        lambda *modules: [nn.Sequential(*modules)],
+        lambda first, *rest: [first, K.ImageSequential(K.AugmentationSequential(*rest))],
+    ],
+    ids=["in a row", "nn.Sequential", "nested"],
+)
+def test_several_modules(wrap: Callable[..., list[nn.Module]]) -> None:
+    """Modules follow each other, bare or in containers; what is drawn for them is joined."""
+    modules = [K.RandomPerspective(0.3, p=0.8), K.RandomErasing(p=0.5), K.RandomInvert(p=0.5)]
+    factory = from_kornia(*wrap(*modules))
+    augment = factory(GRAY)
+    x = images(GRAY)
+    draws = augment.sample(len(x), seeded())
+    assert torch.equal(augment.apply(x, draws), reference(modules, x))
+    assert read_parameters(factory) == ()
+    assert factory.__doc__ == "kornia's RandomPerspective, then RandomErasing, then RandomInvert."
+
+
+def test_parts_made_of_a_module_do_not_share_it() -> None:
+    """What is done to one augmentation, or to the module, changes no other one."""
+    module = K.RandomInvert(p=1.0)
+    factory = from_kornia(module)
+    one, other = factory(GRAY), factory(GRAY)
+    one.stages[0].module.p = 0.0  # type: ignore[attr-defined]
+    x = images(GRAY)
+    assert torch.equal(other.apply(x, other.sample(len(x), seeded())), 1 - x)
+
+
+def test_the_signature_is_that_of_a_part() -> None:
+    """What a user can type is settable, with the given value as default; the rest is passed on."""
+    fixed = torch.tensor([0.9, 1.1])
+    factory = from_kornia(
+        K.RandomAffine, degrees=10, translate=(0, 0.1), scale=fixed, shear=None, resample="nearest", keepdim=True, p=0.8
+    )
+    names = ["degrees", "translate", "resample", "keepdim", "p"]
+    parameters = read_parameters(factory)
+    assert list(inspect.signature(factory).parameters) == ["input_shape", *names]
+    assert [parameter.name for parameter in parameters] == names
+    assert [parameter.type for parameter in parameters] == [float, tuple[float, float], str, bool, float]
+    assert repr([p.default for p in parameters]) == "[10.0, (0.0, 0.1), 'nearest', True, 0.8]"
+    assert parameters[0].help == "degrees of kornia's RandomAffine"
+    assert factory(GRAY).stages[0].module._param_generator.scale is fixed  # type: ignore[attr-defined]
+
+
+def test_whole_numbers_stay_whole_where_kornia_wants_them() -> None:
+    """A size is no float, and neither is it settable where it is no flat tuple."""
+    factory = from_kornia(K.RandomGaussianBlur, kernel_size=(3, 5), sigma=(1, 2), border_type="reflect")
+    assert [p.type for p in read_parameters(factory)] == [tuple[int, int], tuple[float, float], str]
+    nested = from_kornia(K.RandomErasing, scale=(0.1, float("inf")), ratio=())
+    assert read_parameters(nested) == ()
+
+
+def test_names_of_the_factory() -> None:
+    """It says which module made it, and of which class it is."""
+    factory = from_kornia(K.RandomPerspective)
+    assert (factory.__module__, factory.__qualname__, factory.__name__) == (__name__, *["RandomPerspective"] * 2)
+    assert str(factory.__doc__).startswith("kornia's RandomPerspective: Apply a random perspective")
+    assert get_args(inspect.signature(from_kornia(K.RandomPerspective, p=0.5)).parameters["p"].annotation)[0] is float
+
+
+def local(registry: Registry, **factories: Any) -> Registry:
+    own = Registry(registry)
+    for name, factory in factories.items():
+        own.add("augment", name, factory)
+    return own
+
+
+def test_a_run(registry: Registry, tmp_path: Path) -> None:
+    """A run trains with it, `--set` reaches kornia, and its config.toml repeats it."""
+    factory = from_kornia(K.RandomPerspective, distortion_scale=0.3, p=0.8)
+    own = local(registry, perspective=factory, several=from_kornia(K.RandomRotation(10.0), K.RandomErasing(p=0.5)))
+    assert own.summary(own.find("augment", "perspective")).startswith("kornia's RandomPerspective: ")
+    parts: dict[str, str | None] = {"augment": "perspective"}
+    config = compose(own, parts=parts, settings=(*SHORT, "augment.distortion_scale=0.4"))
+    assert config.part("augment") == PartConfig("local:perspective", {"distortion_scale": 0.4, "p": 0.8})
+    files = Files(offline=True)
+    first = run(config, own, files, out=tmp_path / "one")
+    again = run(compose(own, config=first.path / "config.toml"), own, files, out=tmp_path / "two")
+    assert (first.path / "labels.csv").read_bytes() == (again.path / "labels.csv").read_bytes()
+    plain = run(compose(own, parts=parts, settings=SHORT), own, files, out=tmp_path / "three")
+    assert not torch.equal(first.confidence, plain.confidence)
+    several = compose(own, parts={"augment": "several"}, settings=SHORT)
+    assert run(several, own, files, out=tmp_path / "four").confidence.isfinite().all()
+
+
+def test_values_that_kornia_does_not_take(registry: Registry, tmp_path: Path) -> None:
+    """They are the user's mistake, told with kornia's reason."""
+    own = local(registry, affine2=from_kornia(K.RandomAffine, degrees=10.0))
+    config = compose(own, parts={"augment": "affine2"}, settings=(*SHORT, "augment.degrees=1000"))
+    with pytest.raises(InvalidParameter, match=r"kornia cannot make RandomAffine\(degrees=1000.0\): degrees out of"):
+        run(config, own, Files(offline=True), out=tmp_path / "run")
+
+
+def test_the_contract_holds() -> None:
+    """The first batch that assembly sends through it finds nothing to say."""
+    owners = dict.fromkeys(("encoder", "head", "augment"), "part")
+    augment = from_kornia(K.RandomElasticTransform(), K.RandomAffine(10.0))(GRAY)
+    encoder = FcAutoencoder(GRAY, hidden=(5,), embedding_dim=3)
+    probe(encoder, DEC(2, 3), augment, images(GRAY, 4), owners, 0)
+
+
+@pytest.mark.parametrize(
+    "copy", [deepcopy, lambda value: pickle.loads(pickle.dumps(value))], ids=["deepcopy", "pickle"]
+)
+def test_copies(copy: Callable[[Any], Any]) -> None:
+    """Factories and augmentations can be copied, and copies draw and do the same."""
+    for factory in (
+        from_kornia(K.RandomAffine, degrees=10.0, translate=(0.1, 0.1)),
+        from_kornia(K.RandomPerspective(), K.RandomGaussianNoise()),
+    ):
+        augment = factory(GRAY)
+        x, draws = images(GRAY), augment.sample(11, seeded())
+        for twin in (copy(augment), copy(factory)(GRAY)):
+            assert torch.equal(twin.sample(11, seeded()), draws)
+            assert torch.equal(twin.apply(x, draws), augment.apply(x, draws))
+        assert inspect.signature(copy(factory)) == inspect.signature(factory)
+
+
+@pytest.mark.parametrize(
+    ("make", "pattern"),
+    [
+        (lambda: from_kornia(), "one class and its arguments by name"),
+        (lambda: from_kornia(nn.Sequential()), "one class and its arguments by name"),
+        (lambda: from_kornia(K.RandomAffine, 10), "one class and its arguments by name"),
+        (lambda: from_kornia(K.RandomInvert(), p=0.3), "one class and its arguments by name"),
+        (lambda: from_kornia(3), "cannot take int, for it is no 2D augmentation of kornia"),
+        (lambda: from_kornia(nn.Identity), "cannot take Identity, for it is no 2D"),
+        (lambda: from_kornia(nn.Sequential(K.RandomInvert(), nn.Identity())), "cannot take Identity"),
+        (lambda: from_kornia(K.VideoSequential(K.RandomInvert())), "cannot take VideoSequential"),
+        (lambda: from_kornia(K.RandomMixUpV2), "RandomMixUpV2, for it works on the images of a batch together"),
+        (lambda: from_kornia(K.RandomMixUpV2()), "RandomMixUpV2, for it works on the images of a batch together"),
+        (lambda: from_kornia(K.RandomAffine3D, degrees=3), "RandomAffine3D, for it is for volumes"),
+        (lambda: from_kornia(K.RandomAffine), "kornia's RandomAffine: missing a required argument: 'degrees'"),
+        (lambda: from_kornia(K.RandomInvert, q=0.5), "kornia's RandomInvert: got an unexpected keyword argument 'q'"),
+        (lambda: from_kornia(K.RandomInvert, p=0.5)(GRAY, q=0.5), "unexpected keyword argument 'q'"),
+    ],
+)
+def test_what_cannot_be_a_part(make: Callable[[], Any], pattern: str) -> None:
+    """Whatever is no 2D augmentation of kornia, or not given as one, is a TypeError that says why."""
+    with pytest.raises(TypeError, match=pattern):
+        make()
+
+
+class Shared(K.IntensityAugmentationBase2D):
+    """What authors may write."""
+
+    def __init__(self, draw: Callable[[int], Tensor], late: bool = False, **arguments: Any):
+        super().__init__(p=1.0, **arguments)
+        self.draw_, self.late = draw, late
+
+    def generate_parameters(self, batch_shape: tuple[int, ...]) -> dict[str, Tensor]:
+        return {"drawn": self.draw_(batch_shape[0])}
+
+    def apply_transform(self, input: Tensor, params: Any, flags: Any, transform: Any = None) -> Tensor:
+        return input + (torch.rand(()) if self.late else params["drawn"].flatten()[0])
+
+
+@pytest.mark.parametrize(
+    ("make", "pattern"),
+    [
+        (lambda: K.RandomAffine(10.0, same_on_batch=True), "whether to apply it .same_on_batch, p_batch"),
+        (
+            lambda: K.RandomAffine(10.0, same_on_batch=True, p=1.0),
+            "RandomAffine .* draws 'angle' once for a whole batch",
+        ),
+        (lambda: K.RandomGaussianNoise(same_on_batch=True, p=1.0), "draws 'gaussian_noise' once"),
+        (lambda: K.Normalize(0.5, 0.5, p=0.5), "Normalize .* draws once for a whole batch whether to apply it"),
+        (lambda: Shared(lambda n: torch.rand(n), p_batch=0.5), "whether to apply it"),
+        (lambda: K.ColorJitter(0.2, 0.2), "draws 'order' once for a whole batch; give its argument 'order'"),
+        (lambda: K.RandomMotionBlur((3, 5), 35.0, 0.5), "draws 'ksize_factor' once for a whole batch"),
+        (lambda: K.RandomRain((5, 9), (1, 4), (1, 2)), "draws 'coordinates_factor' in shapes that change"),
+        (lambda: Shared(lambda n: torch.randint(2**40, (n,))), "whole numbers that float32 does not hold"),
+        (lambda: Shared(lambda n: torch.rand(n), late=True), "draws while it transforms"),
+        (lambda: Shared(lambda n: torch.from_numpy(np.random.rand(n))), "other generators than torch's"),
+        (lambda: K.CenterCrop(8, p=1.0), r"CenterCrop .* makes \(3, 8, 8\) of images of \(3, 16, 16\)"),
+        (lambda: K.Resize((8, 9), p=1.0), r"Resize .* makes \(3, 8, 9\) of images of \(3, 16, 16\)"),
+        (lambda: K.ImageSequential(K.RandomInvert(), random_apply=1), "ImageSequential draws once for a whole batch"),
+        (
+            lambda: K.AugmentationSequential(K.RandomInvert(), extra_args={DataKey.IMAGE: {"resample": "nearest"}}),
+            "AugmentationSequential has extra_args",
+        ),
+    ],
+)
+def test_what_is_not_drawn_for_every_image(make: Callable[[], nn.Module], pattern: str) -> None:
+    """One draw for a batch would be one for an epoch; it is refused when the part is made, with the reason."""
+    with pytest.raises(ValueError, match=pattern):
+        from_kornia(make())(COLOUR)
+
+
+def test_shared_draws_that_make_no_difference() -> None:
+    """A crop to the images' own size, an order of one step, a constant: nothing is drawn for the batch in them."""
+    x = images(COLOUR)
+    for module in (
+        K.ColorJitter(brightness=0.4),
+        K.RandomCrop((16, 16), padding=2, p=1.0),
+        K.RandomResizedCrop((16, 16), p=1.0),
+        K.Normalize(0.5, 0.5),
+    ):
+        augment = from_kornia(module)(COLOUR)
+        assert torch.equal(augment.apply(x, augment.sample(len(x), seeded())), reference([module], x))
+
+
+def test_images_that_kornia_does_not_take() -> None:
+    """Colours of gray images: an error that names the class and the shape."""
+    with pytest.raises(ValueError, match=r"kornia's RandomHue fails for input_shape \(1, 16, 16\): Input size must"):
+        from_kornia(K.RandomHue, hue=0.1)(GRAY)
+
+
+def test_importing_it_loads_no_kornia() -> None:
+    """Only who uses kornia waits for it."""
+    code = "import sys, decda.augment; sys.exit('kornia' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
