@@ -276,7 +276,7 @@ def test_a_strangers_package_is_listed_and_cannot_break_ours(decda: Cli, tmp_pat
 QUICK_ANSWERS = [
     ("--help",),
     ("--version",),
-    *((command, "--help") for command in ("train", "evaluate", "reproduce")),
+    *((command, "--help") for command in ("train", "evaluate", "reproduce", "check", "new-plugin")),
     ("list-components",),
     ("list-components", "--json"),
 ]

@@ -18,7 +18,8 @@ stdout.
 
 `decda.testing` and `decda check` try a part on all of this.
 
-A class or function (or its module) may say `decda_api = 1`, the version of this contract; absent means 1.
+A class or function, its module, or a package around it may say `decda_api = 1`, the version of this contract; absent
+means 1.
 """
 
 from abc import ABC, abstractmethod

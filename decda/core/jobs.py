@@ -14,9 +14,10 @@ from decda.core.threads import physical_cores
 from decda.core.turns import Steps, streams, take_turns
 
 
-def is_local(config: RunConfig) -> bool:
-    """Whether a part of it was added by hand, so that another process would not find it."""
-    return any(config.part(kind).name.startswith(f"{LOCAL}:") for kind in PART_KINDS)
+def is_local(config: RunConfig, registry: Registry) -> bool:
+    """Whether a part of it was added by hand, and by no file, so that another process could not have it."""
+    parts = [registry.find(kind, config.part(kind).name) for kind in PART_KINDS]
+    return any(part.package == LOCAL and part not in registry.from_files for part in parts)
 
 
 def run_jobs(
@@ -39,7 +40,7 @@ def run_jobs(
     Args:
         waiting: at least one, in the order they start. They leave it as they do, and what `notify` adds meanwhile is
             run too.
-        registry: where the parts are; a process finds them anew.
+        registry: where the parts are; a process finds them anew, and loads the files of `load_file` again.
         files: where the data is.
         device: the type of the device of them all, `"cpu"` or `"cuda"`.
         notify: gets each event of each run, what its process wrote, and its outcome.
@@ -59,7 +60,10 @@ def run_jobs(
     elif device == "cpu" and not here:
         each = threads or 1
         at_once = at_once or max(physical_cores() // each, 1)
-        run_pool(waiting, notify, at_once=at_once, data_root=files.data_root, offline=files.offline, threads=each)
+        run_pool(
+            waiting, notify, at_once=at_once, data_root=files.data_root, offline=files.offline, threads=each,
+            load=tuple(registry.files),
+        )  # fmt: skip
     else:
         former = torch.get_num_threads()
         torch.set_num_threads(threads or 1)

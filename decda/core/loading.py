@@ -31,7 +31,7 @@ def load_file(registry: Registry, path: Path) -> None:
         digest = sha256(path.read_bytes()).hexdigest()
     except OSError as error:
         raise ConfigError(f"The file {path} (from --load) cannot be read: {error.strerror or error}.") from error
-    before = set(registry)
+    before = registry.added()
     name = f"decda_loaded_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -53,6 +53,8 @@ def load_file(registry: Registry, path: Path) -> None:
         raise BrokenComponent(f"The file {path} (from --load) fails: {type(error).__name__}: {reason}.") from error
     finally:
         sys.path.remove(beside)
-    if set(registry) == before:
+    added = {entry for entry, factory in registry.added().items() if before.get(entry) is not factory}
+    if not added:
         raise BrokenComponent(f"The file {path} adds no part in its function {FUNCTION}. Write in it: {EXAMPLE}")
     registry.files[path] = digest
+    registry.from_files |= added

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -32,7 +32,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_pool(
-    waiting: deque[Job], notify: Notify, *, at_once: int, data_root: Path, offline: bool, threads: int
+    waiting: deque[Job],
+    notify: Notify,
+    *,
+    at_once: int,
+    data_root: Path,
+    offline: bool,
+    threads: int,
+    load: Sequence[Path] = (),
 ) -> None:
     """Run each job in a fresh process; one that fails does not stop the others.
 
@@ -46,6 +53,7 @@ def run_pool(
         data_root: of each process's `Files`.
         offline: of each process's `Files`.
         threads: of each process.
+        load: files whose parts each process adds, see `load_file`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the processes have ended.
@@ -56,7 +64,7 @@ def run_pool(
             while waiting or running:
                 while waiting and len(running) < at_once:
                     with interrupts.held():  # or a process might run on that nobody knows of
-                        running.append(_Worker(waiting.popleft(), data_root, offline, threads))
+                        running.append(_Worker(waiting.popleft(), data_root, offline, threads, load))
                 ready = wait([source for worker in running for source in worker.sources])
                 for worker in [worker for worker in running if not worker.sources.isdisjoint(ready)]:
                     told = worker.hear()
@@ -79,14 +87,14 @@ class _Worker:
     Lines that several processes wrote to a terminal by themselves would tear up what is displayed there.
     """
 
-    def __init__(self, job: Job, data_root: Path, offline: bool, threads: int):
+    def __init__(self, job: Job, data_root: Path, offline: bool, threads: int, load: Sequence[Path]):
         context = get_context("spawn")
         self.key, self.seed = job.key, job.config.seed
         self.outcome: Outcome | None = None
         self.pipe, its_pipe = context.Pipe(duplex=False)
         self.output, its_output = context.Pipe(duplex=False)
         self.process: SpawnProcess = context.Process(
-            target=_work, args=(job.config, job.out, data_root, offline, threads, its_pipe, its_output)
+            target=_work, args=(job.config, job.out, data_root, offline, threads, load, its_pipe, its_output)
         )
         # Libraries count threads when they are loaded, which may be before any line of ours runs there.
         with _environment(OMP_NUM_THREADS=str(threads)):
@@ -155,7 +163,14 @@ def _last_words(seed: int, code: int) -> str:
 
 
 def _work(
-    config: RunConfig, out: Path, data_root: Path, offline: bool, threads: int, pipe: Connection, output: Connection
+    config: RunConfig,
+    out: Path,
+    data_root: Path,
+    offline: bool,
+    threads: int,
+    load: Sequence[Path],
+    pipe: Connection,
+    output: Connection,
 ) -> None:
     """What a process does: one run, as if it were alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
@@ -168,18 +183,24 @@ def _work(
 
         torch.set_num_threads(threads)
         reporter = _Reporter(pipe)
-        pipe.send(_outcome(config, out, data_root, offline, reporter))
+        pipe.send(_outcome(config, out, data_root, offline, load, reporter))
         pipe.close()
 
 
-def _outcome(config: RunConfig, out: Path, data_root: Path, offline: bool, notify: "_Reporter") -> Outcome:
+def _outcome(
+    config: RunConfig, out: Path, data_root: Path, offline: bool, load: Sequence[Path], notify: "_Reporter"
+) -> Outcome:
     from decda.core.experiment import run
     from decda.core.files import Files
+    from decda.core.loading import load_file
     from decda.core.registry import Registry
 
     try:
         files = Files(data_root, offline=offline, notify=notify)
-        return Finished.of(run(config, Registry.discover(), files, out=out, notify=notify))
+        registry = Registry.discover()
+        for path in load:
+            load_file(registry, path)
+        return Finished.of(run(config, registry, files, out=out, notify=notify))
     except Exception as error:
         return Failed.of(config.seed, error)
 

@@ -56,6 +56,7 @@ class Registry:
 
     Attributes:
         files: those whose parts were added, with their SHA-256, see `load_file`.
+        from_files: the parts of those files, which another process can have, too.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Registry:
         self.problems = tuple(problems)
         self.switched_off = tuple(switched_off)
         self.files: dict[Path, str] = {}
+        self.from_files: set[Entry] = set()
 
     @classmethod
     def discover(cls, path: Sequence[str] | None = None) -> "Registry":
@@ -103,7 +105,12 @@ class Registry:
             self._loaded.pop(former, None)
         self._entries.append(entry)
         self._added[entry] = factory
+        self.from_files.discard(entry)
         return entry
+
+    def added(self) -> dict[Entry, Any]:
+        """What was added by hand, with its factories."""
+        return dict(self._added)
 
     def find(self, kind: str, name: str, *, prefer: str | None = None) -> Entry:
         """Find the part that a name means; imports nothing.
@@ -236,9 +243,13 @@ def _import(entry: Entry) -> Any:
 
 
 def _check_version(entry: Entry, factory: Any) -> None:
-    """Refuse a part that was written for a later version of the contracts; one that names none is of version 1."""
+    """Refuse a part that was written for a later version of the contracts; one that names none is of version 1.
+
+    The object's own word counts first, then that of its module, then those of the packages around it.
+    """
     with _guard(entry):
-        places = (factory, *(sys.modules.get(str(name)) for name in (getattr(factory, "__module__", ""), entry.module)))
+        around = [entry.module.rsplit(".", depth)[0] for depth in range(entry.module.count(".") + 1)]
+        places = (factory, *(sys.modules.get(str(name)) for name in (getattr(factory, "__module__", ""), *around)))
         version = next((place.decda_api for place in places if hasattr(place, "decda_api")), 1)
     if type(version) is not int or version < 1:
         raise _broken(entry, f"its decda_api is {version!r}, and should be a whole number such as {API_VERSION}")

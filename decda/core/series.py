@@ -73,7 +73,7 @@ def run_seeds(
         notify(seed, event)
 
     jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}") for seed in seeds)
-    run_jobs(jobs, registry, files, device, listen, at_once=at_once, threads=threads, here=is_local(config))
+    run_jobs(jobs, registry, files, device, listen, at_once=at_once, threads=threads, here=is_local(config, registry))
 
     outcomes.sort(key=lambda outcome: outcome.seed)
     series = Series(

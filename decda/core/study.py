@@ -203,7 +203,7 @@ class _Run:
             self.dependents.setdefault(shared.folder, []).append(trial)
         if self.waiting:
             most = at_once or (GPU_AT_ONCE if device == "cuda" else None)
-            here = any(is_local(trial.config) for trial in trials)
+            here = any(is_local(trial.config, registry) for trial in trials)
             run_jobs(self.waiting, registry, files, device, self._listen, at_once=most, threads=threads, here=here)
 
     def _keep(self, trial: Trial) -> bool:

@@ -23,11 +23,14 @@ def waiting(registry: Registry, folder: Path, *heads: str) -> deque[Job]:
 
 
 def test_a_part_added_by_hand_is_local(registry: Registry) -> None:
-    """Whichever part it is."""
+    """Whichever part it is; one that a file added can be had by another process, too."""
     own = Registry(registry)
-    own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
-    assert is_local(compose(own, parts={"head": "local:mine"}))
-    assert not is_local(compose(own, parts={"head": "dec"}))
+    entry = own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
+    config = compose(own, parts={"head": "local:mine"})
+    assert is_local(config, own)
+    assert not is_local(compose(own, parts={"head": "dec"}), own)
+    own.from_files.add(entry)
+    assert not is_local(config, own)
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
@@ -66,7 +69,7 @@ def test_who_drives(registry: Registry, tmp_path: Path, monkeypatch: pytest.Monk
         ("cuda", {"at_once": 1}),
     ):
         run_jobs(waiting(registry, tmp_path, "dec", "dcn"), registry, files, device, print, **words)  # type: ignore[arg-type]
-    every = {"data_root": tmp_path, "offline": True}
+    every = {"data_root": tmp_path, "offline": True, "load": ()}
     assert asked == [
         ("pool", {"at_once": 6, "threads": 1, **every}),
         ("pool", {"at_once": 1, "threads": 4, **every}),

@@ -50,6 +50,9 @@ def test_a_file_adds_its_parts(tmp_path: Path) -> None:
     assert registry.files == {path: registry.files[path]}
     assert len(registry.files[path]) == 64
     assert sys.path == before
+    assert registry.from_files == {component.entry}
+    load_file(registry, path)  # edited, perhaps, and loaded again in a notebook
+    assert registry.load(registry.find("augment", "mine")).factory is not component.factory
 
 
 @pytest.mark.parametrize(

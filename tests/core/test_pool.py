@@ -84,8 +84,9 @@ def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
         yield compose(Registry.discover(), parts={"encoder": "fc", "head": "moody"}, settings=SHORT)
 
 
-def endless(config: RunConfig, out: Path, data_root: Path, offline: bool, threads: int, pipe: Any, output: Any) -> None:
+def endless(config: RunConfig, *words: Any) -> None:
     """A process that has told its outcome, writes more than a pipe holds, and does not leave."""
+    *_, pipe, output = words
     pipe.send(Failed(config.seed, "Told."))
     pipe.close()
     os.write(output.fileno(), b"much\n" * 50_000)

@@ -237,6 +237,25 @@ def test_the_present_version_of_the_contracts_is_fine(site: Path, code: str) -> 
     assert registry.load(registry.find("head", "idec")).factory.__name__ == "IDEC"
 
 
+def test_a_package_states_the_version_of_all_in_it(site: Path) -> None:
+    """The packages around a module are asked, the nearest first, where the module says nothing."""
+    inner = site / "plug_outer" / "inner"
+    inner.mkdir(parents=True)
+    (inner / "code.py").write_text(HEAD)
+    (site / "plug_outer" / "__init__.py").write_text("decda_api = 2\n")
+    (inner / "__init__.py").write_text("")
+    install(site, "", "nothing")
+    (site / "plug-1.0.dist-info" / "entry_points.txt").write_text("[decda.heads]\nidec = plug_outer.inner.code:IDEC\n")
+    registry = Registry.discover([str(site)])
+    with pytest.raises(BrokenComponent, match="version 2 of decda's contracts"):
+        registry.load(registry.find("head", "idec"))
+    (inner / "__init__.py").write_text("decda_api = 1\n")
+    for name in [name for name in sys.modules if name.startswith("plug_outer")]:
+        del sys.modules[name]
+    registry = Registry.discover([str(site)])
+    assert registry.load(registry.find("head", "idec")).factory.__name__ == "IDEC"
+
+
 def test_a_signature_that_breaks_the_contract_names_the_part(site: Path) -> None:
     """A signature users could not set is the part's mistake, and says whose."""
     registry = install(site, "def IDEC(n_clusters, embedding_dim, **more): ...")

@@ -1,0 +1,111 @@
+"""What the documents show works as it stands there."""
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decda.testing import check_augmentation, check_head
+from decda.testing.suite import RULES
+from tests.conftest import SHORT, Here, install
+
+ROOT = Path(__file__).parents[1]
+PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def block(text: str, word: str) -> str:
+    """The one block of Python that holds a word."""
+    (found,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if word in code]
+    return found
+
+
+@pytest.fixture
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Writes code into a module that can be imported until the test ends."""
+    (tmp_path / "site").mkdir()
+    monkeypatch.syspath_prepend(tmp_path / "site")
+
+    def write(name: str, code: str) -> Path:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        (tmp_path / "site" / f"{name}.py").write_text(code)
+        return tmp_path / "site"
+
+    return write
+
+
+def test_the_head_is_what_new_plugin_writes(here: Here) -> None:
+    """`decda new-plugin fuzzy --kind head` writes the very head of the document, in at most 40 lines."""
+    head = block(PLUGINS, "class Fuzzy")
+    assert here("new-plugin", "fuzzy", "--kind", "head")[0] == 0
+    assert Path("fuzzy/fuzzy/head.py").read_text() == head
+    assert len(head.splitlines()) <= 40
+    assert 'fuzzy = "fuzzy.head:Fuzzy"' in Path("fuzzy/pyproject.toml").read_text()
+    assert 'fuzzy = "fuzzy.head:Fuzzy"' in PLUGINS
+
+
+def test_the_head_of_the_document(here: Here, module: Any) -> None:
+    """It keeps the contracts, refuses what its docstring refuses, and trains."""
+    site = module("decda_test_fuzzy", block(PLUGINS, "class Fuzzy"))
+    from decda_test_fuzzy import Fuzzy  # type: ignore[import-not-found]
+
+    check_head(Fuzzy)
+    check_head(Fuzzy, m=3.0)
+    with pytest.raises(ValueError, match="m must be above 1"):
+        Fuzzy(3, 2, m=1)
+    install(site, "fuzzy", "[decda.heads]\nfuzzy = decda_test_fuzzy:Fuzzy\n")
+    words = [word for setting in (*SHORT, "head.m=2") for word in ("--set", setting)]
+    code, out, err = here("train", *words, "--head", "fuzzy", "--out", "run")
+    assert (code, out) == (0, "run\n"), err
+    assert "fuzzy:fuzzy" in Path("run/config.toml").read_text()
+
+
+def test_the_notebook_of_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """A part added by hand trains through the Python API."""
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block(PLUGINS, "result = run("), "notebook", "exec"), {"__name__": "__main__"})
+    assert "'acc'" in capsys.readouterr().out
+    assert (tmp_path / "my-run" / "labels.csv").is_file()
+
+
+def test_the_file_of_the_document(here: Here) -> None:
+    """`--load` checks and trains with it, by the words of the document."""
+    Path("my_head.py").write_text(block(PLUGINS, "def register"))
+    assert "decda check --load my_head.py head:mine" in PLUGINS
+    code, out, err = here("check", "--load", "my_head.py", "head:mine")
+    assert code == 0, out + err
+    words = [word for setting in SHORT for word in ("--set", setting)]
+    assert "decda train --load my_head.py --head mine" in PLUGINS
+    assert here("train", "--load", "my_head.py", "--head", "mine", *words)[0] == 0
+
+
+def test_the_line_of_kornia(module: Any) -> None:
+    """It keeps the contracts."""
+    module("decda_test_perspective", block(PLUGINS, "from_kornia("))
+    from decda_test_perspective import perspective  # type: ignore[import-not-found]
+
+    check_augmentation(perspective)
+    check_augmentation(perspective, distortion_scale=0.4)
+
+
+def test_every_rule_is_explained() -> None:
+    """The table of rules names each, and none that there is not."""
+    table = PLUGINS[PLUGINS.index("| rule | of |") :]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \|", table, re.MULTILINE)[2:]
+    told = {(name, kind) for names, kinds in rows for name in names.split(", ") for kind in kinds.split(", ")}
+    for kind, rules in RULES.items():
+        for rule in rules:
+            everywhere = (rule.name, "all") in told
+            assert everywhere or (rule.name, kind) in told, (rule.name, kind)
+    names = {rule.name for rules in RULES.values() for rule in rules}
+    assert {name for name, _ in told} == names
+
+
+def test_the_part_of_the_readme(module: Any) -> None:
+    """The augmentation that the README shows keeps the contracts."""
+    module("decda_test_flip", block(README, "class RandomFlip"))
+    from decda_test_flip import RandomFlip  # type: ignore[import-not-found]
+
+    check_augmentation(RandomFlip)
