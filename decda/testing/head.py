@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from decda.core.contracts import ClusteringHead
-from decda.core.keys import generator
 from decda.testing.common import (
     SHAPES,
     check_signature,
@@ -22,7 +20,6 @@ from decda.testing.common import (
 from decda.testing.kit import (
     Rule,
     Subject,
-    images,
     quiet_stdout,
     require,
     require_equal,
@@ -32,66 +29,9 @@ from decda.testing.kit import (
     stir_generators,
 )
 from decda.testing.partners import Identity, LinearAutoencoder
+from decda.testing.scene import BATCH, D, K, N, Scene, build, loss_of, ready
 from decda.testing.state import Call, Watch, require_stackable
 from decda.testing.training import require_trains
-
-N, BATCH, K, D = 30, 7, 3, 5
-
-
-@dataclass
-class Scene:
-    """A head with a linear autoencoder, and what they are tried on.
-
-    Attributes:
-        head: its centers are placed.
-        autoencoder: a linear one.
-        z: embeddings of the whole set (N, D), three clouds.
-        x: a batch of images (B, C, H, W).
-    """
-
-    head: ClusteringHead
-    autoencoder: LinearAutoencoder
-    z: Tensor
-    x: Tensor
-
-    def loss(self, target: Tensor) -> Tensor:
-        """The sum of the terms for the batch."""
-        return loss_of(self.head, self.autoencoder, self.x, target)
-
-    def descend(self, steps: int = 1) -> None:
-        """Refresh the target and descend on the loss."""
-        for _ in range(steps):
-            target = self.head.refresh(self.z)[:BATCH]
-            descend([*self.autoencoder.parameters(), *self.head.parameters()], self.loss(target))
-
-
-def loss_of(head: ClusteringHead, autoencoder: LinearAutoencoder, x: Tensor, target: Tensor) -> Tensor:
-    """The sum of the terms of a batch x (B, C, H, W), target (B, K)."""
-    terms = head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode)
-    return torch.stack(list(terms.values())).sum()
-
-
-def build(subject: Subject, seed: int = 0, n_clusters: int = K, embedding_dim: int = D) -> ClusteringHead:
-    """The head itself."""
-    head: ClusteringHead = subject.make(seed, n_clusters=n_clusters, embedding_dim=embedding_dim)
-    return head
-
-
-def _clouds(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    noise = torch.randn(K + N, D, generator=generator(seed, "kit embeddings"), dtype=torch.float64)
-    return (3 * noise[:K].repeat(N // K, 1) + noise[K:]).to(dtype)
-
-
-def _ready(
-    subject: Subject, seed: int = 0, dtype: torch.dtype = torch.float32, shape: tuple[int, ...] = (1, 9, 9)
-) -> Scene:
-    head = build(subject, seed).to(dtype).train()
-    z = _clouds(seed, dtype)
-    head.init_centers(z, seed)
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        autoencoder = LinearAutoencoder(shape, D).to(dtype)
-    return Scene(head, autoencoder, z, images(BATCH, shape, seed=seed, dtype=dtype))
 
 
 def _signature(subject: Subject) -> None:
@@ -111,7 +51,7 @@ def _type(subject: Subject) -> None:
 
 def _shapes(subject: Subject) -> None:
     for shapes in SHAPES.values():
-        scene = _ready(subject, shape=shapes[0])
+        scene = ready(subject, shape=shapes[0])
         require_tensor("centers after init_centers", scene.head.centers, (K, D))
         target = scene.head.refresh(scene.z)
         require_tensor("refresh", target, (N, K))
@@ -129,7 +69,7 @@ def _require_terms(scene: Scene, target: Tensor) -> None:
 
 
 def _batch_of_one(subject: Subject) -> None:
-    scene = _ready(subject)
+    scene = ready(subject)
     target = scene.head.refresh(scene.z)
     require_tensor("soft_assign of one embedding", scene.head.soft_assign(scene.z[:1]), (1, K))
     scene.x = scene.x[:1]
@@ -137,19 +77,19 @@ def _batch_of_one(subject: Subject) -> None:
 
 
 def _assignment(subject: Subject) -> None:
-    scene = _ready(subject)
+    scene = ready(subject)
     require_rows("soft_assign", scene.head.soft_assign(scene.z))
 
 
 def _target(subject: Subject) -> None:
-    scene = _ready(subject)
+    scene = ready(subject)
     target = scene.head.refresh(scene.z.clone().requires_grad_())
     require(not target.requires_grad, "the target of refresh carries a gradient; put @torch.no_grad() before refresh")
     require_rows("the target of refresh", target)
 
 
 def _gradients(subject: Subject) -> None:
-    scene = _ready(subject)
+    scene = ready(subject)
     target = scene.head.refresh(scene.z)[:BATCH]
     z = scene.autoencoder.encode(scene.x)
     z.retain_grad()
@@ -165,7 +105,7 @@ def _gradients(subject: Subject) -> None:
 def _determinism(subject: Subject) -> None:
     results = []
     for noise in (5, 6):  # what a global generator holds must not matter
-        scene = _ready(subject, 1)
+        scene = ready(subject, 1)
         torch.manual_seed(noise)
         scene.head.init_centers(scene.z, 3)
         centers = scene.head.centers.detach().clone()
@@ -176,7 +116,7 @@ def _determinism(subject: Subject) -> None:
 
 
 def _generators(subject: Subject) -> None:
-    head, scene = build(subject), _ready(subject)
+    head, scene = build(subject), ready(subject)
     before = stir_generators()
     head.init_centers(scene.z, 3)
     require_unmoved("init_centers", before)
@@ -189,7 +129,7 @@ def _generators(subject: Subject) -> None:
 
 
 def _in_place(subject: Subject) -> None:
-    head, scene = build(subject), _ready(subject)
+    head, scene = build(subject), ready(subject)
     watch = Watch(head)
     head.init_centers(scene.z, 3)
     watch.require_kept("init_centers")
@@ -204,7 +144,7 @@ def _in_place(subject: Subject) -> None:
 
 
 def _stacked(subject: Subject) -> None:
-    scenes = [_ready(subject, seed) for seed in range(2)]
+    scenes = [ready(subject, seed) for seed in range(2)]
     z = [scene.z for scene in scenes]
     batches = [(scene.x, scene.head.soft_assign(scene.z[:BATCH]).detach()) for scene in scenes]
 
@@ -224,7 +164,7 @@ def _stacked(subject: Subject) -> None:
 
 
 def _dtype(subject: Subject) -> None:
-    scene = _ready(subject, dtype=torch.float64)
+    scene = ready(subject, dtype=torch.float64)
     target = scene.head.refresh(scene.z)
     require_tensor("refresh in float64", target, (N, K), torch.float64)
     require_tensor("soft_assign in float64", scene.head.soft_assign(scene.z), (N, K), torch.float64)
@@ -233,7 +173,7 @@ def _dtype(subject: Subject) -> None:
 
 def _device(subject: Subject) -> None:
     for device in devices():
-        scene = _ready(subject)
+        scene = ready(subject)
         head, autoencoder = scene.head.to(device), scene.autoencoder.to(device)
         z, x = scene.z.to(device), scene.x.to(device)
         if device != "meta":
@@ -246,7 +186,7 @@ def _device(subject: Subject) -> None:
 
 
 def _inputs(subject: Subject) -> None:
-    head, scene = build(subject), _ready(subject)
+    head, scene = build(subject), ready(subject)
     z, x = scene.autoencoder.encode(scene.x).detach(), scene.x
     target = head.soft_assign(z).detach()
     inputs = {"z": z, "x": x, "target": target, "all z": scene.z}
@@ -263,7 +203,7 @@ def _inputs(subject: Subject) -> None:
 
 @torch.no_grad()
 def _state_dict(subject: Subject) -> None:
-    scene, other = _ready(subject, 0), build(subject, 1)
+    scene, other = ready(subject, 0), build(subject, 1)
     with torch.enable_grad():
         scene.descend(3)
     other.load_state_dict(scene.head.state_dict())
@@ -272,7 +212,7 @@ def _state_dict(subject: Subject) -> None:
 
 @torch.no_grad()
 def _copies(subject: Subject) -> None:
-    scene = _ready(subject)
+    scene = ready(subject)
     with torch.enable_grad():
         scene.descend(2)
     for how, copy in copies(scene.head).items():
@@ -292,7 +232,7 @@ def _require_alike(when: str, scene: Scene, other: ClusteringHead) -> None:
 
 def _degenerate(subject: Subject) -> None:
     for what in ("constant", "duplicated"):
-        scene = _ready(subject)
+        scene = ready(subject)
         scene.x = scene.x * 0 + 1 if what == "constant" else scene.x[:1].repeat(BATCH, 1, 1, 1)
         with torch.no_grad():
             distinct = scene.autoencoder.encode(scene.x)[:1]  # by the same batch as the loss: equal to the last bit
@@ -314,7 +254,7 @@ def _degenerate(subject: Subject) -> None:
 
 def _stdout(subject: Subject) -> None:
     with quiet_stdout("building, placing centers, refreshing or computing the loss"):
-        scene = _ready(subject)
+        scene = ready(subject)
         scene.descend()
         scene.head.soft_assign(scene.z)
 
@@ -323,7 +263,7 @@ def _training(subject: Subject) -> None:
     shape = (1, 9, 9)
 
     def parts() -> tuple[nn.Module, nn.Module, object]:
-        scene = _ready(subject)
+        scene = ready(subject)
         return scene.autoencoder, build(subject), Identity()
 
     require_trains(parts, shape)

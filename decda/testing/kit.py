@@ -1,10 +1,10 @@
 """What a rule is, how one is tried on a part, and how it fails."""
 
+import io
 import pickle
 import random
-import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from traceback import walk_tb
@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from decda.core.contracts import ImageSet
 from decda.core.files import Files
 from decda.core.keys import generator, key
 from decda.core.registry import Registry
@@ -158,32 +157,29 @@ def images(n: int, shape: tuple[int, ...], *, seed: int = 0, dtype: torch.dtype 
     return torch.rand(n, *shape, generator=generator(seed, "kit images"), dtype=torch.float64).to(dtype)
 
 
-def image_set(n: int, shape: tuple[int, ...]) -> ImageSet:
-    """The same as a data set would return it, without labels."""
-    return ImageSet(images(n, shape))
-
-
-def stir_generators() -> bytes:
+def stir_generators() -> dict[str, bytes]:
     """Put the global generators of PyTorch, NumPy and Python where no seed puts them; returns their states."""
-    for stir, draw in ((torch.manual_seed, torch.rand), (np.random.seed, np.random.rand), (random.seed, _python_draw)):
-        stir(20181114)
+    for seed, draw in (
+        (torch.manual_seed, torch.rand),
+        (np.random.seed, np.random.rand),
+        (random.seed, random.randrange),
+    ):
+        seed(20181114)
         draw(3)
     return _generator_states()
 
 
-def _python_draw(n: int) -> list[float]:
-    return [random.random() for _ in range(n)]
+def _generator_states() -> dict[str, bytes]:
+    return {
+        "torch": torch.get_rng_state().numpy().tobytes(),
+        "numpy.random": pickle.dumps(np.random.get_state()),
+        "random": pickle.dumps(random.getstate()),
+    }
 
 
-def _generator_states() -> bytes:
-    return pickle.dumps((torch.get_rng_state().tolist(), np.random.get_state(), random.getstate()))
-
-
-def require_unmoved(what: str, before: bytes) -> None:
+def require_unmoved(what: str, before: Mapping[str, bytes]) -> None:
     """The global generators are as `stir_generators` left them."""
-    names = ("torch", "numpy.random", "random")
-    states = zip(names, pickle.loads(before), pickle.loads(_generator_states()), strict=True)
-    moved = [name for name, then, now in states if repr(then) != repr(now)]
+    moved = [name for name, state in _generator_states().items() if state != before[name]]
     seen = f"{what} draws from or reseeds the global generator of {', '.join(moved)}"
     require(not moved, f"{seen}; take a torch.Generator of your own, seeded by what the method is given")
 
@@ -202,15 +198,11 @@ def _unmoved_generators() -> Iterator[None]:
 @contextmanager
 def quiet_stdout(what: str) -> Iterator[None]:
     """Within, nothing may be written to stdout."""
-    import io
-    from contextlib import redirect_stdout
-
     with redirect_stdout(io.StringIO()) as written:
         yield
     text = written.getvalue()
     seen = f"{what} writes {text[:60]!r} to stdout, which holds results alone"
     require(not text, f"{seen}; write to stderr, or use logging or warnings")
-    sys.stdout.flush()
 
 
 def _shape(shape: tuple[int | None, ...]) -> str:

@@ -28,15 +28,3 @@ def failures(kind: str, factory: Callable[..., Any], files: Files | None = None,
     outcomes = list(try_all(subject))
     assert [outcome.rule for outcome in outcomes] == list(RULES[kind])
     return {outcome.rule.name: outcome.seen for outcome in outcomes if outcome.status == "failed"}
-
-
-def assert_caught(kind: str, breakage: Breakage) -> None:
-    """The rule fails, and says what was seen."""
-    seen = failures(kind, breakage.factory)
-    assert breakage.rule in seen, f"caught by {seen} alone"
-    assert breakage.seen in seen[breakage.rule]
-
-
-def uncovered(kind: str, breakages: list[Breakage]) -> set[str]:
-    """Rules that no breakage is for."""
-    return {rule.name for rule in RULES[kind]} - {breakage.rule for breakage in breakages}

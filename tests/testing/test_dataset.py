@@ -12,7 +12,7 @@ from decda.core.files import Files
 from decda.testing import check_dataset
 from decda.testing.kit import Subject
 from decda.testing.suite import try_all
-from tests.testing.breakages import Breakage, assert_caught, uncovered
+from tests.testing.breakages import Breakage
 
 
 def sound(*, n: Annotated[int, "images"] = 20, seed: Annotated[int, "of what is drawn"] = 0) -> ImageSet:
@@ -134,16 +134,3 @@ BREAKAGES = [
     Breakage("copies", unpicklable, "TypeError: not me"),
     Breakage("stdout", loud, "loading"),
 ]
-
-
-@pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda b: f"{b.rule}-{b.factory.__name__}")
-def test_each_rule_is_broken_by_a_function_that_does_so(breakage: Breakage) -> None:
-    """The rule fails, and its message tells what was seen."""
-    if breakage.factory is kept:
-        KEPT.x.copy_(sound().x)
-    assert_caught("dataset", breakage)
-
-
-def test_no_rule_is_left_out() -> None:
-    """For every rule there is a function that breaks it."""
-    assert not uncovered("dataset", BREAKAGES)

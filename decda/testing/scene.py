@@ -1,0 +1,71 @@
+"""A head with the smallest autoencoder, and what they are tried on."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from decda.core.contracts import ClusteringHead
+from decda.core.keys import generator
+from decda.testing.common import descend
+from decda.testing.kit import Subject, images
+from decda.testing.partners import LinearAutoencoder
+
+N, BATCH, K, D = 30, 7, 3, 5
+
+
+@dataclass
+class Scene:
+    """A head with a linear autoencoder, and what they are tried on.
+
+    Attributes:
+        head: its centers are placed.
+        autoencoder: a linear one.
+        z: embeddings of the whole set (N, D), three clouds.
+        x: a batch of images (B, C, H, W).
+    """
+
+    head: ClusteringHead
+    autoencoder: LinearAutoencoder
+    z: Tensor
+    x: Tensor
+
+    def loss(self, target: Tensor) -> Tensor:
+        """The sum of the terms for the batch."""
+        return loss_of(self.head, self.autoencoder, self.x, target)
+
+    def descend(self, steps: int = 1) -> None:
+        """Refresh the target and descend on the loss."""
+        for _ in range(steps):
+            target = self.head.refresh(self.z)[:BATCH]
+            descend([*self.autoencoder.parameters(), *self.head.parameters()], self.loss(target))
+
+
+def loss_of(head: ClusteringHead, autoencoder: LinearAutoencoder, x: Tensor, target: Tensor) -> Tensor:
+    """The sum of the terms of a batch x (B, C, H, W), target (B, K)."""
+    terms = head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode)
+    return torch.stack(list(terms.values())).sum()
+
+
+def build(subject: Subject, seed: int = 0, n_clusters: int = K, embedding_dim: int = D) -> ClusteringHead:
+    """The head itself."""
+    head: ClusteringHead = subject.make(seed, n_clusters=n_clusters, embedding_dim=embedding_dim)
+    return head
+
+
+def _clouds(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
+    noise = torch.randn(K + N, D, generator=generator(seed, "kit embeddings"), dtype=torch.float64)
+    return (3 * noise[:K].repeat(N // K, 1) + noise[K:]).to(dtype)
+
+
+def ready(
+    subject: Subject, seed: int = 0, dtype: torch.dtype = torch.float32, shape: tuple[int, ...] = (1, 9, 9)
+) -> Scene:
+    """A head with its centers placed on three clouds, and a batch of images of that shape; all by the seed."""
+    head = build(subject, seed).to(dtype).train()
+    z = _clouds(seed, dtype)
+    head.init_centers(z, seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        autoencoder = LinearAutoencoder(shape, D).to(dtype)
+    return Scene(head, autoencoder, z, images(BATCH, shape, seed=seed, dtype=dtype))
