@@ -1,20 +1,24 @@
-"""What a batch costs to augment: both warps, the fast path against kornia's, gray and colour, on one thread and two."""
+"""What a batch costs to augment: both warps, by the fast path, by kornia's functions, and by `from_kornia`."""
 
 from functools import partial
 from itertools import product
 
+import kornia.augmentation as K
 import torch
 from measure import arguments, print_table, side_by_side, wait_until_quiet
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from decda.augment import from_kornia
+from decda.core.contracts import Augmentation
 from decda.plugins.augmentations.affine import RandomAffine
 from decda.plugins.augmentations.shift import RandomShift
 
 PARTS = {"affine": RandomAffine, "shift": RandomShift}
+ALIKE = {"degrees": 10.0, "translate": (0.1, 0.1), "padding_mode": "border", "p": 1.0}
+"""What kornia's class is made with, to do what `affine` does."""
 BACKENDS = ("kornia", "fast")
 SHAPES = {"28x28 gray": (1, 28, 28), "32x32 colour": (3, 32, 32)}
-Augment = RandomAffine | RandomShift
 
 
 class Kernels(TorchDispatchMode):
@@ -31,7 +35,7 @@ class Kernels(TorchDispatchMode):
         return result
 
 
-def kernels(augment: Augment, x: Tensor, draws: Tensor) -> int:
+def kernels(augment: Augmentation, x: Tensor, draws: Tensor) -> int:
     """Kernels that one batch takes."""
     with Kernels() as counter:
         augment.apply(x, draws)
@@ -47,18 +51,20 @@ def main() -> None:
     for n_threads, images, name in product((1, 2) if options.device == "cpu" else (1,), SHAPES, PARTS):
         torch.set_num_threads(n_threads)
         generator = torch.Generator().manual_seed(0)
-        augments = {backend: PARTS[name](backend=backend) for backend in BACKENDS}
+        augments: dict[str, Augmentation] = {backend: PARTS[name](backend=backend) for backend in BACKENDS}
+        if name == "affine":
+            augments["from_kornia"] = from_kornia(K.RandomAffine, **ALIKE)(SHAPES[images])
         x = torch.rand(options.batch_size, *SHAPES[images], generator=generator).to(options.device)
-        draws = augments["fast"].sample(len(x), generator).to(options.device)
-        calls = {backend: partial(augment.apply, x, draws) for backend, augment in augments.items()}
+        draws = {way: augment.sample(len(x), generator).to(options.device) for way, augment in augments.items()}
+        calls = {way: partial(augment.apply, x, draws[way]) for way, augment in augments.items()}
         timings = side_by_side(calls, seconds=0.05 if options.quick else options.seconds, device=options.device)
-        for backend, timing in timings.items():
+        for way, timing in timings.items():
             ratio = timings["kornia"].median / timing.median
-            count = kernels(augments[backend], x, draws)
-            rows.append((name, images, n_threads, backend, timing.milliseconds(), count, f"{ratio:.1f}"))
+            count = kernels(augments[way], x, draws[way])
+            rows.append((name, images, n_threads, way, timing.milliseconds(), count, f"{ratio:.1f}"))
     milliseconds = f"ms a batch of {options.batch_size}"
-    columns = ("part", "images", "threads", "backend", milliseconds, "kernels", "times as fast")
-    print_table("Augmentation: the fast warp against kornia's", columns, rows)
+    columns = ("part", "images", "threads", "way", milliseconds, "kernels", "times as fast")
+    print_table("Augmentation: the fast warp, kornia's functions, from_kornia", columns, rows)
 
 
 if __name__ == "__main__":

@@ -94,15 +94,14 @@ def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> 
     assert build_model(config, own, (1, 8, 9)).augment.shape == (1, 8, 9)  # type: ignore[attr-defined]
 
 
-class NoHead:
-    def __init__(self, n_clusters, embedding_dim):
-        pass
+def no_head(n_clusters, embedding_dim):
+    return torch.nn.Identity()
 
 
 @pytest.mark.parametrize(
     ("kind", "factory", "pattern"),
     [
-        ("head", NoHead, "must be a ClusteringHead, not NoHead"),
+        ("head", no_head, "must be a ClusteringHead, not Identity"),
         ("encoder", lambda input_shape: torch.nn.Identity(), "must be an Autoencoder, not Identity"),
         ("augment", lambda: 3, "methods sample and apply; int"),
         ("encoder", lambda shape: None, "wants 'shape' before the star"),
