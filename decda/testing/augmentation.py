@@ -24,7 +24,7 @@ from decda.testing.partners import LinearAutoencoder, PlainHead
 from decda.testing.state import Watch
 from decda.testing.training import require_trains
 
-BATCH = 6
+BATCH, MANY = 6, 300
 
 
 def build(subject: Subject, shape: tuple[int, ...]) -> Augmentation:
@@ -76,13 +76,17 @@ def _batch_of_one(subject: Subject) -> None:
 def _range(subject: Subject) -> None:
     augment, x, _ = _ready(subject)
     for seed in range(4):
-        y = augment.apply(x.round(), _draw(augment, seed=seed))  # black and white pixels, which overshoot the most
+        # Any grays, and black and white alone, which overshoot the most where neighbours are mixed.
+        y = torch.cat([augment.apply(batch, _draw(augment, seed=seed)) for batch in (x, x.round())])
         seen = f"pixels reach from {y.min():.4g} to {y.max():.4g}; clamp them to [0, 1]"
         require(bool(y.min() >= -1e-4) and bool(y.max() <= 1 + 1e-4), seen)
 
 
 def _independence(subject: Subject) -> None:
     augment, x, draws = _ready(subject)
+    several = [_draw(augment, MANY, seed) for seed in range(3)]
+    shared = all(bool((rows == rows[:1]).all()) for rows in several) and not torch.equal(several[0], several[1])
+    require(not shared, "sample gives all images the same draw, and it is asked for those of a whole epoch")
     together = augment.apply(x, draws)
     for row in (0, BATCH - 1):
         alone = augment.apply(x[row : row + 1], draws[row : row + 1])[0]
@@ -100,6 +104,9 @@ def _determinism(subject: Subject) -> None:
     augment.sample(3, draws_of_more)
     _draw(augment, seed=9)
     require(torch.equal(augment.apply(x, draws), first), "apply depends on what was drawn in between")
+    several = [_draw(augment, MANY, seed) for seed in range(3)]
+    deaf = all(torch.equal(rows, several[0]) for rows in several) and not bool((several[0] == several[0][:1]).all())
+    require(not deaf, "sample gives the same draws for other generators; draw from the one it is given")
 
 
 def _generators(subject: Subject) -> None:

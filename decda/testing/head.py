@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from copy import deepcopy
+from itertools import product
 from typing import Any
 
 import torch
@@ -50,8 +51,9 @@ def _type(subject: Subject) -> None:
 
 
 def _shapes(subject: Subject) -> None:
-    for shapes in SHAPES.values():
+    for shapes, training in product(SHAPES.values(), (True, False)):
         scene = ready(subject, shape=shapes[0])
+        scene.head.train(training)
         require_tensor("centers after init_centers", scene.head.centers, (K, D))
         target = scene.head.refresh(scene.z)
         require_tensor("refresh", target, (N, K))
@@ -76,16 +78,41 @@ def _batch_of_one(subject: Subject) -> None:
     _require_terms(scene, target[:1])
 
 
+def _centers(subject: Subject) -> None:
+    placed = []
+    for factor in (1, 2):
+        scene = ready(subject)
+        before = scene.head.centers.detach().clone()
+        scene.head.init_centers(factor * scene.z, 3)
+        placed.append(scene.head.centers.detach().clone())
+    same = torch.equal(placed[0], placed[1])
+    require(not same, f"init_centers leaves the same centers whatever the embeddings are: {_first(before)}")
+
+
+def _first(centers: Tensor) -> str:
+    return f"the first is {[round(value, 4) for value in centers[0].tolist()]}"
+
+
 def _assignment(subject: Subject) -> None:
-    scene = ready(subject)
-    require_rows("soft_assign", scene.head.soft_assign(scene.z))
+    for training, factor in product((True, False), (1, 30)):
+        scene = ready(subject)
+        scene.head.train(training)
+        z = factor * scene.z  # far from the centers, too, where exponentials become zero or infinite
+        q = scene.head.soft_assign(z)
+        require_tensor(f"soft_assign of embeddings as large as {z.abs().max():.3g}", q, (N, K))
+        require_rows("soft_assign", q)
+        again = scene.head.soft_assign(z)
+        require(torch.equal(q, again), "soft_assign gives other numbers a second time; it must change nothing")
 
 
 def _target(subject: Subject) -> None:
-    scene = ready(subject)
-    target = scene.head.refresh(scene.z.clone().requires_grad_())
-    require(not target.requires_grad, "the target of refresh carries a gradient; put @torch.no_grad() before refresh")
-    require_rows("the target of refresh", target)
+    for training in (True, False):
+        scene = ready(subject)
+        scene.head.train(training)
+        target = scene.head.refresh(scene.z.clone().requires_grad_())
+        seen = "the target of refresh carries a gradient; put @torch.no_grad() before refresh"
+        require(not target.requires_grad, seen)
+        require_rows("the target of refresh", target)
 
 
 def _gradients(subject: Subject) -> None:
@@ -278,7 +305,8 @@ RULES = (
     Rule("type", "a ClusteringHead whose centers are a parameter or buffer (K, D)", _type),
     Rule("shapes", "targets and assignments (N, K) and scalar terms, float32, for images of any shape", _shapes),
     Rule("batch of one", "one image alone has an assignment and a loss", _batch_of_one),
-    Rule("assignment", "rows of soft_assign are shares that sum to 1", _assignment),
+    Rule("centers", "init_centers places the centers by the embeddings", _centers),
+    Rule("assignment", "rows of soft_assign are shares that sum to 1, and taking them changes nothing", _assignment),
     Rule("target", "refresh gives no gradient, and rows that sum to 1", _target),
     Rule("gradients", "gradients reach the embedding and every parameter of the head that asks for one", _gradients),
     Rule("determinism", "equal embeddings and seed give equal centers, targets and losses", _determinism),

@@ -157,7 +157,25 @@ class Exact(Sound):
         return super().sample(n, generator)
 
 
+class Sharing(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(1, 1, generator=generator).expand(n, 1)
+
+
+class Constant(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, 1, generator=Generator().manual_seed(0))
+
+
+class Boosting(Sound):
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x + 2 * x * (1 - x)  # leaves black and white alone
+
+
 BREAKAGES = [
+    Breakage("independence", Sharing, "sample gives all images the same draw"),
+    Breakage("determinism", Constant, "sample gives the same draws for other generators"),
+    Breakage("range", Boosting, "clamp them to [0, 1]"),
     Breakage("signature", WantsMore, "'strength' stands before the star, where only input_shape may"),
     Breakage("type", NoMethods, "without the method sample and apply"),
     Breakage("gray images", Double, "sample must be float32 of shape (6, any); it is float64"),

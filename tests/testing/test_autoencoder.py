@@ -219,7 +219,27 @@ class Exploding(Sound):
         return super().encode(x) / (self.mean.sum() < 1000) if not self.training else super().encode(x) * 1e30
 
 
+class Centering(Sound):
+    def decode(self, z: Tensor) -> Tensor:
+        return super().decode(z - z.mean(0))
+
+
+class Learning(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.mean.lerp_(x.flatten(1).mean(0), 0.1)
+        return self.there(x.flatten(1) - self.mean)
+
+
+class Small(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x) + torch.zeros(64, self.embedding_dim, dtype=x.dtype, device=x.device)[: len(x)]
+
+
 BREAKAGES = [
+    Breakage("independence", Centering, "an image decoded alone and in a batch"),
+    Breakage("independence", Learning, "in eval mode encode gives other numbers a second time"),
+    Breakage("independence", Small, "RuntimeError"),
     Breakage("signature", WantsNothing, "'input_shape' is missing from the signature () -> None"),
     Breakage("type", NotAnEncoder, "it makes a NotAnEncoder; derive it from Autoencoder"),
     Breakage("type", NoDimension, "embedding_dim is None"),

@@ -298,7 +298,41 @@ class CountsInPython(Sound):
         return self.soft_assign(z)
 
 
+class Unplaced(Sound):
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        pass
+
+
+class Overflowing(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        q = (-self.distances(z)).exp()
+        return q / q.sum(1, keepdim=True)
+
+
+class Moving(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        with torch.no_grad():
+            self.alpha.mul_(0.9)
+        return super().soft_assign(z)
+
+
+class HardInEval(Sound):
+    def soft_assign(self, z: Tensor) -> Tensor:
+        return super().soft_assign(z) if self.training else self.distances(z).argmin(1)
+
+
+class LogitsInEval(Sound):
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        return super().refresh(z) if self.training else -self.distances(z)
+
+
 BREAKAGES = [
+    Breakage("centers", Unplaced, "the same centers whatever the embeddings are: the first is [0.0, 0.0"),
+    Breakage("assignment", Overflowing, "soft_assign of embeddings as large as"),
+    Breakage("assignment", Moving, "soft_assign gives other numbers a second time"),
+    Breakage("shapes", HardInEval, "must be float32 of shape (30, 3); it is int64 of shape (30)"),
+    Breakage("target", LogitsInEval, "negative entries"),
     Breakage("signature", Untyped, "'rate' has no type"),
     Breakage("signature", Helpless, "'rate' has no help; declare it as rate: Annotated["),
     Breakage("signature", Greedy, "'*args"),
