@@ -131,7 +131,9 @@ def guarded(owner: str, make: Callable[[], T]) -> T:
         raise
     except ValueError as error:
         raise InvalidParameter(f"{owner}: {str(error) or 'a value is out of range'}.") from error
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise any
         reason = (str(error).splitlines() or [""])[0]  # PyTorch's errors may go on with its own stack
         raise BrokenComponent(f"{owner} failed when it was made: {type(error).__name__}: {reason}") from error
 

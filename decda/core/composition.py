@@ -112,7 +112,9 @@ def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
     if callable(made):
         try:
             made = made()
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's code may raise any
             raise BrokenComponent(f"{_owner(entry)} failed: {type(error).__name__}: {error}") from error
     if not isinstance(made, Mapping):
         raise BrokenComponent(f"{_owner(entry)} must be a mapping or a function that returns one, not {made!r}.")

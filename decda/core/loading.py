@@ -48,7 +48,9 @@ def load_file(registry: Registry, path: Path) -> None:
         register(registry)
     except DecdaError:
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise any
         reason = (str(error).strip().splitlines() or [""])[0]
         raise BrokenComponent(f"The file {path} (from --load) fails: {type(error).__name__}: {reason}.") from error
     finally:

@@ -87,7 +87,9 @@ def _probe_models(
 def _call(owner: str, method: str, call: Callable[[], T]) -> T:
     try:
         return call()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise any
         reason = (str(error).splitlines() or [""])[0]
         what = f"{type(error).__name__}: {reason}"
         raise ContractViolation(f"{owner}: {method} failed on a first batch: {what}") from error

@@ -222,7 +222,9 @@ def _guard(entry: Entry) -> Iterator[None]:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
-    except (Exception, SystemExit) as error:  # but an interrupt is the user's own wish
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise any
         raise _broken(entry, _reason(entry, error)) from error
 
 
