@@ -2,6 +2,7 @@
 
 import importlib.util
 import keyword
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -18,6 +19,21 @@ FILES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contr
 """What is written beside the module, and from which template."""
 
 
+TAKEN = (
+    "torch",
+    "math",
+    "Annotated",
+    "Autoencoder",
+    "ClusteringHead",
+    "Decode",
+    "Generator",
+    "ImageSet",
+    "Tensor",
+    "nn",
+)
+"""What the templates import."""
+
+
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="Of the part.")
@@ -29,7 +45,7 @@ def new_plugin(name: str, kind: str, out: Path | None) -> None:
     """
     words = name_things(name, kind)
     out = out or Path(name)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
         raise ConfigError(
             f"{out} exists already and is not an empty folder. Name another by --out; nothing was changed."
         )
@@ -68,8 +84,10 @@ def name_things(name: str, kind: str) -> dict[str, str]:
         raise ConfigError(f"There is a module '{module}' already, which the new package would hide. Name it otherwise.")
     camel = "".join(word.capitalize() for word in part.split("-"))
     attribute = {"dataset": part.replace("-", "_"), "recipe": part.replace("-", "_").upper()}.get(kind, camel)
-    if keyword.iskeyword(attribute):
-        raise ConfigError(f"{name!r} cannot be the name of a {kind}: {attribute!r} means something else to Python.")
+    if not attribute.isidentifier() or keyword.iskeyword(attribute) or attribute in TAKEN:
+        raise ConfigError(f"{name!r} cannot be the name of a {kind}: {attribute!r} cannot stand for it in Python.")
+    if package in KINDS:
+        raise ConfigError(f"{name!r} is the word for a kind of part. Name the package otherwise, as my-{kind}.")
     return {
         "package": package,
         "module": module,

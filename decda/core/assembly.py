@@ -1,7 +1,7 @@
 """RunConfig and registry -> the parts themselves, built in the one possible order and checked at the border."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import torch
@@ -59,7 +59,8 @@ def load_images(config: RunConfig, registry: Registry, files: Files) -> ImageSet
     owner = _owner(component)
     _expect(isinstance(images, ImageSet), f"{owner} must return an ImageSet, not {type(images).__name__}.")
     check_images(images, owner)
-    return images
+    # Pixels in the order of the shape, so that a part may see them as rows, whoever read them as (H, W, C).
+    return replace(images, x=images.x.contiguous())
 
 
 def check_model(model: Model, config: RunConfig, registry: Registry, images: ImageSet) -> None:

@@ -32,7 +32,8 @@ def load_file(registry: Registry, path: Path) -> None:
     except OSError as error:
         raise ConfigError(f"The file {path} (from --load) cannot be read: {error.strerror or error}.") from error
     before = registry.added()
-    name = f"decda_loaded_{path.stem}"
+    # Of its own, for two files in two folders may have one stem.
+    name = f"decda_loaded_{sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"The file {path} (from --load) is no Python file: its name must end in .py.")

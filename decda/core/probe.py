@@ -53,6 +53,10 @@ def _probe_models(
     autoencoder: Autoencoder, head: ClusteringHead, x: Tensor, owners: Mapping[str, str], seed: int
 ) -> None:
     encoder = owners["encoder"]
+    for owner, module in ((encoder, autoencoder), (owners["head"], head)):
+        strange = [name for name, value in module.state_dict().items() if not isinstance(value, Tensor)]
+        if strange:  # or a finished training could not be saved
+            raise ContractViolation(f"{owner}: '{strange[0]}' in its state_dict is no tensor; keep it in a buffer.")
     n_clusters, dim = head.centers.shape
     autoencoder = _call(encoder, "deepcopy", lambda: deepcopy(autoencoder))
     z = _call(encoder, "encode", lambda: autoencoder.encode(x))

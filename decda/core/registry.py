@@ -171,9 +171,11 @@ class Registry:
 
     def _source(self, entry: Entry) -> Source:
         if entry in self._added:  # made in a notebook, perhaps: the object is here, its text may be nowhere
-            factory = self._added[entry]
-            text = factory.__doc__ if callable(factory) else None  # that of a mapping is the one of `dict`
-            return Source(next(iter((text or "").strip().splitlines()), ""))
+            factory = getattr(self._added[entry], "func", self._added[entry])  # a `partial` speaks for itself
+            text = None
+            with contextlib.suppress(Exception):
+                text = factory.__doc__ if callable(factory) else None  # that of a mapping is the one of `dict`
+            return Source(next(iter(text.strip().splitlines()), "") if isinstance(text, str) else "")
         if entry not in self._sources:
             self._sources[entry] = look(entry)
         return self._sources[entry]

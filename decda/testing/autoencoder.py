@@ -13,6 +13,7 @@ from decda.testing.common import (
     descend,
     devices,
     require_gradients,
+    require_tensors,
     require_unchanged,
 )
 from decda.testing.kit import (
@@ -137,6 +138,9 @@ def _in_place(subject: Subject) -> None:
     for _ in range(2):
         descend(list(autoencoder.parameters()), _reconstruction(autoencoder, x))
         watch.require_kept("training")
+    autoencoder.eval()
+    autoencoder.decode(autoencoder.encode(x))
+    watch.require_kept("encoding or decoding in eval mode")
 
 
 def _stacked(subject: Subject) -> None:
@@ -160,9 +164,10 @@ def _device(subject: Subject) -> None:
     autoencoder, x = _ready(subject)
     for device in devices():
         autoencoder, x = autoencoder.to(device), x.to(device)
-        z = autoencoder.encode(x)
-        for what, value in (("encode", z), ("decode", autoencoder.decode(z))):
-            require(value.device == x.device, f"{what} gives a tensor on {value.device} for one on {x.device}")
+        for training in (False, True):
+            z = autoencoder.train(training).encode(x)
+            for what, value in (("encode", z), ("decode", autoencoder.decode(z))):
+                require(value.device == x.device, f"{what} gives a tensor on {value.device} for one on {x.device}")
         _reconstruction(autoencoder, x).backward()
         autoencoder, x = _ready(subject)
 
@@ -179,6 +184,7 @@ def _inputs(subject: Subject) -> None:
 @torch.no_grad()
 def _state_dict(subject: Subject) -> None:
     (autoencoder, x), (other, _) = _ready(subject, 0), _ready(subject, 1)
+    require_tensors(autoencoder)
     with torch.enable_grad():
         descend(list(autoencoder.parameters()), _reconstruction(autoencoder, x))
     other.load_state_dict(autoencoder.state_dict())
@@ -210,7 +216,8 @@ def _degenerate(subject: Subject) -> None:
 def _stdout(subject: Subject) -> None:
     with quiet_stdout("building, encoding or decoding"):
         autoencoder, x = _ready(subject)
-        autoencoder.decode(autoencoder.encode(x))
+        _reconstruction(autoencoder, x).backward()
+        _reconstruction(autoencoder.eval(), x)
 
 
 def _training(subject: Subject) -> None:

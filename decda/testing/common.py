@@ -14,10 +14,10 @@ from decda.core.parameters import read_parameters, wanted_names
 from decda.testing.kit import Breach, Subject, require
 
 SHAPES = {
-    "gray": ((1, 16, 16), (1, 28, 28), (1, 32, 32), (1, 64, 64)),
-    "colour": ((3, 16, 16), (3, 32, 32), (3, 64, 64)),
-    "odd": ((1, 17, 17), (1, 13, 13), (3, 33, 33)),
-    "non-square": ((1, 13, 24), (3, 20, 12), (1, 48, 33)),
+    "gray": ((1, 16, 16), (1, 28, 28), (1, 32, 32), (1, 64, 64), (1, 128, 128)),
+    "colour": ((3, 16, 16), (3, 32, 32), (3, 64, 64), (3, 128, 128)),
+    "odd": ((1, 17, 17), (1, 13, 13), (3, 33, 33), (1, 65, 65), (3, 129, 129)),
+    "non-square": ((1, 13, 24), (3, 20, 12), (1, 48, 33), (1, 96, 64), (3, 160, 128)),
 }
 """What images may look like (C, H, W): of each sort one that a part takes, which may refuse others by ValueError."""
 
@@ -106,6 +106,12 @@ def require_gradients(what: str, module: nn.Module) -> None:
             require(finite, f"the gradient of the parameter '{name}' from {what} is not finite")
 
 
+def require_tensors(module: nn.Module) -> None:
+    """Its state is made of tensors alone, as the files of a run are."""
+    strange = [name for name, value in module.state_dict().items() if not isinstance(value, Tensor)]
+    require(not strange, f"'{', '.join(strange)}' in its state_dict is no tensor; keep what changes in a buffer")
+
+
 def require_unchanged(what: str, inputs: dict[str, Tensor], before: dict[str, Tensor]) -> None:
     """Inputs are as they were."""
     changed = [name for name, value in inputs.items() if not torch.equal(value, before[name])]
@@ -118,7 +124,8 @@ def devices() -> list[str]:
 
 
 def descend(weights: list[nn.Parameter], loss: Tensor, rate: float = 0.01) -> None:
-    """One step of plain gradient descent, in place."""
+    """One step of plain gradient descent, in place; what asks for no gradient stays."""
+    weights = [weight for weight in weights if weight.requires_grad]
     gradients = torch.autograd.grad(loss, weights, allow_unused=True)
     with torch.no_grad():
         for weight, gradient in zip(weights, gradients, strict=True):

@@ -16,6 +16,7 @@ from decda.testing.common import (
     descend,
     devices,
     require_gradients,
+    require_tensors,
     require_unchanged,
 )
 from decda.testing.kit import (
@@ -59,6 +60,10 @@ def _shapes(subject: Subject) -> None:
         require_tensor("refresh", target, (N, K))
         require_tensor("soft_assign", scene.head.soft_assign(scene.z), (N, K))
         _require_terms(scene, target[:BATCH])
+    head, z = build(subject, 0, 12, 4), scene.z[:, :4]  # more clusters than dimensions
+    head.init_centers(z, 0)
+    require_tensor("refresh with 12 clusters in 4 dimensions", head.refresh(z), (N, 12))
+    require_tensor("soft_assign with 12 clusters in 4 dimensions", head.soft_assign(z), (N, 12))
 
 
 def _require_terms(scene: Scene, target: Tensor) -> None:
@@ -80,17 +85,13 @@ def _batch_of_one(subject: Subject) -> None:
 
 def _centers(subject: Subject) -> None:
     placed = []
-    for factor in (1, 2):
+    for seed in (0, 1):
         scene = ready(subject)
-        before = scene.head.centers.detach().clone()
-        scene.head.init_centers(factor * scene.z, 3)
+        scene.head.init_centers(ready(subject, seed).z, 3)
         placed.append(scene.head.centers.detach().clone())
-    same = torch.equal(placed[0], placed[1])
-    require(not same, f"init_centers leaves the same centers whatever the embeddings are: {_first(before)}")
-
-
-def _first(centers: Tensor) -> str:
-    return f"the first is {[round(value, 4) for value in centers[0].tolist()]}"
+    first = [round(value, 4) for value in placed[0][0].tolist()]
+    seen = f"init_centers leaves the same centers whatever the embeddings are, the first at {first}"
+    require(not torch.equal(*placed), seen)
 
 
 def _assignment(subject: Subject) -> None:
@@ -161,7 +162,8 @@ def _in_place(subject: Subject) -> None:
     head.init_centers(scene.z, 3)
     watch.require_kept("init_centers")
     scene.head = head
-    for _ in range(2):
+    for training in (True, False, True):
+        head.train(training)  # centers are placed and targets taken in eval mode, losses in training mode
         target = head.refresh(scene.z)[:BATCH]
         watch.require_kept("refresh")
         descend([*scene.autoencoder.parameters(), *head.parameters()], scene.loss(target))
@@ -205,7 +207,9 @@ def _device(subject: Subject) -> None:
         z, x = scene.z.to(device), scene.x.to(device)
         if device != "meta":
             head.init_centers(z, 0)  # may well compute on the CPU, and read
-        target = head.refresh(z)
+        for training in (False, True):
+            head.train(training)
+            target = head.refresh(z)
         loss = loss_of(head, autoencoder, x, target[:BATCH])
         for what, value in (("refresh", target), ("soft_assign", head.soft_assign(z)), ("loss", loss)):
             require(value.device == z.device, f"{what} gives a tensor on {value.device} for one on {z.device}")
@@ -218,12 +222,14 @@ def _inputs(subject: Subject) -> None:
     target = head.soft_assign(z).detach()
     inputs = {"z": z, "x": x, "target": target, "all z": scene.z}
     before = {name: value.clone() for name, value in inputs.items()}
-    head.init_centers(scene.z, 3)
-    require_unchanged("init_centers", inputs, before)
-    head.refresh(scene.z)
-    require_unchanged("refresh", inputs, before)
-    head.soft_assign(z)
-    require_unchanged("soft_assign", inputs, before)
+    for training in (False, True):
+        head.train(training)
+        head.init_centers(scene.z, 3)
+        require_unchanged("init_centers", inputs, before)
+        head.refresh(scene.z)
+        require_unchanged("refresh", inputs, before)
+        head.soft_assign(z)
+        require_unchanged("soft_assign", inputs, before)
     head.loss(z, target, x=x, decode=scene.autoencoder.decode)
     require_unchanged("loss", inputs, before)
 
@@ -231,6 +237,7 @@ def _inputs(subject: Subject) -> None:
 @torch.no_grad()
 def _state_dict(subject: Subject) -> None:
     scene, other = ready(subject, 0), build(subject, 1)
+    require_tensors(scene.head)
     with torch.enable_grad():
         scene.descend(3)
     other.load_state_dict(scene.head.state_dict())
@@ -283,6 +290,7 @@ def _stdout(subject: Subject) -> None:
     with quiet_stdout("building, placing centers, refreshing or computing the loss"):
         scene = ready(subject)
         scene.descend()
+        scene.head.eval().refresh(scene.z)
         scene.head.soft_assign(scene.z)
 
 

@@ -1,8 +1,10 @@
 """What a rule is, how one is tried on a part, and how it fails."""
 
 import io
+import os
 import pickle
 import random
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
@@ -199,10 +201,17 @@ def _unmoved_generators() -> Iterator[None]:
 
 @contextmanager
 def quiet_stdout(what: str) -> Iterator[None]:
-    """Within, nothing may be written to stdout."""
-    with redirect_stdout(io.StringIO()) as written:
-        yield
-    text = written.getvalue()
+    """Within, nothing may be written to stdout, by Python or past it."""
+    with redirect_stdout(io.StringIO()) as written, tempfile.TemporaryFile() as below:
+        kept = os.dup(1)
+        os.dup2(below.fileno(), 1)
+        try:
+            yield
+        finally:
+            os.dup2(kept, 1)
+            os.close(kept)
+        below.seek(0)
+        text = written.getvalue() + below.read().decode(errors="replace")
     seen = f"{what} writes {text[:60]!r} to stdout, which holds results alone"
     require(not text, f"{seen}; write to stderr, or use logging or warnings")
 

@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from decda.core.errors import (
     UnknownComponent,
 )
 from decda.core.registry import Registry
+from decda.plugins.augmentations.shift import RandomShift
 
 HEAD = '''
 from decda.plugins.heads.dec import DEC
@@ -236,6 +238,17 @@ def test_the_present_version_of_the_contracts_is_fine(site: Path, code: str) -> 
     """A part that states the present version is loaded; what it says itself counts before its module's word."""
     registry = install(site, code)
     assert registry.load(registry.find("head", "idec")).factory.__name__ == "IDEC"
+
+
+def test_a_docstring_that_is_none(registry: Registry) -> None:
+    """Whatever stands for a docstring, the listing answers; a partial speaks for its function."""
+
+    class Odd:
+        __doc__ = 5  # type: ignore[assignment]
+
+    own = Registry(registry)
+    assert own.summary(own.add("augment", "odd", Odd)) == ""
+    assert own.summary(own.add("augment", "part", partial(RandomShift, translate=0.2))).startswith("Random shift")
 
 
 def test_a_package_states_the_version_of_all_in_it(site: Path) -> None:

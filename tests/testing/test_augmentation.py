@@ -8,6 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from decda.testing import check_augmentation
+from decda.testing.kit import Subject
+from decda.testing.suite import try_all
 from tests.testing.breakages import Breakage
 
 
@@ -36,6 +38,23 @@ class Shaped(Sound):
 def test_a_sound_augmentation_passes(factory) -> None:
     """With or without the shape of the images, it breaks no rule."""
     check_augmentation(factory)
+
+
+class ColourOnly(Sound):
+    """Refuses gray images, as a shift of hues does."""
+
+    def __init__(self, input_shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        if input_shape[0] != 3:
+            raise ValueError("it needs three channels")
+
+
+def test_what_an_augmentation_refuses_is_skipped() -> None:
+    """By ValueError it may refuse a sort of images, but not all."""
+    check_augmentation(ColourOnly)
+    outcomes = {o.rule.name: o for o in try_all(Subject("augment", "the part", ColourOnly))}
+    assert outcomes["gray images"].status == "skipped"
+    assert "it needs three channels" in outcomes["gray images"].seen
 
 
 class WantsMore(Sound):
@@ -172,7 +191,13 @@ class Boosting(Sound):
         return x + 2 * x * (1 - x)  # leaves black and white alone
 
 
+class Stuck(Sound):
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        return torch.rand(n, 1, generator=Generator().manual_seed(generator.initial_seed()))
+
+
 BREAKAGES = [
+    Breakage("determinism", Stuck, "the same draws twice from one generator"),
     Breakage("independence", Sharing, "sample gives all images the same draw"),
     Breakage("determinism", Constant, "sample gives the same draws for other generators"),
     Breakage("range", Boosting, "clamp them to [0, 1]"),

@@ -59,6 +59,7 @@ class Picky(Sound):
     ("refuses", "rule"),
     [
         (lambda shape: shape[1] < 32, None),
+        (lambda shape: min(shape[1:]) < 96, None),
         (lambda shape: shape[0] == 3, "colour images"),
         (lambda shape: shape[1] != shape[2], "non-square images"),
     ],
@@ -236,7 +237,21 @@ class Small(Sound):
         return super().encode(x) + torch.zeros(64, self.embedding_dim, dtype=x.dtype, device=x.device)[: len(x)]
 
 
+class KeepingInEval(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        if not self.training:
+            self.skip = x
+        return super().encode(x)
+
+
+class ReadingInEval(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x if self.training or x.max().item() <= 1 else x / 255)
+
+
 BREAKAGES = [
+    Breakage("in place", KeepingInEval, "encoding or decoding in eval mode changes the attribute 'skip'"),
+    Breakage("device", ReadingInEval, "meta"),
     Breakage("independence", Centering, "an image decoded alone and in a batch"),
     Breakage("independence", Learning, "in eval mode encode gives other numbers a second time"),
     Breakage("independence", Small, "RuntimeError"),

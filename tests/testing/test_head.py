@@ -1,5 +1,6 @@
 """The rules for heads, each with heads that break it."""
 
+import os
 import random
 from typing import Annotated, Any
 
@@ -43,6 +44,27 @@ class Sound(ClusteringHead):
 
     def distances(self, z: Tensor) -> Tensor:
         return (z.unsqueeze(1) - self.centers).square().mean(2)
+
+
+class Frozen(Sound):
+    """With a layer that asks for no gradient."""
+
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.teacher = nn.Linear(embedding_dim, embedding_dim).requires_grad_(False)
+
+
+class Spherical(Sound):
+    """Places centers by directions alone, whatever the scale."""
+
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        super().init_centers(nn.functional.normalize(z), seed)
+
+
+@pytest.mark.parametrize("factory", [Frozen, Spherical])
+def test_unusual_but_sound_heads_pass(factory: Any) -> None:
+    """What the contract allows is not held against a part."""
+    check_head(factory)
 
 
 def test_a_sound_head_passes() -> None:
@@ -327,8 +349,50 @@ class LogitsInEval(Sound):
         return super().refresh(z) if self.training else -self.distances(z)
 
 
+class ExtraState(Sound):
+    def get_extra_state(self) -> dict[str, int]:
+        return {"refreshes": 3}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        pass
+
+
+class CountingInEval(Sound):
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.refreshes = 0
+
+    def refresh(self, z: Tensor) -> Tensor:
+        self.refreshes += not self.training
+        return super().refresh(z)
+
+
+class WritingInEval(Sound):
+    def refresh(self, z: Tensor) -> Tensor:
+        if not self.training:
+            z -= z.mean(0)
+        return super().refresh(z)
+
+
+class LoudBelowPython(Sound):
+    def refresh(self, z: Tensor) -> Tensor:
+        os.write(1, b"refreshing")
+        return super().refresh(z)
+
+
+class FewClusters(Sound):
+    @torch.no_grad()
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        self.centers.copy_(z.mean(0) + torch.eye(z.shape[1], dtype=z.dtype)[: len(self.centers)])
+
+
 BREAKAGES = [
-    Breakage("centers", Unplaced, "the same centers whatever the embeddings are: the first is [0.0, 0.0"),
+    Breakage("state_dict", ExtraState, "'_extra_state' in its state_dict is no tensor"),
+    Breakage("in place", CountingInEval, "refresh changes the attribute 'refreshes'"),
+    Breakage("inputs", WritingInEval, "refresh changes its input all z in place"),
+    Breakage("stdout", LoudBelowPython, "writes 'refreshing"),
+    Breakage("shapes", FewClusters, "RuntimeError"),
+    Breakage("centers", Unplaced, "the same centers whatever the embeddings are, the first at [0.0, 0.0"),
     Breakage("assignment", Overflowing, "soft_assign of embeddings as large as"),
     Breakage("assignment", Moving, "soft_assign gives other numbers a second time"),
     Breakage("shapes", HardInEval, "must be float32 of shape (30, 3); it is int64 of shape (30)"),
