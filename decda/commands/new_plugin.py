@@ -19,18 +19,9 @@ FILES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contr
 """What is written beside the module, and from which template."""
 
 
-TAKEN = (
-    "torch",
-    "math",
-    "Annotated",
-    "Autoencoder",
-    "ClusteringHead",
-    "Decode",
-    "Generator",
-    "ImageSet",
-    "Tensor",
-    "nn",
-)
+TAKEN = {"torch", "nn", "math", "Annotated", "Tensor", "Generator"} | {
+    "Autoencoder", "ClusteringHead", "Decode", "ImageSet",
+}  # fmt: skip
 """What the templates import."""
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from decda.core.config import PART_KINDS, RunConfig
 from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, ImageSet, as_float
-from decda.core.errors import BrokenComponent, ContractViolation, DataError, DecdaError, InvalidParameter
+from decda.core.errors import BrokenComponent, ContractViolation, DataError, DecdaError, InvalidParameter, in_a_line
 from decda.core.files import Files
 from decda.core.keys import key
 from decda.core.parameters import wanted_names
@@ -135,8 +135,7 @@ def guarded(owner: str, make: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a stranger's code may raise any
-        reason = (str(error).splitlines() or [""])[0]  # PyTorch's errors may go on with its own stack
-        raise BrokenComponent(f"{owner} failed when it was made: {type(error).__name__}: {reason}") from error
+        raise BrokenComponent(f"{owner} failed when it was made: {in_a_line(error)}") from error
 
 
 def _seeded(seed: int, kind: str, make: Callable[[], T]) -> T:

@@ -9,7 +9,7 @@ import tomli_w
 
 from decda.core.config import PART_KINDS, TRAIN_PARAMETERS, PartConfig, RunConfig, TrainConfig, read_toml
 from decda.core.discovery import Entry
-from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, UnknownComponent, did_you_mean
+from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, UnknownComponent, did_you_mean, in_a_line
 from decda.core.origins import provenance_beside, tell_origin
 from decda.core.parameters import Parameter, check, complete, find, parse, read_parameters
 from decda.core.registry import Registry
@@ -115,7 +115,7 @@ def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # a stranger's code may raise any
-            raise BrokenComponent(f"{_owner(entry)} failed: {type(error).__name__}: {error}") from error
+            raise BrokenComponent(f"{_owner(entry)} failed: {in_a_line(error)}.") from error
     if not isinstance(made, Mapping):
         raise BrokenComponent(f"{_owner(entry)} must be a mapping or a function that returns one, not {made!r}.")
     if "recipe" in made:

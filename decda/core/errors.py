@@ -56,6 +56,15 @@ class ContractViolation(DecdaError):
     exit_code = 5
 
 
+def in_a_line(error: BaseException) -> str:
+    """`"ValueError: its message"`; PyTorch's go on with its own stack, and a stranger's may fail to say theirs."""
+    try:
+        message = next(iter(str(error).strip().splitlines()), "")
+    except Exception:
+        message = "(its message cannot be read)"
+    return f"{type(error).__name__}: {message}"
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """`" Did you mean 'x'?"` if one of the choices is near to the name, else nothing."""
     by_lower = {choice.lower(): choice for choice in choices}

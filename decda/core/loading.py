@@ -5,7 +5,7 @@ import sys
 from hashlib import sha256
 from pathlib import Path
 
-from decda.core.errors import BrokenComponent, ConfigError, DecdaError
+from decda.core.errors import BrokenComponent, ConfigError, DecdaError, in_a_line
 from decda.core.registry import Registry
 
 FUNCTION = "register"
@@ -52,8 +52,7 @@ def load_file(registry: Registry, path: Path) -> None:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a stranger's code may raise any
-        reason = (str(error).strip().splitlines() or [""])[0]
-        raise BrokenComponent(f"The file {path} (from --load) fails: {type(error).__name__}: {reason}.") from error
+        raise BrokenComponent(f"The file {path} (from --load) fails: {in_a_line(error)}.") from error
     finally:
         sys.path.remove(beside)
     added = {entry for entry, factory in registry.added().items() if before.get(entry) is not factory}

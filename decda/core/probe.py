@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead
-from decda.core.errors import ContractViolation
+from decda.core.errors import ContractViolation, in_a_line
 from decda.core.keys import generator, key
 
 T = TypeVar("T")
@@ -94,9 +94,7 @@ def _call(owner: str, method: str, call: Callable[[], T]) -> T:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a stranger's code may raise any
-        reason = (str(error).splitlines() or [""])[0]
-        what = f"{type(error).__name__}: {reason}"
-        raise ContractViolation(f"{owner}: {method} failed on a first batch: {what}") from error
+        raise ContractViolation(f"{owner}: {method} failed on a first batch: {in_a_line(error)}") from error
 
 
 def _expect(owner: str, what: str, value: object, shape: tuple[int | None, ...]) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
@@ -22,6 +23,7 @@ from decda.core.errors import (
     ContractViolation,
     UnknownComponent,
     did_you_mean,
+    in_a_line,
 )
 from decda.core.parameters import Parameter, read_parameters
 from decda.core.sources import Source, look
@@ -171,7 +173,9 @@ class Registry:
 
     def _source(self, entry: Entry) -> Source:
         if entry in self._added:  # made in a notebook, perhaps: the object is here, its text may be nowhere
-            factory = getattr(self._added[entry], "func", self._added[entry])  # a `partial` speaks for itself
+            factory = self._added[entry]
+            if isinstance(factory, partial):  # speaks for its function
+                factory = factory.func
             text = None
             with contextlib.suppress(Exception):
                 text = factory.__doc__ if callable(factory) else None  # that of a mapping is the one of `dict`
@@ -237,7 +241,7 @@ def _reason(entry: Entry, error: BaseException) -> str:
         if f"{entry.module}.".startswith(f"{error.name}."):
             return f"there is no module {error.name!r}; reinstall {entry.package}"
         return f"it needs the module {error.name!r}, which is not installed"
-    return f"{type(error).__name__}: {error}".rstrip(".")
+    return in_a_line(error).rstrip(": .")
 
 
 def _import(entry: Entry) -> Any:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from decda.core.errors import in_a_line
 from decda.core.files import Files
 from decda.core.keys import generator, key
 from decda.core.registry import Registry
@@ -125,8 +126,7 @@ def describe(error: BaseException) -> str:
         file = frame.f_code.co_filename
         if not file.startswith(OURS):
             where = f" ({Path(file).name}, line {line})"
-    reason = (str(error).strip().splitlines() or [""])[0]
-    return f"{type(error).__name__}: {reason}{where}"
+    return f"{in_a_line(error)}{where}"
 
 
 def require_tensor(what: str, value: object, shape: tuple[int | None, ...], dtype: torch.dtype = torch.float32) -> None:

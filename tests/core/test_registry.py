@@ -166,6 +166,7 @@ def test_nested_objects_are_loaded(site: Path) -> None:
         ("raise SystemExit(3)", "it leaves the program when it is imported (SystemExit: 3)"),
         ("import sys\nsys.exit('bye')", "it leaves the program when it is imported (SystemExit: bye)"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("class Mute(Exception):\n    def __str__(self): 1 / 0\nraise Mute", "Mute: (its message cannot be read)"),
         ("class Odd(BaseException): ...\nraise Odd('far out')", "Odd: far out"),
         ("import not_there.at_all", "it needs the module 'not_there', which is not installed"),
         ("from os import not_there", "ImportError: cannot import name 'not_there'"),
