@@ -14,6 +14,7 @@ import click
 
 from decda.core.discovery import GROUPS, KINDS, normalise
 from decda.core.errors import ConfigError
+from decda.core.registry import Registry
 
 FILES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contracts.py": "tests"}
 """What is written beside the module, and from which template."""
@@ -73,6 +74,11 @@ def name_things(name: str, kind: str) -> dict[str, str]:
         raise ConfigError(f"{name!r} cannot be the name of a package: '{module}' means something else to Python.")
     if importlib.util.find_spec(module) is not None:
         raise ConfigError(f"There is a module '{module}' already, which the new package would hide. Name it otherwise.")
+    owners = [entry.package for entry in Registry.discover() if (entry.kind, entry.name) == (kind, part)]
+    if owners:
+        raise ConfigError(
+            f"{owners[0]} has the {kind} '{part}' already, and one name for two is refused. Name it otherwise."
+        )
     camel = "".join(word.capitalize() for word in part.split("-"))
     attribute = {"dataset": part.replace("-", "_"), "recipe": part.replace("-", "_").upper()}.get(kind, camel)
     if not attribute.isidentifier() or keyword.iskeyword(attribute) or attribute in TAKEN:

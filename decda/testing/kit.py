@@ -185,7 +185,7 @@ def require_unmoved(what: str, before: Mapping[str, bytes]) -> None:
     """The global generators are as `stir_generators` left them."""
     moved = [name for name, state in _generator_states().items() if state != before[name]]
     seen = f"{what} draws from or reseeds the global generator of {', '.join(moved)}"
-    require(not moved, f"{seen}; take a torch.Generator of your own, seeded by what the method is given")
+    require(not moved, f"{seen}; draw from the generator or by the seed that the method is given, else draw nothing")
 
 
 @contextmanager

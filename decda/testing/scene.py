@@ -21,7 +21,7 @@ class Scene:
     Attributes:
         head: its centers are placed.
         autoencoder: a linear one.
-        z: embeddings of the whole set (N, D), three clouds.
+        z: embeddings of the whole set (N, D): of the batch first, then three clouds about them.
         x: a batch of images (B, C, H, W).
     """
 
@@ -63,9 +63,12 @@ def ready(
 ) -> Scene:
     """A head with its centers placed on three clouds, and a batch of images of that shape; all by the seed."""
     head = build(subject, seed).to(dtype).train()
-    z = _clouds(seed, dtype)
-    head.init_centers(z, seed)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         autoencoder = LinearAutoencoder(shape, D).to(dtype)
-    return Scene(head, autoencoder, z, images(BATCH, shape, seed=seed, dtype=dtype))
+    x = images(BATCH, shape, seed=seed, dtype=dtype)
+    with torch.no_grad():
+        # A batch is of the set, so that its rows of the target are its own: a head may leave out what lies far away.
+        z = torch.cat([autoencoder.encode(x), _clouds(seed, dtype)[BATCH:]])
+    head.init_centers(z, seed)
+    return Scene(head, autoencoder, z, x)

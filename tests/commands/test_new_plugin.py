@@ -65,6 +65,7 @@ def test_what_is_written_works(decda: Cli, here: Here, tmp_path: Path) -> None:
         ("torch", "There is a module 'torch' already"),
         ("decda-3d", "'3d' cannot stand for it in Python"),
         ("decda-tensor", "'Tensor' cannot stand for it in Python"),
+        ("idec", "decda has the head 'idec' already"),
         ("head", "the word for a kind of part"),
         ("kornia", "There is a module 'kornia' already"),
     ],

@@ -21,7 +21,8 @@ from decda.core.registry import Registry
 from tests.conftest import SHORT
 from tests.core.test_composition import RECIPES
 
-PARTS = {kind: [e.name for e in Registry.discover() if e.kind == kind] for kind in ("encoder", "head", "augment")}
+OURS = [entry for entry in Registry.discover() if entry.package == "decda"]
+PARTS = {kind: [entry.name for entry in OURS if entry.kind == kind] for kind in ("encoder", "head", "augment")}
 
 
 def do(registry: Registry, out: Path, settings: tuple[str, ...] = SHORT, **words: Any) -> Result:

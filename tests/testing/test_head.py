@@ -61,7 +61,26 @@ class Spherical(Sound):
         super().init_centers(nn.functional.normalize(z), seed)
 
 
-@pytest.mark.parametrize("factory", [Frozen, Spherical])
+class SelfPaced(Sound):
+    """Leaves out what lies farther away than the farthest of the clean set, as self-paced learning does."""
+
+    def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+        super().__init__(n_clusters, embedding_dim)
+        self.reach: Tensor
+        self.register_buffer("reach", torch.zeros(()))
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        target = super().refresh(z)
+        self.reach.copy_((target * self.distances(z)).sum(1).max())
+        return target
+
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        losses = (target * self.distances(z)).sum(1)
+        return {"easy": torch.where(losses <= self.reach + 1e-4, losses, 0).mean()}
+
+
+@pytest.mark.parametrize("factory", [Frozen, Spherical, SelfPaced])
 def test_unusual_but_sound_heads_pass(factory: Any) -> None:
     """What the contract allows is not held against a part."""
     check_head(factory)
