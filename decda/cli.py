@@ -220,7 +220,7 @@ def registry_problems(registry: Any) -> list[dict[str, str]]:
 
 def switched_off(registry: Any) -> list[str]:
     """Packages that are left out, with their versions."""
-    return sorted({f"{entry.package} {entry.version}" for entry in registry.switched_off})
+    return sorted({entry.owner for entry in registry.switched_off})
 
 
 @cli.command()

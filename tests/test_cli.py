@@ -60,7 +60,7 @@ def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("words", "code", "pieces"),
     [
-        (("train", "--head", "idecc"), 2, ["Unknown head 'idecc'", "Did you mean 'idec'", "dcn, dec, idec"]),
+        (("train", "--no-plugins", "--head", "idecc"), 2, ["Did you mean 'idec'", "Registered heads: dcn, dec, idec."]),
         (("train", "--set", "head.gama=1"), 2, ["no parameter 'gama'", "--set head.gama=1", "gamma: float = 0.1"]),
         (("train", "--set", "head.gamma=a[red]b"), 2, ["'a[red]b'"]),
         (("train", "--n-clusters", "1798"), 2, ["at most the number of images, 1797; it is 1798"]),

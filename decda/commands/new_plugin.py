@@ -18,12 +18,8 @@ from decda.core.registry import Registry
 
 FILES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contracts.py": "tests"}
 """What is written beside the module, and from which template."""
-
-
-TAKEN = {"torch", "nn", "math", "Annotated", "Tensor", "Generator"} | {
-    "Autoencoder", "ClusteringHead", "Decode", "ImageSet",
-}  # fmt: skip
-"""What the templates import."""
+TAKEN = ("torch", "nn", "Annotated", "Tensor", "Autoencoder", "ClusteringHead", "Decode", "Generator", "ImageSet")
+"""What the templates import, as far as a part could be called so."""
 
 
 @click.command("new-plugin")

@@ -191,7 +191,7 @@ def _expect(condition: bool, message: str) -> None:
 
 def _owner(component: Component) -> str:
     entry = component.entry
-    return f"{entry.kind} '{entry.name}' ({entry.package} {entry.version})".replace(" )", ")")
+    return f"{entry.kind} '{entry.name}' ({entry.owner})"
 
 
 def _class(value: object) -> str:

@@ -182,7 +182,9 @@ def _find(registry: Registry, kind: str, name: str, layer: Layer) -> Entry:
             raise BrokenComponent(f"The {layer.origin} of {layer.package} cannot be used. {error}") from error
         if layer.origin == OPTIONS:
             raise
-        raise UnknownComponent(f"{error} (from {layer.origin}){tell_origin(kind, name, layer.provenance)}") from error
+        here = any(entry.qualified == name for entry in registry.switched_off)
+        origin = "" if here else tell_origin(kind, name, layer.provenance)
+        raise UnknownComponent(f"{error} (from {layer.origin}){origin}") from error
 
 
 class _Table(dict[str, Any]):
@@ -251,4 +253,4 @@ def _parameters(registry: Registry, kind: str, name: str) -> tuple[str, tuple[Pa
 
 
 def _owner(entry: Entry) -> str:
-    return f"The {entry.kind} '{entry.name}' of {entry.package} {entry.version}"
+    return f"The {entry.kind} '{entry.name}' of {entry.owner}"

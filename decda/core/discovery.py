@@ -61,6 +61,11 @@ class Entry:
     problem: str | None = None
 
     @property
+    def owner(self) -> str:
+        """The package and its version, as messages name them; of a part added by hand `local` alone."""
+        return f"{self.package} {self.version}".strip()
+
+    @property
     def qualified(self) -> str:
         """`package:name`, which means this part alone, whatever else is installed."""
         return f"{self.package}:{self.name}"

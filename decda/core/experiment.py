@@ -219,8 +219,7 @@ def blame(error: BaseException, model: Model, parts: Mapping[str, Component], wh
     if kind is not None:
         entry = parts[kind].entry
         raise BrokenComponent(
-            f"The {kind} '{entry.name}' of {entry.package} {entry.version} failed {when}: "
-            f"{type(error).__name__}: {error}"
+            f"The {kind} '{entry.name}' of {entry.owner} failed {when}: {type(error).__name__}: {error}"
         ) from error
 
 

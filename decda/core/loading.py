@@ -47,9 +47,7 @@ def load_file(registry: Registry, path: Path) -> None:
         if not callable(register):
             raise BrokenComponent(f"The file {path} has no function {FUNCTION}. Write in it: {EXAMPLE}")
         register(registry)
-    except DecdaError:
-        raise
-    except KeyboardInterrupt:
+    except (DecdaError, KeyboardInterrupt):
         raise
     except BaseException as error:  # a stranger's code may raise any
         raise BrokenComponent(f"The file {path} (from --load) fails: {in_a_line(error)}.") from error

@@ -195,7 +195,7 @@ class Registry:
             listing += f" Not readable: {', '.join(sorted({problem.package for problem in self.problems}))}."
         off = [entry for entry in self.switched_off if entry.kind == kind and name in (entry.name, entry.qualified)]
         if off:
-            listing += f" {_owner(off[0])} has one, but is switched off (--no-plugins or {VARIABLE})."
+            listing += f" {off[0].owner} has one, but is switched off (--no-plugins or {VARIABLE})."
         hint = f"{listing} See: decda list-components {kind}"
         return UnknownComponent(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} {hint}")
 
@@ -205,13 +205,9 @@ def _check_kind(kind: str) -> None:
         raise ConfigError(f"Unknown kind {kind!r}.{did_you_mean(kind, KINDS)} Kinds: {', '.join(KINDS)}.")
 
 
-def _owner(entry: Entry) -> str:
-    return f"{entry.package} {entry.version}".strip()
-
-
 def _twins(entries: list[Entry]) -> str:
     """Why a bare name is refused."""
-    *owners, last = [_owner(entry) for entry in entries]
+    *owners, last = [entry.owner for entry in entries]
     both = "Both " if len(owners) == 1 else ""
     choices = " or ".join(entry.qualified for entry in entries)
     kind, name = entries[0].kind, entries[0].name
@@ -219,7 +215,7 @@ def _twins(entries: list[Entry]) -> str:
 
 
 def _broken(entry: Entry, reason: str) -> BrokenComponent:
-    return BrokenComponent(f"The {entry.kind} {entry.name!r} of {_owner(entry)} cannot be used: {reason}.")
+    return BrokenComponent(f"The {entry.kind} {entry.name!r} of {entry.owner} cannot be used: {reason}.")
 
 
 @contextlib.contextmanager
@@ -274,6 +270,6 @@ def _parameters(entry: Entry, factory: Any) -> tuple[Parameter, ...]:
         except ContractViolation as error:
             violation = violation or str(error)
     if violation:
-        what = f"The {entry.kind} {entry.name!r} of {_owner(entry)} breaks its contract"
+        what = f"The {entry.kind} {entry.name!r} of {entry.owner} breaks its contract"
         raise ContractViolation(f"{what}: {violation}.")
     return parameters

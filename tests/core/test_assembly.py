@@ -94,6 +94,15 @@ def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> 
     assert build_model(config, own, (1, 8, 9)).augment.shape == (1, 8, 9)  # type: ignore[attr-defined]
 
 
+def test_images_come_in_the_order_of_their_shape(registry: Registry) -> None:
+    """Whoever read them as (H, W, C): a part may see an image as a row."""
+    pixels = torch.arange(2 * 4 * 5 * 3, dtype=torch.uint8).view(2, 4, 5, 3).permute(0, 3, 1, 2)
+    config, own = with_part(registry, "dataset", lambda: ImageSet(pixels))
+    images = load_images(config, own, Files(offline=True))
+    assert images.x.is_contiguous()
+    assert torch.equal(images.x, pixels)
+
+
 def no_head(n_clusters, embedding_dim):
     return torch.nn.Identity()
 

@@ -20,7 +20,7 @@ BY_HAND = {"head": {"name": "mine", "package": "local", "version": ""}}
     ("provenance", "words"),
     [
         ({"parts": PARTS}, "That run had it from decda-extra 1.2: python -m pip install decda-extra==1.2"),
-        ({"parts": BY_HAND, "loaded": {"/home/me/my.py": "0"}}, "from /home/me/my.py: name the file again by --load."),
+        ({"parts": BY_HAND, "loaded": {"my_head.py": "0"}}, "from my_head.py: name the file again by --load."),
         ({"parts": BY_HAND}, "from no file that is known"),
     ],
 )

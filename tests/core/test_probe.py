@@ -68,6 +68,20 @@ def test_augmentations_that_break_their_contract(method: str, result: Any, patte
         check(augment=broken(RandomShift(), method, result))
 
 
+class ExtraState(DEC):
+    def get_extra_state(self) -> dict[str, int]:
+        return {"refreshes": 1}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        pass
+
+
+def test_a_state_that_no_file_could_hold_is_refused() -> None:
+    """Before anything is trained: a finished training could not be saved."""
+    with pytest.raises(ContractViolation, match=r"head 'h' \(p 1\): '_extra_state' in its state_dict is no tensor"):
+        check(head=ExtraState(2, 3))
+
+
 class Frozen(Autoencoder):
     embedding_dim = 3
 

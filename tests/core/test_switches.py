@@ -2,6 +2,7 @@
 
 import pytest
 
+from decda.core.composition import compose
 from decda.core.errors import UnknownComponent
 from decda.core.registry import Registry
 from decda.core.switches import VARIABLE, is_switched_off, switch_off_all
@@ -39,5 +40,9 @@ def test_their_parts_are_left_out_and_told(tmp_path, monkeypatch: pytest.MonkeyP
     with pytest.raises(UnknownComponent) as caught:
         registry.find("encoder", "idec")
     assert "switched off" not in str(caught.value)
+    provenance = {"parts": {"head": {"name": "idec", "package": "one", "version": "1.0"}}}
+    with pytest.raises(UnknownComponent) as caught:
+        compose(registry, config={"head": "one:idec"}, provenance=provenance)
+    assert "pip install" not in str(caught.value)  # it is
     switch_off_all()
     assert not list(Registry.discover([str(tmp_path)]))
