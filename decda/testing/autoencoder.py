@@ -161,24 +161,25 @@ def _dtype(subject: Subject) -> None:
 
 
 def _device(subject: Subject) -> None:
-    autoencoder, x = _ready(subject)
     for device in devices():
+        autoencoder, x = _ready(subject)
         autoencoder, x = autoencoder.to(device), x.to(device)
         for training in (False, True):
             z = autoencoder.train(training).encode(x)
             for what, value in (("encode", z), ("decode", autoencoder.decode(z))):
                 require(value.device == x.device, f"{what} gives a tensor on {value.device} for one on {x.device}")
         _reconstruction(autoencoder, x).backward()
-        autoencoder, x = _ready(subject)
 
 
 def _inputs(subject: Subject) -> None:
     autoencoder, x = _ready(subject)
-    z = autoencoder.encode(x).detach()
-    before = {"x": images(BATCH, tuple(x.shape[1:])), "z": z.clone()}
-    require_unchanged("encode", {"x": x}, before)
-    autoencoder.decode(z)
-    require_unchanged("decode", {"z": z}, before)
+    before = x.clone()
+    for training in (False, True):
+        z = autoencoder.train(training).encode(x).detach()
+        require_unchanged("encode", {"x": x}, {"x": before})
+        embedded = z.clone()
+        autoencoder.decode(z)
+        require_unchanged("decode", {"z": z}, {"z": embedded})
 
 
 @torch.no_grad()
@@ -232,14 +233,10 @@ def _training(subject: Subject) -> None:
 
 RULES = (
     Rule("signature", "input_shape before the star, after it parameters with type, help and default", _signature),
-    Rule("type", "an Autoencoder with embedding_dim, and weights to train", _type),
+    Rule("type", "an Autoencoder with embedding_dim, and weights to train", _type, basic=True),
     *(_shapes(sort) for sort in ("gray", "colour", "odd", "non-square")),
     Rule("batch of one", "one image alone can be encoded and decoded, in either mode", _batch_of_one),
-    Rule(
-        "independence",
-        "in eval mode an image and its embedding do not depend on their batch",
-        _independence,
-    ),
+    Rule("independence", "in eval mode an image and its embedding do not depend on their batch", _independence),
     Rule("gradients", "gradients reach every weight that asks for one, and the encoder from its embedding", _gradients),
     Rule("determinism", "encode and decode draw nothing at random", _determinism),
     Rule("global generators", "once built, it neither draws from nor reseeds a global generator", _generators),

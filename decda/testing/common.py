@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from decda.core.errors import ContractViolation
+from decda.core.errors import ContractViolation, in_a_line
 from decda.core.parameters import read_parameters, wanted_names
 from decda.testing.kit import Breach, Subject, require
 
@@ -91,7 +91,7 @@ def copies(part: object) -> dict[str, Any]:
         try:
             made[how] = copy(part)
         except Exception as error:
-            raise Breach(f"{how} fails: {type(error).__name__}: {error}") from error
+            raise Breach(f"{how} fails: {in_a_line(error)}") from error
     return made
 
 

@@ -92,7 +92,7 @@ def _stdout(subject: Subject) -> None:
 
 RULES = (
     Rule("signature", "files or nothing before the star, after it parameters with type, help and default", _signature),
-    Rule("images", "an ImageSet of float32 in [0, 1] or uint8, with fitting labels and names if any", _images),
+    Rule("images", "an ImageSet of float32 in [0, 1] or uint8, with labels and names that fit", _images, basic=True),
     Rule("labels", "classes are numbers from 0 up, and there are several", _labels),
     Rule("determinism", "the same arguments give the same images, whatever global generators hold", _determinism),
     Rule("global generators", "it neither draws from nor reseeds a global generator", _generators),

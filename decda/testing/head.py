@@ -31,7 +31,7 @@ from decda.testing.kit import (
     stir_generators,
 )
 from decda.testing.partners import Identity, LinearAutoencoder
-from decda.testing.scene import BATCH, D, K, N, Scene, build, loss_of, ready
+from decda.testing.scene import BATCH, D, K, N, Scene, build, loss_of, ready, sum_of_terms
 from decda.testing.state import Call, Watch, require_stackable
 from decda.testing.training import require_trains
 
@@ -59,20 +59,11 @@ def _shapes(subject: Subject) -> None:
         target = scene.head.refresh(scene.z)
         require_tensor("refresh", target, (N, K))
         require_tensor("soft_assign", scene.head.soft_assign(scene.z), (N, K))
-        _require_terms(scene, target[:BATCH])
+        require_tensor("loss", scene.loss(target[:BATCH]), ())
     head, z = build(subject, 0, 12, 4), scene.z[:, :4]  # more clusters than dimensions
     head.init_centers(z, 0)
     require_tensor("refresh with 12 clusters in 4 dimensions", head.refresh(z), (N, 12))
     require_tensor("soft_assign with 12 clusters in 4 dimensions", head.soft_assign(z), (N, 12))
-
-
-def _require_terms(scene: Scene, target: Tensor) -> None:
-    z = scene.autoencoder.encode(scene.x)
-    terms = scene.head.loss(z, target, x=scene.x, decode=scene.autoencoder.decode)
-    require(isinstance(terms, dict) and bool(terms), f"loss gives {terms!r}, and should a dict of scalar tensors")
-    for name, term in terms.items():
-        require(isinstance(name, str), f"loss names a term {name!r}, and should by a text")
-        require_tensor(f"the term '{name}' of loss", term, ())
 
 
 def _batch_of_one(subject: Subject) -> None:
@@ -80,7 +71,7 @@ def _batch_of_one(subject: Subject) -> None:
     target = scene.head.refresh(scene.z)
     require_tensor("soft_assign of one embedding", scene.head.soft_assign(scene.z[:1]), (1, K))
     scene.x = scene.x[:1]
-    _require_terms(scene, target[:1])
+    require_tensor("loss of one image", scene.loss(target[:1]), ())
 
 
 def _centers(subject: Subject) -> None:
@@ -121,8 +112,7 @@ def _gradients(subject: Subject) -> None:
     target = scene.head.refresh(scene.z)[:BATCH]
     z = scene.autoencoder.encode(scene.x)
     z.retain_grad()
-    terms = scene.head.loss(z, target, x=scene.x, decode=scene.autoencoder.decode)
-    loss = torch.stack(list(terms.values())).sum()
+    loss = sum_of_terms(scene.head.loss(z, target, x=scene.x, decode=scene.autoencoder.decode))
     require(loss.requires_grad, "the loss depends on no weight")
     loss.backward()
     seen = "no gradient of the loss reaches the embedding, so that the encoder would not move"
@@ -181,7 +171,9 @@ def _stacked(subject: Subject) -> None:
         return head.refresh(z)
 
     def step(autoencoder: LinearAutoencoder, head: ClusteringHead, x: Tensor, target: Tensor) -> Tensor:
-        return loss_of(head, autoencoder, x, target).unsqueeze(0)
+        # As it comes: within a stack no number can be looked at.
+        terms = head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode)
+        return torch.stack(list(terms.values())).sum().unsqueeze(0)
 
     def soft_assign(autoencoder: LinearAutoencoder, head: ClusteringHead, z: Tensor) -> Tensor:
         return head.soft_assign(z).detach()
@@ -271,7 +263,7 @@ def _degenerate(subject: Subject) -> None:
         with torch.no_grad():
             distinct = scene.autoencoder.encode(scene.x)[:1]  # by the same batch as the loss: equal to the last bit
         # Constant images share one embedding; of duplicated ones there are fewer distinct ones than clusters.
-        scene.z = distinct.repeat(N, 1) if what == "constant" else torch.cat([distinct, scene.z[:1]]).repeat(N // 2, 1)
+        scene.z = distinct.repeat(N, 1) if what == "constant" else torch.cat([distinct, scene.z[-1:]]).repeat(N // 2, 1)
         scene.head.init_centers(scene.z, 0)
         target = scene.head.refresh(scene.z)
         require_tensor(f"refresh of {what} images", target, (N, K))
@@ -310,7 +302,7 @@ RULES = (
         "n_clusters and embedding_dim before the star, after it parameters with type, help and default",
         _signature,
     ),
-    Rule("type", "a ClusteringHead whose centers are a parameter or buffer (K, D)", _type),
+    Rule("type", "a ClusteringHead whose centers are a parameter or buffer (K, D)", _type, basic=True),
     Rule("shapes", "targets and assignments (N, K) and scalar terms, float32, for images of any shape", _shapes),
     Rule("batch of one", "one image alone has an assignment and a loss", _batch_of_one),
     Rule("centers", "init_centers places the centers by the embeddings", _centers),

@@ -16,14 +16,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+import decda
 from decda.core.errors import in_a_line
 from decda.core.files import Files
 from decda.core.keys import generator, key
 from decda.core.registry import Registry
 
 Status = Literal["passed", "failed", "skipped"]
-OURS = (str(Path(__file__).parent), str(Path(torch.__file__).parent))
-"""Where the kit and PyTorch lie: an error is told by the line of the part that led there."""
+_HOME = Path(decda.__file__).parent
+OURS = tuple(str(place) for place in (_HOME / "core", _HOME / "testing", Path(torch.__file__).parent))
+"""Where decda's core, the kit and PyTorch lie: an error is told by the line of the part that led there."""
 
 
 class Breach(Exception):
@@ -69,11 +71,13 @@ class Rule:
         name: a word or two: `"batch of one"`.
         demand: the sentence that must be true.
         check: raises `Breach` where it is not; any other exception of the part is a breach, too.
+        basic: whether no later rule can be tried where this one is broken: there is no part then.
     """
 
     name: str
     demand: str
     check: Callable[[Subject], None]
+    basic: bool = False
 
 
 @dataclass(frozen=True)
@@ -168,7 +172,7 @@ def stir_generators() -> dict[str, bytes]:
         (np.random.seed, np.random.rand),
         (random.seed, random.randrange),
     ):
-        seed(20181114)
+        seed(1)
         draw(3)
     return _generator_states()
 

@@ -34,7 +34,7 @@ def _stdout(subject: Subject) -> None:
 
 
 RULES = (
-    Rule("composes", "its parts are registered and its settings are theirs", _composes),
+    Rule("composes", "its parts are registered and its settings are theirs", _composes, basic=True),
     Rule("first batch", "its images go through its parts", _first_batch),
     Rule("stdout", "it writes nothing to stdout", _stdout),
 )

@@ -8,7 +8,7 @@ from torch import Tensor
 from decda.core.contracts import ClusteringHead
 from decda.core.keys import generator
 from decda.testing.common import descend
-from decda.testing.kit import Subject, images
+from decda.testing.kit import Subject, images, require, require_tensor
 from decda.testing.partners import LinearAutoencoder
 
 N, BATCH, K, D = 30, 7, 3, 5
@@ -21,7 +21,7 @@ class Scene:
     Attributes:
         head: its centers are placed.
         autoencoder: a linear one.
-        z: embeddings of the whole set (N, D): of the batch first, then three clouds about them.
+        z: embeddings of the whole set (N, D): of the batch first, then of three clouds.
         x: a batch of images (B, C, H, W).
     """
 
@@ -43,7 +43,20 @@ class Scene:
 
 def loss_of(head: ClusteringHead, autoencoder: LinearAutoencoder, x: Tensor, target: Tensor) -> Tensor:
     """The sum of the terms of a batch x (B, C, H, W), target (B, K)."""
-    terms = head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode)
+    return sum_of_terms(head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode), x.dtype)
+
+
+def sum_of_terms(terms: object, dtype: torch.dtype = torch.float32) -> Tensor:
+    """The sum of what `loss` gives, which must be finite scalar tensors of that type, by name.
+
+    Raises:
+        Breach: it is something else.
+    """
+    require(isinstance(terms, dict) and bool(terms), f"loss gives {terms!r}, and should a dict of scalar tensors")
+    assert isinstance(terms, dict)
+    for name, term in terms.items():
+        require(isinstance(name, str), f"loss names a term {name!r}, and should by a text")
+        require_tensor(f"the term '{name}' of loss", term, (), dtype)
     return torch.stack(list(terms.values())).sum()
 
 
@@ -61,7 +74,7 @@ def _clouds(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
 def ready(
     subject: Subject, seed: int = 0, dtype: torch.dtype = torch.float32, shape: tuple[int, ...] = (1, 9, 9)
 ) -> Scene:
-    """A head with its centers placed on three clouds, and a batch of images of that shape; all by the seed."""
+    """A head, its centers placed on a batch of images of that shape and on three clouds; all by the seed."""
     head = build(subject, seed).to(dtype).train()
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)

@@ -34,8 +34,15 @@ def check(kind: str, factory: Any, parameters: Mapping[str, Any], files: Files |
 
 
 def try_all(subject: Subject) -> Iterator[Outcome]:
-    """The outcome of each rule of the subject's kind."""
-    return (try_rule(rule, subject) for rule in RULES[subject.kind])
+    """The outcome of each rule of the subject's kind; where a basic one is broken, the later ones are skipped."""
+    broken = None
+    for rule in RULES[subject.kind]:
+        if broken is None:
+            outcome = try_rule(rule, subject)
+            broken = rule.name if rule.basic and outcome.status == "failed" else None
+            yield outcome
+        else:
+            yield Outcome(rule, subject.owner, "skipped", f"not tried, for the rule '{broken}' is broken")
 
 
 def subject_of(
@@ -46,7 +53,7 @@ def subject_of(
     Raises:
         DecdaError: it cannot be imported, or its signature is none that users can set parameters by.
     """
-    owner = f"{entry.kind} '{entry.name}' ({f'{entry.package} {entry.version}'.strip()})"
+    owner = f"{entry.kind} '{entry.name}' ({entry.owner})"
     factory = registry.load(entry).factory
     if entry.kind == "recipe":
         factory = entry.qualified

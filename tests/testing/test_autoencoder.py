@@ -249,7 +249,13 @@ class ReadingInEval(Sound):
         return super().encode(x if self.training or x.max().item() <= 1 else x / 255)
 
 
+class WritingInEval(Sound):
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(x if self.training else x.sub_(0.5))
+
+
 BREAKAGES = [
+    Breakage("inputs", WritingInEval, "encode changes its input x in place"),
     Breakage("in place", KeepingInEval, "encoding or decoding in eval mode changes the attribute 'skip'"),
     Breakage("device", ReadingInEval, "meta"),
     Breakage("independence", Centering, "an image decoded alone and in a batch"),

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from decda.core.contracts import ClusteringHead, Decode
 from decda.testing import check_head
+from decda.testing.kit import Subject
+from decda.testing.suite import try_all
 from tests.testing.breakages import Breakage, failures
 
 
@@ -460,6 +462,30 @@ BREAKAGES = [
     Breakage("stdout", Loud, "writes 'placing centers\\n' to stdout"),
     Breakage("training", Changing, "The loss terms of the head changed"),
 ]
+
+
+class NoNames(Sound):
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> Any:
+        return super().loss(z, target, x=x, decode=decode)["kmeans"]
+
+
+def test_what_cannot_be_built_is_told_once() -> None:
+    """Where a basic rule is broken the later ones are skipped, and say why."""
+    outcomes = list(try_all(Subject("head", "the part", NoHead)))
+    assert [outcome.rule.name for outcome in outcomes if outcome.status == "failed"] == ["type"]
+    assert {outcome.seen for outcome in outcomes[2:]} == {"not tried, for the rule 'type' is broken"}
+
+
+def test_a_loss_of_another_kind_is_told_in_the_same_words() -> None:
+    """Every rule that computes the loss says what it should be, but those that only pass it on."""
+    seen = failures("head", NoNames)
+    for rule in ("shapes", "batch of one", "gradients", "determinism", "dtype", "device", "degenerate images"):
+        assert "and should a dict of scalar tensors" in seen[rule]
+
+
+def test_the_line_told_is_one_of_the_part() -> None:
+    """Not one of decda's core or the kit, which the part's mistake only shows in."""
+    assert "step.py" not in failures("head", NoNames)["training"]
 
 
 def test_a_single_mistake_is_told_once() -> None:
