@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from decda.core.allocator import keep_freed_memory
-from decda.core.threads import spin_briefly
+from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.threads import spin_briefly
 
 spin_briefly()  # both as `decda train` does, before torch is loaded
 keep_freed_memory()

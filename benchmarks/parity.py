@@ -12,7 +12,7 @@ from measure import arguments, print_table
 from step import trainer
 
 from decda.core.events import FellBack
-from decda.core.trainer import Trainer
+from decda.core.training.trainer import Trainer
 
 LIMIT = 1e-5
 """Of the relative difference of a loss. Compiled kernels fuse and round otherwise, and are shown without a verdict."""

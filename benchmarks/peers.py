@@ -217,10 +217,10 @@ def load(root: str, n: int) -> Tensor:
 
 def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
     """Seconds of an epoch of pretraining, of an iteration, and of an iteration without the refreshes."""
-    from decda.core.assembly import build_model
-    from decda.core.composition import compose
-    from decda.core.registry import Registry
-    from decda.core.trainer import Trainer
+    from decda.core.config.composition import compose
+    from decda.core.parts.registry import Registry
+    from decda.core.runs.assembly import build_model
+    from decda.core.training.trainer import Trainer
 
     registry = Registry.discover()
     settings = {

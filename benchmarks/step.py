@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 import torch
 from measure import arguments, once, peak, print_table, side_by_side, synchronize, wait_until_quiet
 
-from decda.core.assembly import build_model
-from decda.core.composition import compose
-from decda.core.registry import Registry
-from decda.core.trainer import Trainer
+from decda.core.config.composition import compose
+from decda.core.parts.registry import Registry
+from decda.core.runs.assembly import build_model
+from decda.core.training.trainer import Trainer
 
 BATCH = 256
 WORK = {"fc": 3 * 2 * BATCH * 3_329_000, "conv": 3 * 2 * BATCH * 6_681_600}

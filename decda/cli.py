@@ -11,10 +11,10 @@ import click
 
 from decda import __version__
 from decda.commands.options import choose_parts, no_plugins, open_registry
-from decda.core.allocator import keep_freed_memory
-from decda.core.discovery import KINDS
 from decda.core.errors import BrokenComponent, DecdaError, InvalidParameter
-from decda.core.stdout import lead_to_stderr
+from decda.core.parts.discovery import KINDS
+from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.stdout import lead_to_stderr
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,7 +67,7 @@ def cli() -> None:
 
 def _names(kind: str) -> Any:
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
-        from decda.core.registry import Registry
+        from decda.core.parts.registry import Registry
 
         return [name for name in Registry.discover().names(kind) if name.startswith(incomplete)]
 
@@ -79,7 +79,7 @@ def _part(kind: str, text: str) -> Callable[[F], F]:
 
 
 def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    from decda.core.seeds import parse_seeds
+    from decda.core.studies.seeds_result import parse_seeds
 
     try:
         return None if text is None else parse_seeds(text)
@@ -133,12 +133,12 @@ def train(
         raise click.UsageError("--seed names one seed and --seeds several. Leave one of them out.")
     if seeds is None and jobs is not None:
         raise click.UsageError("--jobs says how many of several seeds run at once. Name them, as --seeds 0-4.")
-    from decda.core.threads import choose_threads, spin_briefly
+    from decda.core.process.threads import choose_threads, spin_briefly
 
     spin_briefly()  # both before a part that is read imports torch
     keep_freed_memory()
-    from decda.core.composition import compose
-    from decda.core.rundir import refuse_existing
+    from decda.core.config.composition import compose
+    from decda.core.runs.folder import refuse_existing
 
     if out is not None:
         refuse_existing(out)
@@ -163,8 +163,8 @@ def train(
 
 def _train_one(config: Any, registry: Any, where: Mapping[str, Any], out: Path | None) -> Any:
     from decda.console import ProgressDisplay, print_result
-    from decda.core.experiment import run
     from decda.core.files import Files
+    from decda.core.runs.experiment import run
 
     with ProgressDisplay(config) as display:
         result = run(config, registry, Files(**where, notify=display), out=out, notify=display)
@@ -183,7 +183,7 @@ def _train_seeds(
 ) -> Any:
     from decda.console import SeedsDisplay, print_series
     from decda.core.files import Files
-    from decda.core.series import run_seeds
+    from decda.core.studies.seeds import run_seeds
 
     with SeedsDisplay(config, seeds) as display:
         files = Files(**where, notify=display.download)
@@ -199,7 +199,7 @@ def _train_seeds(
 @choose_parts
 def list_components(kind: str | None, as_json: bool, verbose: bool, load: tuple[Path, ...]) -> None:
     """List every registered part: encoders, heads, augmentations, data sets, recipes."""
-    from decda.core.listing import describe
+    from decda.core.config.listing import describe
 
     with lead_to_stderr():
         registry = open_registry(load)
@@ -233,11 +233,11 @@ def show(kind: str, name: str | None, load: tuple[Path, ...], as_json: bool) -> 
 
     `decda show train` shows the settings of training itself.
     """
-    from decda.core.listing import describe, describe_parameters
+    from decda.core.config.listing import describe, describe_parameters
 
     if kind == "train":
         from decda.console import print_parameters
-        from decda.core.config import TRAIN_PARAMETERS
+        from decda.core.config.run_config import TRAIN_PARAMETERS
 
         rows = describe_parameters(TRAIN_PARAMETERS)
         if as_json:

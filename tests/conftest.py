@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from decda.cli import main
-from decda.core.registry import Registry
+from decda.core.parts.registry import Registry
 
 # A script ignores Ctrl-C for what it starts in the background, and processes inherit that; some tests send it to them.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -18,14 +18,14 @@ from kornia.constants import DataKey
 from torch import Generator, Tensor, nn
 
 from decda.augment import from_kornia
-from decda.core.composition import compose
-from decda.core.config import PartConfig
+from decda.core.config.composition import compose
+from decda.core.config.run_config import PartConfig
 from decda.core.errors import InvalidParameter
-from decda.core.experiment import run
 from decda.core.files import Files
-from decda.core.parameters import read_parameters
-from decda.core.probe import probe
-from decda.core.registry import Registry
+from decda.core.parts.parameters import read_parameters
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
+from decda.core.training.probe import probe
 from decda.plugins.encoders.fc import FcAutoencoder
 from decda.plugins.heads.dec import DEC
 from tests.conftest import SHORT

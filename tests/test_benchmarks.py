@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from decda.core import step as step_module
-from decda.core import trainer as trainer_module
-from tests.core.test_step import FakeCapture
+from decda.core.training import step as step_module
+from decda.core.training import trainer as trainer_module
+from tests.core.training.test_step import FakeCapture
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "benchmarks"

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 import decda as package
-from decda.core.discovery import KINDS
+from decda.core.parts.discovery import KINDS
 from tests.conftest import SHORT, Cli
-from tests.core.test_pool import EQUAL, install_moods
+from tests.core.execution.test_processes import EQUAL, install_moods
 
 FEW = tuple(word for setting in SHORT for word in ("--set", setting))
 

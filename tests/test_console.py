@@ -9,11 +9,11 @@ import torch
 from rich.console import Console
 
 from decda.console import ProgressDisplay, SeedsDisplay, print_series, progress
-from decda.core.composition import compose
+from decda.core.config.composition import compose
 from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
-from decda.core.outcomes import Failed, Finished, Said
-from decda.core.registry import Registry
-from decda.core.seeds import Series
+from decda.core.execution.messages import Failed, Finished, Said
+from decda.core.parts.registry import Registry
+from decda.core.studies.seeds_result import Series
 
 LABELS = torch.zeros(3, dtype=torch.int64)
 STORY: list[Event] = [

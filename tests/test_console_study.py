@@ -10,14 +10,14 @@ from rich.console import Console
 
 from decda.console import progress
 from decda.console.study import StudyDisplay, print_study, study_table
-from decda.core.composition import compose
+from decda.core.config.composition import compose
 from decda.core.events import PhaseStarted, Scored
-from decda.core.outcomes import Failed, Finished, Said
-from decda.core.registry import Registry
-from decda.core.results import COLUMNS, Results
-from decda.core.study import Entered, Study
-from decda.core.summary import Summary, summarise
-from decda.core.trials import Pretraining, Trial
+from decda.core.execution.messages import Failed, Finished, Said
+from decda.core.parts.registry import Registry
+from decda.core.studies.results import COLUMNS, Results
+from decda.core.studies.study import Entered, Study
+from decda.core.studies.summary import Summary, summarise
+from decda.core.studies.trials import Pretraining, Trial
 
 PUBLISHED = {"FcDEC-DA": (0.980, 0.945), "FcDCN-DA": (0.969, 0.929), "mine": None}
 ROWS = {("FcDEC-DA", 0): (0.975, 0.94), ("FcDEC-DA", 1): (0.981, 0.95), ("FcDCN-DA", 0): (0.90, 0.93)}

@@ -14,7 +14,7 @@ from scipy.ndimage import affine_transform
 from torch import Tensor, nn
 
 from decda.core.functional import kl_divergence, student_t, target_distribution
-from decda.core.optimizer import make_optimizer
+from decda.core.training.optimizer import make_optimizer
 from decda.plugins.augmentations.affine import RandomAffine
 from decda.plugins.encoders.conv import ConvAutoencoder
 from decda.plugins.heads.dcn import DCN

@@ -2,8 +2,8 @@
 
 import pytest
 
-from decda.core.composition import compose
-from decda.core.registry import Registry
+from decda.core.config.composition import compose
+from decda.core.parts.registry import Registry
 from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, published, title
 
 TABLE_3 = {

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from decda.commands.options import choose_parts, open_registry
-from decda.core.discovery import KINDS
-from decda.core.stdout import lead_to_stderr
+from decda.core.parts.discovery import KINDS
+from decda.core.process.stdout import lead_to_stderr
 
 
 @click.command()
@@ -53,8 +53,8 @@ def check(
 
 def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
     """The parts that are meant, and what is wrong with the files of their package."""
-    from decda.core.discovery import normalise
     from decda.core.errors import UnknownComponent
+    from decda.core.parts.discovery import normalise
     from decda.testing.suite import entries_of
 
     kind, colon, name = part.partition(":")
@@ -76,7 +76,7 @@ def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
 def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> dict[str, Any]:
     """What trying all rules on a part came to; where it cannot be loaded, that is the one rule."""
     from decda.core.errors import BrokenComponent, ContractViolation
-    from decda.core.parameters import find, parse
+    from decda.core.parts.parameters import find, parse
     from decda.testing.suite import subject_of, try_all
 
     shown = {"kind": entry.kind, "name": entry.name, "package": entry.package, "version": entry.version}

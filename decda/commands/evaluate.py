@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from decda.commands.options import choose_parts, open_registry
-from decda.core.allocator import keep_freed_memory
-from decda.core.stdout import lead_to_stderr
+from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.stdout import lead_to_stderr
 
 
 @click.command()
@@ -37,13 +37,13 @@ def evaluate(
 
     RUN is the folder of a finished run, see `decda train`. Nothing in it is changed.
     """
-    from decda.core.threads import choose_threads, spin_briefly
+    from decda.core.process.threads import choose_threads, spin_briefly
 
     spin_briefly()
     keep_freed_memory()
     from decda.console import print_evaluation
-    from decda.core.evaluation import evaluate as score
     from decda.core.files import Files
+    from decda.core.runs.inference import evaluate as score
 
     with lead_to_stderr():
         import torch

@@ -12,9 +12,9 @@ from string import Template
 
 import click
 
-from decda.core.discovery import GROUPS, KINDS, normalise
 from decda.core.errors import ConfigError
-from decda.core.registry import Registry
+from decda.core.parts.discovery import GROUPS, KINDS, normalise
+from decda.core.parts.registry import Registry
 
 FILES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contracts.py": "tests"}
 """What is written beside the module, and from which template."""

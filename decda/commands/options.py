@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from decda.core.switches import switch_off_all
+from decda.core.parts.switches import switch_off_all
 
 if TYPE_CHECKING:
-    from decda.core.registry import Registry
+    from decda.core.parts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,11 +42,11 @@ def open_registry(load: Sequence[Path]) -> "Registry":
     Raises:
         DecdaError: a file fails, or adds nothing.
     """
-    from decda.core.registry import Registry
+    from decda.core.parts.registry import Registry
 
     registry = Registry.discover()
     if load:
-        from decda.core.loading import load_file
+        from decda.core.parts.loading import load_file
 
         for path in load:
             load_file(registry, path)

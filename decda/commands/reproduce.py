@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from decda.commands.options import choose_parts, open_registry
-from decda.core.allocator import keep_freed_memory
-from decda.core.stdout import lead_to_stderr
+from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.stdout import lead_to_stderr
 from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, TABLES, published, title
 
 BUDGETS: dict[str, tuple[str, ...]] = {
@@ -76,13 +76,13 @@ def reproduce(
     out = out or Path("runs") / f"reproduce-{table}"
     if resume and not (out / "trials").is_dir():
         raise click.UsageError(f"There is nothing to go on with in {out}. Leave out --resume to start there.")
-    from decda.core.threads import spin_briefly
+    from decda.core.process.threads import spin_briefly
 
     spin_briefly()
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
     from decda.core.files import Files
-    from decda.core.study import check_folder, plan_trials, prepare_cells, run_study
+    from decda.core.studies.study import check_folder, plan_trials, prepare_cells, run_study
 
     check_folder(out)
     said = (*BUDGETS[budget], *settings)
@@ -126,7 +126,7 @@ def _wishes(
     device: str | None,
 ) -> list[tuple[str, str, Any, tuple[float, float] | None]]:
     """The cells asked for: row, column, configuration, published figures."""
-    from decda.core.composition import compose
+    from decda.core.config.composition import compose
 
     known = BASES if table == "table2" else ALGORITHMS
     wishes = []

@@ -9,11 +9,11 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from decda.core.config import RunConfig
+from decda.core.config.run_config import RunConfig
 from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Refreshed, Scored
 from decda.core.events import Progress as Advance
-from decda.core.outcomes import Failed, Finished, Outcome, Said, Told
-from decda.core.seeds import name_seeds
+from decda.core.execution.messages import Failed, Finished, Outcome, Said, Told
+from decda.core.studies.seeds_result import name_seeds
 
 LIVE_SECONDS = 0.1
 """Between two updates of a run's line: the terminal is drawn no oftener."""

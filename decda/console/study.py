@@ -10,10 +10,10 @@ from rich.text import Text
 
 from decda.console.progress import RunLine, Screen
 from decda.core.events import Downloading, Event
-from decda.core.outcomes import Failed, Finished, Said, Told
-from decda.core.study import Entered, Key, Study
-from decda.core.summary import NEAR, Summary, figures_text, published_text, shared, summarise
-from decda.core.trials import Trial
+from decda.core.execution.messages import Failed, Finished, Said, Told
+from decda.core.studies.study import Entered, Key, Study
+from decda.core.studies.summary import NEAR, Summary, figures_text, published_text, shared, summarise
+from decda.core.studies.trials import Trial
 
 FAR = 0.03
 """A mean further than this below the published one is shown in red."""

@@ -13,8 +13,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from decda.core.outcomes import Finished, Outcome
-from decda.core.seeds import Series, name_seeds, spread
+from decda.core.execution.messages import Finished, Outcome
+from decda.core.studies.seeds_result import Series, name_seeds, spread
 
 WIDE = 200
 STATUS_STYLES = {"ok": "green", "broken": "bold red", "ambiguous": "yellow"}

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.contracts import Augmentation
-from decda.core.keys import generator
-from decda.core.parameters import wanted_names
+from decda.core.parts.parameters import wanted_names
+from decda.core.random_keys import generator
 from decda.testing.common import any_shape, check_signature, choose_shape, copies, devices, require_unchanged
 from decda.testing.kit import (
     Breach,

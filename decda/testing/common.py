@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.errors import ContractViolation, in_a_line
-from decda.core.parameters import read_parameters, wanted_names
+from decda.core.parts.parameters import read_parameters, wanted_names
 from decda.testing.kit import Breach, Subject, require
 
 SHAPES = {

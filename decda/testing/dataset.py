@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from decda.core.assembly import check_images
 from decda.core.contracts import ImageSet
 from decda.core.errors import ContractViolation, DataError, MissingFile
-from decda.core.parameters import wanted_names
+from decda.core.parts.parameters import wanted_names
+from decda.core.runs.assembly import check_images
 from decda.testing.common import check_signature
 from decda.testing.kit import (
     Breach,

@@ -19,8 +19,8 @@ from torch import Tensor
 import decda
 from decda.core.errors import in_a_line
 from decda.core.files import Files
-from decda.core.keys import generator, key
-from decda.core.registry import Registry
+from decda.core.parts.registry import Registry
+from decda.core.random_keys import generator, key
 
 Status = Literal["passed", "failed", "skipped"]
 _HOME = Path(decda.__file__).parent

@@ -1,9 +1,9 @@
 """The rules for recipes: a mapping of a configuration's shape, whose parts there are."""
 
-from decda.core.composition import compose
-from decda.core.config import RunConfig
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
 from decda.core.errors import DecdaError, MissingFile
-from decda.core.experiment import prepare
+from decda.core.runs.experiment import prepare
 from decda.testing.kit import Breach, Rule, Skipped, Subject, quiet_stdout
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from decda.core.contracts import ClusteringHead
-from decda.core.keys import generator
+from decda.core.random_keys import generator
 from decda.testing.common import descend
 from decda.testing.kit import Subject, images, require, require_tensor
 from decda.testing.partners import LinearAutoencoder

@@ -5,8 +5,8 @@ from typing import Any
 
 import torch
 
-from decda.core.config import TrainConfig
-from decda.core.trainer import Trainer
+from decda.core.config.run_config import TrainConfig
+from decda.core.training.trainer import Trainer
 from decda.testing.kit import images, require
 
 N_IMAGES = 26

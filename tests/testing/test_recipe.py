@@ -7,7 +7,7 @@ import pytest
 
 from decda.core.contracts import ImageSet
 from decda.core.files import Files
-from decda.core.registry import Registry
+from decda.core.parts.registry import Registry
 from decda.testing.suite import subject_of, try_all
 
 SOUND = {"dataset": "digits", "encoder": "fc", "head": "idec", "augment": "shift"}

@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from decda.core.discovery import Problem
 from decda.core.errors import UnknownComponent
-from decda.core.registry import Registry
+from decda.core.parts.discovery import Problem
+from decda.core.parts.registry import Registry
 from decda.plugins.augmentations.none import NoAugmentation
 from decda.testing import contract_tests
 from decda.testing.suite import RULES, subject_of, try_all

@@ -1,0 +1,1 @@
+"""This process: its threads, its memory and its stdout."""

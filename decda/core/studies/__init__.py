@@ -1,0 +1,1 @@
+"""Tables of runs: several seeds of one composition, or many cells of a study."""

@@ -1,0 +1,110 @@
+"""A first batch through copies of the parts, before anything is trained or written: do they keep their contracts?"""
+
+from collections.abc import Callable, Mapping
+from copy import deepcopy
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead
+from decda.core.errors import ContractViolation, in_a_line
+from decda.core.random_keys import generator, key
+
+T = TypeVar("T")
+
+
+def probe(
+    autoencoder: Autoencoder,
+    head: ClusteringHead,
+    augment: Augmentation,
+    x: Tensor,
+    owners: Mapping[str, str],
+    seed: int,
+) -> None:
+    """Call each method once and look at what it gives. Works on copies: running means, centers and counters stay.
+
+    Args:
+        autoencoder: on the CPU.
+        head: on the CPU.
+        augment: draws and applies.
+        x: a few clean images (B, C, H, W), float32 in [0, 1].
+        owners: what errors call the encoder, the head and the augmentation, by kind.
+        seed: of the probe's draws.
+
+    Raises:
+        ContractViolation: a part fails or returns something else than its contract says.
+    """
+    _probe_augment(augment, x, owners["augment"], seed)
+    _probe_models(autoencoder, head, x, owners, seed)
+
+
+def _probe_augment(augment: Augmentation, x: Tensor, owner: str, seed: int) -> None:
+    before = x.clone()
+    draws = _call(owner, "sample", lambda: augment.sample(len(x), generator(seed, "probe")))
+    _expect(owner, "sample", draws, (len(x), None))
+    augmented = _call(owner, "apply", lambda: augment.apply(x, draws))
+    _expect(owner, "apply", augmented, tuple(x.shape))
+    if not torch.equal(x, before):
+        raise ContractViolation(f"{owner}: apply changes its input in place; it must return new images.")
+
+
+def _probe_models(
+    autoencoder: Autoencoder, head: ClusteringHead, x: Tensor, owners: Mapping[str, str], seed: int
+) -> None:
+    encoder = owners["encoder"]
+    for owner, module in ((encoder, autoencoder), (owners["head"], head)):
+        strange = [name for name, value in module.state_dict().items() if not isinstance(value, Tensor)]
+        if strange:  # or a finished training could not be saved
+            raise ContractViolation(f"{owner}: '{strange[0]}' in its state_dict is no tensor; keep it in a buffer.")
+    n_clusters, dim = head.centers.shape
+    autoencoder = _call(encoder, "deepcopy", lambda: deepcopy(autoencoder))
+    z = _call(encoder, "encode", lambda: autoencoder.encode(x))
+    _expect(encoder, "encode", z, (len(x), dim))
+    _expect(encoder, "decode", _call(encoder, "decode", lambda: autoencoder.decode(z)), tuple(x.shape))
+    if not any(weight.requires_grad for weight in autoencoder.parameters()):
+        raise ContractViolation(f"{encoder}: it has no weights to train.")
+
+    owner = owners["head"]
+    head = _call(owner, "deepcopy", lambda: deepcopy(head))
+    # More points than clusters, which the first few images may not be.
+    points = torch.randn(2 * n_clusters + len(x), dim, generator=generator(seed, "probe"))
+    _call(owner, "init_centers", lambda: head.init_centers(points, key(seed, "probe")))
+    _expect(owner, "centers after init_centers", head.centers, (n_clusters, dim))
+    q = _call(owner, "soft_assign", lambda: head.soft_assign(points))
+    _expect(owner, "soft_assign", q, (len(points), n_clusters))
+    if not torch.allclose(q.sum(1), torch.ones(len(points)), atol=1e-3):
+        raise ContractViolation(f"{owner}: each row of soft_assign must sum to 1, the first sums to {q[0].sum():g}.")
+    target = _call(owner, "refresh", lambda: head.refresh(points))
+    _expect(owner, "refresh", target, (len(points), n_clusters))
+    if target.requires_grad:
+        raise ContractViolation(f"{owner}: the target of refresh must carry no gradient.")
+    terms = _call(owner, "loss", lambda: head.loss(z, target[: len(x)], x=x, decode=autoencoder.decode))
+    if not isinstance(terms, dict) or not terms:
+        raise ContractViolation(f"{owner}: loss must return a dict of scalar tensors, one at least, not {terms!r}.")
+    for name, term in terms.items():
+        _expect(owner, f"the term '{name}' of loss", term, ())
+    if not any(term.requires_grad for term in terms.values()):
+        raise ContractViolation(f"{owner}: no term of its loss depends on the weights.")
+
+
+def _call(owner: str, method: str, call: Callable[[], T]) -> T:
+    try:
+        return call()
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # a stranger's code may raise any
+        raise ContractViolation(f"{owner}: {method} failed on a first batch: {in_a_line(error)}") from error
+
+
+def _expect(owner: str, what: str, value: object, shape: tuple[int | None, ...]) -> None:
+    """A finite float32 tensor of that shape; None stands for any length."""
+    wanted = "(" + ", ".join("any" if side is None else str(side) for side in shape) + ")"
+    if not isinstance(value, Tensor):
+        raise ContractViolation(f"{owner}: {what} must give a tensor of shape {wanted}, not {type(value).__name__}.")
+    fits = value.dim() == len(shape) and all(s in (None, v) for s, v in zip(shape, value.shape, strict=True))
+    if not fits or value.dtype != torch.float32:
+        seen = f"{value.dtype} of shape {tuple(value.shape)}"
+        raise ContractViolation(f"{owner}: {what} must give float32 of shape {wanted}, not {seen}.")
+    if not bool(value.isfinite().all()):
+        raise ContractViolation(f"{owner}: {what} gives numbers that are not finite (NaN or infinite).")

@@ -1,0 +1,228 @@
+"""Words become a configuration."""
+
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
+from decda.core.errors import AmbiguousComponent, BrokenComponent, ConfigError, InvalidParameter, UnknownComponent
+from decda.core.parts.registry import Registry
+
+RECIPES = ["fcdec-da", "fcidec-da", "fcdcn-da", "convdec-da", "convidec-da"]
+RECIPES += [name.removesuffix("-da") for name in RECIPES] + ["quick"]
+
+
+def test_quick_is_the_base() -> None:
+    """With neither recipe nor configuration, `quick` is what a run starts from."""
+    registry = Registry.discover()
+    assert compose(registry) == compose(registry, recipe="quick")
+    assert compose(registry).recipe == "quick"
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_saved_configuration_reads_back_equal(registry: Registry, recipe: str) -> None:
+    """`config.toml` is complete: it needs no recipe to mean the same run."""
+    config = compose(registry, recipe=recipe, n_clusters=7, seed=3).resolved(100, None)
+    again = compose(registry, config=tomllib.loads(config.as_toml()))
+    assert again == config
+    assert again.recipe is None
+
+
+def test_a_none_that_is_not_the_default_survives_the_file(registry: Registry) -> None:
+    """TOML has no null, yet a parameter set to none does not fall back to its default."""
+    own = Registry(registry)
+
+    def head(n_clusters, embedding_dim, *, limit: int | None = 3) -> None: ...
+
+    own.add("head", "mine", head)
+    config = compose(own, parts={"head": "mine"}, settings=["head.limit=none"])
+    assert compose(own, config=tomllib.loads(config.as_toml())).head.parameters == {"limit": None}
+
+
+def test_layers_lie_one_over_the_other(registry: Registry, tmp_path: Path) -> None:
+    """recipe < configuration file < named parts and options < --set."""
+    file = tmp_path / "my.toml"
+    file.write_text(
+        'recipe = "convidec-da"\nseed = 5\n[head]\nname = "idec"\ngamma = 0.2\n[train]\nmax_iter = 9\ntol = 0\n'
+    )
+    config = compose(registry, config=file, seed=6, settings=["train.tol=0.5"])
+    assert (config.seed, config.train.max_iter, config.train.tol) == (6, 9, 0.5)
+    assert config.head.parameters == {"gamma": 0.2}
+    assert config.train.pretrain_epochs == 500
+    assert config.recipe == "convidec-da"
+    assert compose(registry, config=file, settings=["head.gamma=1"]).head.parameters == {"gamma": 1.0}
+
+
+def test_another_part_drops_the_parameters_of_the_former(registry: Registry) -> None:
+    """What was set for one data set is not handed to another; naming the same one again keeps it."""
+    assert compose(registry).dataset.parameters["size"] == 16
+    assert compose(registry, parts={"dataset": "usps"}).dataset.parameters == {}
+    assert compose(registry, parts={"dataset": "digits"}).dataset.parameters["size"] == 16
+    assert compose(registry, parts={"dataset": "decda:digits"}).dataset.parameters["size"] == 16
+
+
+def test_a_table_without_a_name_sets_the_part_below(registry: Registry) -> None:
+    """`[head] gamma = 1` in a file that stands on a recipe is a setting of the recipe's head."""
+    config = compose(registry, config={"recipe": "quick", "head": {"gamma": 1}})
+    assert (config.head.short, config.head.parameters) == ("idec", {"gamma": 1.0})
+    with pytest.raises(ConfigError, match="head has parameters but no name"):
+        compose(registry, config={"head": {"gamma": 1}})
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "pattern"),
+    [
+        ({"parts": {"head": "idecc"}}, UnknownComponent, "Unknown head 'idecc'.*'idec'.*dcn, dec, idec"),
+        ({"recipe": "quik"}, UnknownComponent, "Unknown recipe 'quik'.*'quick'"),
+        ({"settings": ["head.gama=1"]}, InvalidParameter, "'gama'.*--set head.gama=1.*'gamma'"),
+        ({"settings": ["head.gamma=big"]}, InvalidParameter, "'gamma' must be a finite number, float, not 'big'"),
+        ({"settings": ["train.epochs=1"]}, InvalidParameter, "train has no parameter 'epochs'.*It takes"),
+        ({"settings": ["heads.gamma=1"]}, InvalidParameter, "Did you mean 'head'"),
+        ({"settings": ["gamma"]}, InvalidParameter, "part.parameter=value"),
+        ({"settings": ["train.tol=2"]}, InvalidParameter, r"tol must be in \[0, 1\]"),
+        ({"settings": ["train.batch_size=0"]}, InvalidParameter, "batch_size must be at least 1"),
+        ({"config": {"recipe": "quick", "head": "nope"}}, UnknownComponent, r"Unknown head 'nope'.*\(from config\)"),
+        ({"config": {"recipe": "quick", "head": {"gamma": [1]}}}, InvalidParameter, r"\[1\] \(from config\)"),
+        ({"settings": ["seed=3"]}, InvalidParameter, "--seed"),
+        ({"settings": ["train.max_iter=" + "9" * 30]}, InvalidParameter, "'max_iter' must be int"),
+        ({"config": {"recipe": "quick", "heads": "dec"}}, InvalidParameter, "Unknown key 'heads'.*'head'"),
+        ({"config": {"recipe": "quick", "head": 3}}, InvalidParameter, "head must be a name or a table"),
+        ({"config": {"recipe": "quick", "train": 3}}, InvalidParameter, "train must be a table"),
+        ({"config": {"recipe": "quick", "seed": "one"}}, InvalidParameter, "'seed' must be int"),
+        ({"config": {"recipe": "quick", "train": {"tol": "x"}}}, InvalidParameter, "'tol' must be.*config"),
+        ({"config": {"head": "dec"}}, ConfigError, "names no dataset and no encoder and no augment"),
+        ({"config": {"recipe": "quick"}, "recipe": "convdec"}, ConfigError, "convdec does not go with"),
+    ],
+)
+def test_mistakes_are_told(registry: Registry, words: dict[str, Any], error: type[Exception], pattern: str) -> None:
+    """Each mistake ends in an error that says what, where from, and what there is."""
+    with pytest.raises(error, match=pattern):
+        compose(registry, **words)
+
+
+def test_the_same_recipe_twice_is_no_contradiction(registry: Registry) -> None:
+    """`--recipe` beside a file that names the same one is accepted."""
+    assert compose(registry, recipe="decda:quick", config={"recipe": "quick"}).recipe == "quick"
+
+
+@pytest.mark.parametrize("text", ["not toml [", "\x00", "seed = 1" + "0" * 5000, "x = " + "[" * 5000])
+def test_a_file_that_is_no_toml_is_an_error(registry: Registry, tmp_path: Path, text: str) -> None:
+    """A damaged or missing configuration file is named."""
+    file = tmp_path / "my.toml"
+    with pytest.raises(InvalidParameter, match=r"my\.toml cannot be read"):
+        compose(registry, config=file)
+    file.write_text(text)
+    with pytest.raises(InvalidParameter, match=r"my\.toml is not TOML"):
+        compose(registry, config=file)
+
+
+def twins(registry: Registry) -> Registry:
+    """The installed parts, and a stranger who registers a head `dec` of his own."""
+    both = Registry(registry)
+
+    def stranger(n_clusters, embedding_dim, *, sharp: Annotated[float, "how sharp"] = 2.0) -> None: ...
+
+    both.add("head", "dec", stranger)
+    return both
+
+
+def test_no_stranger_changes_what_our_recipes_mean(registry: Registry) -> None:
+    """A bare name in a recipe means the recipe's own package first; typed bare it is ambiguous."""
+    both = twins(registry)
+    assert compose(both, recipe="convdec-da").head.name == "decda:dec"
+    with pytest.raises(AmbiguousComponent, match="decda"):
+        compose(both, parts={"head": "dec"})
+    assert compose(both, parts={"head": "local:dec"}).head.parameters == {"sharp": 2.0}
+
+
+def test_no_stranger_changes_what_a_saved_run_means(registry: Registry) -> None:
+    """`config.toml` writes `package:name`, so that a part of the same name installed later changes nothing."""
+    saved = tomllib.loads(compose(registry, recipe="convdec-da").as_toml())
+    assert saved["head"]["name"] == "decda:dec"
+    assert compose(twins(registry), config=saved).head.name == "decda:dec"
+
+
+def test_a_recipe_may_be_a_function(registry: Registry) -> None:
+    """A recipe is a mapping, or a function without arguments that returns one."""
+    own = Registry(registry)
+    whole = {"dataset": "digits", "encoder": "fc", "head": "dec", "augment": "none"}
+    own.add("recipe", "made", lambda: whole)
+    assert compose(own, recipe="made").encoder.short == "fc"
+
+
+@pytest.mark.parametrize(
+    "made", [3, lambda: 3, lambda: 1 / 0, sys.exit, {"recipe": "quick"}, {"head": None}, {1: 2}, {"head": {"x": {1}}}]
+)
+def test_a_recipe_that_is_none_is_broken(registry: Registry, made: Any) -> None:
+    """What is no mapping, raises, or stands on another recipe is told as a broken part."""
+    own = Registry(registry)
+    own.add("recipe", "made", made)
+    with pytest.raises(BrokenComponent, match="made"):
+        compose(own, recipe="made")
+
+
+def test_a_recipe_that_names_unknown_parts_is_broken(registry: Registry) -> None:
+    """That is no mistake of the user's: the recipe and its package are named."""
+    own = Registry(registry)
+    own.add("recipe", "made", {"head": "nope"})
+    with pytest.raises(BrokenComponent, match="recipe 'made' of local cannot be used. Unknown head 'nope'"):
+        compose(own, recipe="made")
+
+
+def settings_of(config: RunConfig) -> tuple[Any, ...]:
+    t = config.train
+    return (
+        t.pretrain_epochs,
+        t.batch_size,
+        t.max_iter,
+        t.tol,
+        t.augment_in,
+        *t.optimizer("pretrain"),
+        *t.optimizer("cluster"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "encoder", "head", "pretrain", "cluster"),
+    [
+        ("fcdec", "fc", "dec", ("sgd", 1.0, 0.9), ("sgd", 0.01, 0.9)),
+        ("fcidec", "fc", "idec", ("sgd", 1.0, 0.9), ("sgd", 1.0, 0.9)),
+        ("fcdcn", "fc", "dcn", ("sgd", 1.0, 0.9), ("adam", 1e-4, 0.9)),
+        ("convdec", "conv", "dec", ("adam", 1e-3, 0.9), ("adam", 1e-3, 0.9)),
+        ("convidec", "conv", "idec", ("adam", 1e-3, 0.9), ("adam", 1e-3, 0.9)),
+    ],
+)
+@pytest.mark.parametrize("augmented", [True, False])
+def test_the_papers_recipes(
+    registry: Registry, name: str, encoder: str, head: str, pretrain: Any, cluster: Any, augmented: bool
+) -> None:
+    """Each recipe holds the settings that the paper states for it."""
+    config = compose(registry, recipe=f"{name}-da" if augmented else name)
+    where = "both" if augmented else "neither"
+    assert settings_of(config) == (500, 256, 20_000, 0.001, where, *pretrain, *cluster)
+    assert (config.encoder.short, config.head.short, config.augment.short) == (encoder, head, "affine")
+    assert config.augment.parameters == {"degrees": 10.0, "translate": 0.1, "backend": "fast"}
+    if head == "idec":
+        assert config.head.parameters == {"gamma": 0.1}
+    assert config.resolved(9298, 10).train.drop_last is augmented
+
+
+@pytest.mark.parametrize(("n_samples", "interval"), [(70_000, 140), (10_000, 30), (9_298, 30), (1_797, 30)])
+def test_the_update_interval_follows_the_size_of_the_set(registry: Registry, n_samples: int, interval: int) -> None:
+    """140 iterations on MNIST and Fashion-MNIST, 30 on MNIST-TEST and USPS, as in the authors' code."""
+    assert compose(registry).resolved(n_samples, 10).train.update_interval == interval
+
+
+def test_the_number_of_clusters_is_resolved(registry: Registry) -> None:
+    """Given, else the number of classes, else asked for; never more than there are images."""
+    assert compose(registry).resolved(100, 4).n_clusters == 4
+    assert compose(registry, n_clusters=5).resolved(100, 4).n_clusters == 5
+    with pytest.raises(InvalidParameter, match="--n-clusters K"):
+        compose(registry).resolved(100, None)
+    for bad in (1, 0, -3, 101):
+        with pytest.raises(InvalidParameter, match="at most the number of images, 100"):
+            compose(registry, n_clusters=bad).resolved(100, 4)

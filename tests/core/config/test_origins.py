@@ -1,0 +1,44 @@
+"""Where a missing part came from."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decda.core.config.composition import compose
+from decda.core.config.origins import tell_origin
+from decda.core.errors import UnknownComponent
+from decda.core.parts.registry import Registry
+from decda.core.runs.inference import load_run
+
+PARTS = {"head": {"name": "mine", "package": "decda-extra", "version": "1.2"}}
+BY_HAND = {"head": {"name": "mine", "package": "local", "version": ""}}
+
+
+@pytest.mark.parametrize(
+    ("provenance", "words"),
+    [
+        ({"parts": PARTS}, "That run had it from decda-extra 1.2: python -m pip install decda-extra==1.2"),
+        ({"parts": BY_HAND, "loaded": {"my_head.py": "0"}}, "from my_head.py: name the file again by --load."),
+        ({"parts": BY_HAND}, "from no file that is known"),
+    ],
+)
+def test_the_provenance_tells(provenance: dict[str, Any], words: str, tmp_path: Path, registry: Registry) -> None:
+    """A run whose part is missing names the package and version that gave it, by its folder and by its config.toml."""
+    package = provenance["parts"]["head"]["package"]
+    (tmp_path / "config.toml").write_text(f'recipe = "quick"\nn_clusters = 3\n[head]\nname = "{package}:mine"\n')
+    provenance = {**provenance, "status": "finished", "input_shape": [1, 8, 8]}
+    (tmp_path / "provenance.json").write_text(json.dumps(provenance))
+    for read in (lambda: load_run(tmp_path, registry), lambda: compose(registry, config=tmp_path / "config.toml")):
+        with pytest.raises(UnknownComponent) as caught:
+            read()
+        assert f"Unknown head '{package}:mine'" in str(caught.value)
+        assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("provenance", [{}, {"parts": []}, {"parts": {"head": {}}}, {"parts": {"head": None}}])
+def test_what_the_provenance_does_not_tell(provenance: Any) -> None:
+    """Damaged provenance, or that of another part, tells nothing."""
+    assert tell_origin("head", "decda-extra:mine", provenance) == ""
+    assert tell_origin("head", "other:mine", {"parts": PARTS}) == ""

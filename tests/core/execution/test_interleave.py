@@ -1,0 +1,148 @@
+"""Runs in turns in one process."""
+
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.errors import TrainingDiverged
+from decda.core.execution.interleave import Steps, take_turns
+from decda.core.execution.messages import Failed, Finished, Job
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run, running
+from tests.conftest import SHORT
+from tests.core.execution.test_processes import EQUAL, Story
+
+
+class Result(SimpleNamespace):
+    """As much of a result as is told."""
+
+    labels = torch.tensor([0, 1, 1])
+
+    def as_mapping(self) -> dict[str, Any]:
+        return {"seed": self.config.seed}
+
+
+class Runs:
+    """Runs of three steps each, which note when they are made."""
+
+    def __init__(self, failing: dict[int, Exception] | None = None) -> None:
+        self.failing = failing or {}
+        self.steps: list[int] = []
+
+    def start(self, job: Job) -> Steps:
+        seed = job.key
+        for step in range(3):
+            self.steps.append(seed)
+            if step == 1 and seed in self.failing:
+                raise self.failing[seed]
+            yield
+        return Result(config=SimpleNamespace(n_clusters=2, seed=seed))  # type: ignore[return-value]
+
+
+def jobs(seeds: list[int]) -> deque[Job]:
+    """Each seed, waiting for its turn."""
+    return deque(Job(seed, SimpleNamespace(seed=seed), Path()) for seed in seeds)  # type: ignore[arg-type]
+
+
+def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_path: Path) -> None:
+    """Two seeds in turns leave the very bytes that each of them leaves alone."""
+    config = compose(registry, settings=SHORT)
+    files = Files(offline=True)
+    story = Story()
+    making: list[int] = []
+
+    def start(job: Job) -> Steps:
+        seed = job.key
+        out = tmp_path / "turns" / str(seed)
+        return running(replace(config, seed=seed), registry, files, out=out, notify=lambda event: making.append(seed))
+
+    take_turns(jobs([0, 1]), start, story, at_once=2)
+    assert making.index(1) < len(making) - making[::-1].index(0) - 1  # they did go on in turns
+    for seed in (0, 1):
+        alone = run(replace(config, seed=seed), registry, files, out=tmp_path / f"alone-{seed}")
+        for name in EQUAL:
+            assert (tmp_path / "turns" / str(seed) / name).read_bytes() == (alone.path / name).read_bytes(), name
+        end = story.of(seed)[-1]
+        assert isinstance(end, Finished)
+        assert end.result["acc"] == alone.metrics["acc"]
+
+
+def test_turns_go_round() -> None:
+    """Each run makes a step, then the next one; as one is done, the next that waits starts."""
+    runs, story = Runs(), Story()
+    take_turns(jobs([5, 6, 7]), runs.start, story, at_once=2)
+    assert runs.steps == [5, 6, 5, 6, 5, 6, 7, 7, 7]
+    assert story.told == [(seed, Finished(seed, {"seed": seed}, [1, 2])) for seed in (5, 6, 7)]
+
+
+def test_one_at_a_time_is_one_after_the_other() -> None:
+    """With one run at once no run waits half done."""
+    runs = Runs()
+    take_turns(jobs([0, 1]), runs.start, Story(), at_once=1)
+    assert runs.steps == [0, 0, 0, 1, 1, 1]
+
+
+def test_a_seed_that_fails_leaves_the_others_their_turns(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its error is told with its code, and the others go on to their end."""
+    runs, story = Runs({0: TrainingDiverged("It diverged."), 2: RuntimeError("out of memory")}), Story()
+    take_turns(jobs([0, 1, 2]), runs.start, story, at_once=3)
+    assert story.of(0) == [Failed(0, "It diverged.", 4)]
+    assert isinstance(story.of(1)[-1], Finished)
+    assert story.of(2) == [Failed(2, "RuntimeError: out of memory", 1)]
+    assert runs.steps.count(1) == 3
+
+
+def test_an_interrupt_is_no_failure_of_a_seed() -> None:
+    """Ctrl-C ends all turns."""
+    runs = Runs({0: KeyboardInterrupt()})  # type: ignore[dict-item]
+    with pytest.raises(KeyboardInterrupt):
+        take_turns(jobs([0, 1]), runs.start, Story(), at_once=2)
+
+
+def test_each_run_keeps_a_context_of_its_own() -> None:
+    """All turns of a run are taken in the one context made for it, as a CUDA stream."""
+    made: list[list[int]] = []
+    runs = Runs()
+
+    class Context:
+        def __init__(self) -> None:
+            self.steps: list[int] = []
+            made.append(self.steps)
+
+        def __enter__(self) -> None:
+            self.before = len(runs.steps)
+
+        def __exit__(self, *error: object) -> None:
+            self.steps += runs.steps[self.before :]
+
+    take_turns(jobs([3, 4]), runs.start, Story(), at_once=2, contexts=Context)  # type: ignore[arg-type]
+    assert made == [[3, 3, 3], [4, 4, 4]]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_streams_give_what_each_seed_gives_alone(registry: Registry, tmp_path: Path) -> None:
+    """On a GPU, runs in turns on streams of their own, captured, give the labels that each gives alone."""
+    from decda.core.execution.interleave import streams
+
+    config = compose(registry, settings=(*SHORT[:-2], "train.max_iter=40"), device="cuda")
+    story = Story()
+
+    def start(job: Job) -> Steps:
+        seed = job.key
+        out = tmp_path / "turns" / str(seed)
+        return running(replace(config, seed=seed), registry, Files(offline=True), out=out)
+
+    take_turns(jobs([0, 1]), start, story, at_once=2, contexts=streams)
+    for seed in (0, 1):
+        alone = run(replace(config, seed=seed), registry, Files(offline=True), out=tmp_path / f"alone-{seed}")
+        end = story.of(seed)[-1]
+        assert isinstance(end, Finished)
+        assert end.result["acc"] == alone.metrics["acc"]

@@ -1,0 +1,271 @@
+"""Runs in processes of their own."""
+
+import os
+import pickle
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from multiprocessing import active_children
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
+from decda.core.events import Batch, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
+from decda.core.execution import processes as pool
+from decda.core.execution.messages import Failed, Finished, Job, Said, Told
+from decda.core.execution.processes import run_pool, without_tensors
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
+from tests.conftest import SHORT
+
+MOODS = '''
+import multiprocessing, os, signal
+from decda.core.errors import TrainingDiverged
+from decda.core.random_keys import key
+from decda.plugins.heads.dec import DEC
+
+
+class Moody(DEC):
+    """Does as the seed pleases."""
+
+    def init_centers(self, z, seed):
+        print("noise")
+        if multiprocessing.parent_process():
+            os.write(1, b"deep \\xff noise\\rhalf a line")
+        if seed == key(1, "centers"):
+            raise TrainingDiverged("Not this one.")
+        if seed == key(2, "centers"):
+            os.kill(os.getpid(), signal.SIGKILL)
+        if seed == key(3, "centers"):
+            os._exit(7)
+        super().init_centers(z, seed)
+'''
+QUIET: dict[str, Any] = {"offline": True, "threads": 1}
+EQUAL = ("labels.csv", "log.csv", "metrics.json", "model.safetensors", "autoencoder.safetensors", "config.toml")
+"""What equal runs leave equal bytes in."""
+
+
+def install_moods(site: Path) -> Path:
+    """A stranger's package whose head `moody` fails for seed 1, is killed for 2, leaves for 3, and prints."""
+    info = site / "moods-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moods\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[decda.heads]\nmoody = decda_test_moods:Moody\n")
+    (site / "decda_test_moods.py").write_text(MOODS)
+    return site
+
+
+class Story:
+    """What was told of each seed."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, Told]] = []
+
+    def __call__(self, seed: int, event: Told) -> None:
+        self.told.append((seed, event))
+
+    def of(self, seed: int) -> list[Told]:
+        return [event for told, event in self.told if told == seed]
+
+
+@pytest.fixture(scope="module")
+def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
+    """A run with the moody head."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(install_moods(tmp_path_factory.mktemp("site"))))
+        yield compose(Registry.discover(), parts={"encoder": "fc", "head": "moody"}, settings=SHORT)
+
+
+def endless(config: RunConfig, *words: Any) -> None:
+    """A process that has told its outcome, writes more than a pipe holds, and does not leave."""
+    *_, pipe, output = words
+    pipe.send(Failed(config.seed, "Told."))
+    pipe.close()
+    os.write(output.fileno(), b"much\n" * 50_000)
+    time.sleep(1000)
+
+
+def job(config: RunConfig, seed: int, folder: Path) -> Job:
+    return Job(seed, replace(config, seed=seed), folder / f"seed-{seed}")
+
+
+@pytest.fixture(scope="module")
+def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
+    """Four seeds, two at a time: one ends well, one fails, one is killed, one leaves."""
+    folder, story = tmp_path_factory.mktemp("pool"), Story()
+    before = dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}
+    run_pool(
+        deque([job(moody, seed, folder) for seed in range(4)]), story, at_once=2, data_root=folder / "data", **QUIET
+    )
+    assert (dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}) == before
+    return folder, story
+
+
+def test_a_seed_gives_the_bytes_it_gives_alone(story: tuple[Path, Story], moody: RunConfig, tmp_path: Path) -> None:
+    """Whatever runs beside it, and although it runs in another process."""
+    folder, told = story
+    alone = run(moody, Registry.discover(), Files(offline=True), out=tmp_path / "alone")
+    for name in EQUAL:
+        assert (folder / "seed-0" / name).read_bytes() == (tmp_path / "alone" / name).read_bytes(), name
+    end = told.of(0)[-1]
+    assert isinstance(end, Finished)
+    mine, its = dict(alone.as_mapping()), dict(end.result)
+    for result in (mine, its):
+        del result["seconds"], result["run"]
+    assert mine == its
+    assert list(end.sizes) == alone.labels.bincount(minlength=10).tolist()
+
+
+def test_events_come_without_tensors(story: tuple[Path, Story]) -> None:
+    """The phases of a run are told in their order, terms as numbers, the outcome last."""
+    events = story[1].of(0)
+    assert [event.phase for event in events if isinstance(event, PhaseStarted)] == [
+        "pretrain",
+        "init_centers",
+        "cluster",
+    ]
+    assert [(e.phase, e.steps) for e in events if isinstance(e, PhaseEnded)] == [
+        ("pretrain", 1),
+        ("init_centers", 1),
+        ("cluster", 4),
+    ]
+    assert any(isinstance(event, Scored) for event in events)
+    assert not any(isinstance(event, Initialised) for event in events)
+    epoch = next(event for event in events if isinstance(event, Progress) and event.terms)
+    assert all(type(value) is float for value in epoch.terms.values())
+    assert b"torch" not in pickle.dumps([event for event in events if not isinstance(event, Finished)])
+    assert isinstance(events[-1], Finished)
+
+
+def test_what_a_process_writes_is_told(story: tuple[Path, Story]) -> None:
+    """Lines come with the seed that wrote them, from whichever depth; the head is tried once before it is trained."""
+    lines = [event.text for event in story[1].of(0) if isinstance(event, Said)]
+    assert lines == ["noise", "deep � noise", "half a linenoise", "deep � noise", "half a line"]
+
+
+def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) -> None:
+    """An error comes with its message and code; a process that dies without word, with the seed and the signal."""
+    ends = {seed: story[1].of(seed)[-1] for seed in range(4)}
+    assert isinstance(ends[0], Finished)
+    assert ends[1] == Failed(1, "Not this one.", 4)
+    assert isinstance(ends[2], Failed)
+    assert isinstance(ends[3], Failed)
+    assert "seed 2 was killed by SIGKILL" in ends[2].error
+    assert "--jobs" in ends[2].error
+    assert "seed 3 left with code 7" in ends[3].error
+    assert not active_children()
+
+
+def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> None:
+    """An interrupt in the middle terminates every process before it goes on its way, and gives the handlers back."""
+    started: list[int] = []
+
+    def interrupt(seed: int, event: Told) -> None:
+        if isinstance(event, PhaseStarted):
+            started.append(seed)
+            signal.raise_signal(signal.SIGTERM)
+
+    former = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        run_pool(
+            deque([job(moody, seed, tmp_path) for seed in (4, 5)]),
+            interrupt,
+            at_once=1,
+            data_root=tmp_path / "data",
+            **QUIET,
+        )
+    assert started == [4]
+    assert not active_children()
+    assert not (tmp_path / "seed-5").exists()
+    assert signal.getsignal(signal.SIGTERM) is former
+
+
+def test_a_process_that_does_not_leave_is_killed(
+    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it had told by then counts."""
+    monkeypatch.setattr(pool, "_work", endless)
+    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    story = Story()
+    run_pool(deque([job(moody, 6, tmp_path)]), story, at_once=1, data_root=tmp_path / "data", **QUIET)
+    assert story.of(6) == [Said("much")] * 50_000 + [Failed(6, "Told.")]
+    assert not active_children()
+
+
+def test_interrupts_wait_while_a_process_starts() -> None:
+    """Held back, an interrupt comes as soon as the process is known."""
+    reached = []
+
+    def start() -> None:
+        with pool._Interrupts() as interrupts, interrupts.held():
+            signal.raise_signal(signal.SIGTERM)
+            signal.raise_signal(signal.SIGINT)
+            reached.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        start()
+    assert reached
+
+
+def test_ignored_signals_stay_ignored() -> None:
+    """What runs in the background of a script, where Ctrl-C is ignored, goes on."""
+    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pool._Interrupts():
+            signal.raise_signal(signal.SIGINT)
+    finally:
+        signal.signal(signal.SIGINT, former)
+
+
+class Pipe:
+    """Takes what is sent, until it is broken."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+        self.broken = False
+
+    def send(self, event: Any) -> None:
+        if self.broken:
+            raise BrokenPipeError
+        self.sent.append(event)
+
+
+def test_passing_events_come_a_few_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches and iterations are thinned out, all that tells a figure is sent."""
+    clock = [100.0]
+    monkeypatch.setattr(pool.time, "monotonic", lambda: clock[0])
+    pipe = Pipe()
+    report = pool._Reporter(pipe)  # type: ignore[arg-type]
+    for number in range(100):
+        clock[0] += 0.01
+        report(Batch("pretrain", number, 100))
+        report(Progress("cluster", number, 100, {}))
+    assert 4 <= len(pipe.sent) <= 6
+    report(Progress("pretrain", 1, 2, {"loss": torch.tensor(0.5)}))
+    assert pipe.sent[-1] == Progress("pretrain", 1, 2, {"loss": 0.5})  # type: ignore[dict-item]
+
+
+def test_nobody_waits_for_a_run_whose_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the pipe has no other end any more, the process ends."""
+    monkeypatch.setattr(os, "_exit", sys.exit)
+    pipe = Pipe()
+    pipe.broken = True
+    with pytest.raises(SystemExit):
+        pool._Reporter(pipe)(PhaseStarted("cluster", 1))  # type: ignore[arg-type]
+
+
+def test_what_goes_through_a_pipe() -> None:
+    """Labels and embeddings stay behind, terms become numbers, all else goes as it is."""
+    ended = PhaseEnded("cluster", 3, "converged")
+    assert without_tensors(ended) is ended
+    assert without_tensors(Initialised(torch.zeros(3, 2))) is None
+    refreshed = Refreshed(30, 100, torch.zeros(3, dtype=torch.int64), 0.25, {"kl": torch.tensor(2.0)})
+    assert without_tensors(refreshed) == Refreshed(30, 100, (), 0.25, {"kl": 2.0})  # type: ignore[arg-type, dict-item]

@@ -1,0 +1,79 @@
+"""How several runs go side by side."""
+
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.execution import scheduling as jobs
+from decda.core.execution.interleave import streams
+from decda.core.execution.messages import Finished, Job
+from decda.core.execution.scheduling import is_local, run_jobs
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from tests.conftest import SHORT
+
+
+def waiting(registry: Registry, folder: Path, *heads: str) -> deque[Job]:
+    configs = [compose(registry, parts={"encoder": "fc", "head": head}, settings=SHORT) for head in heads]
+    return deque(Job(number, config, folder / str(number)) for number, config in enumerate(configs))
+
+
+def test_a_part_added_by_hand_is_local(registry: Registry) -> None:
+    """Whichever part it is; one that a file added can be had by another process, too."""
+    own = Registry(registry)
+    entry = own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
+    config = compose(own, parts={"head": "local:mine"})
+    assert is_local(config, own)
+    assert not is_local(compose(own, parts={"head": "dec"}), own)
+    own.from_files.add(entry)
+    assert not is_local(config, own)
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps"])
+def test_runs_in_this_process(registry: Registry, tmp_path: Path, device: str) -> None:
+    """Asked for, or on a device that processes cannot share: one after the other, what is added too."""
+    queue = waiting(registry, tmp_path, "dec", "dcn")
+    later = queue.pop()
+    ended: list[Any] = []
+
+    def listen(key: Any, told: Any) -> None:
+        if isinstance(told, Finished):
+            ended.append(key)
+            if key == 0:
+                queue.append(later)
+
+    before = torch.get_num_threads()
+    run_jobs(queue, registry, Files(offline=True), device, listen, threads=2, here=device == "cpu")
+    assert ended == [0, 1]
+    assert not queue
+    assert torch.get_num_threads() == before
+    assert (tmp_path / "1" / "labels.csv").is_file()
+
+
+def test_who_drives(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Processes on a CPU, as many as there are cores for their threads; turns on a GPU, all at once."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(jobs, "run_pool", lambda queue, notify, **words: asked.append(("pool", words)))
+    monkeypatch.setattr(jobs, "take_turns", lambda queue, start, notify, **words: asked.append(("turns", words)))
+    monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
+    files = Files(tmp_path, offline=True)
+    for device, words in (
+        ("cpu", {}),
+        ("cpu", {"threads": 4}),
+        ("cpu", {"at_once": 5}),
+        ("cuda", {}),
+        ("cuda", {"at_once": 1}),
+    ):
+        run_jobs(waiting(registry, tmp_path, "dec", "dcn"), registry, files, device, print, **words)  # type: ignore[arg-type]
+    every = {"data_root": tmp_path, "offline": True, "load": ()}
+    assert asked == [
+        ("pool", {"at_once": 6, "threads": 1, **every}),
+        ("pool", {"at_once": 1, "threads": 4, **every}),
+        ("pool", {"at_once": 5, "threads": 1, **every}),
+        ("turns", {"at_once": 2, "contexts": streams}),
+        ("turns", {"at_once": 1, "contexts": streams}),
+    ]

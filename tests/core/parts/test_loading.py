@@ -1,0 +1,86 @@
+"""Parts out of a file."""
+
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+from decda.core.errors import BrokenComponent, ConfigError
+from decda.core.parts.loading import load_file
+from decda.core.parts.registry import Registry
+
+GOOD = '''
+from dataclasses import dataclass
+from beside import SIDE
+
+@dataclass
+class Flip:
+    """Mirror images."""
+    side: int = SIDE
+
+    def sample(self, n, generator): ...
+    def apply(self, x, params): ...
+
+def make(*, p: float = 0.5):
+    """Mirror images."""
+    return Flip()
+
+def register(registry):
+    registry.add("augment", "mine", make)
+'''
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "beside.py").write_text("SIDE = 3\n")
+    (tmp_path / "my_flip.py").write_text(text)
+    return tmp_path / "my_flip.py"
+
+
+def test_a_file_adds_its_parts(tmp_path: Path) -> None:
+    """Its `register` gets the registry; modules beside it can be imported; its objects can be pickled."""
+    path = write(tmp_path, GOOD)
+    registry, before = Registry(), list(sys.path)
+    load_file(registry, path)
+    component = registry.load(registry.find("augment", "mine"))
+    assert component.entry.qualified == "local:mine"
+    assert [parameter.name for parameter in component.parameters] == ["p"]
+    made = component.factory()
+    assert pickle.loads(pickle.dumps(made)) == made
+    assert registry.files == {path: registry.files[path]}
+    assert len(registry.files[path]) == 64
+    assert sys.path == before
+    assert registry.from_files == {component.entry}
+    load_file(registry, path)  # edited, perhaps, and loaded again in a notebook
+    assert registry.load(registry.find("augment", "mine")).factory is not component.factory
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "words"),
+    [
+        ("x = 1\n", BrokenComponent, "has no function register. Write in it: def register"),
+        ("def register(registry): pass\n", BrokenComponent, "adds no part"),
+        ("1 / 0\n", BrokenComponent, "ZeroDivisionError: division by zero"),
+        ("def register(registry): registry.add('heads', 'mine', int)\n", ConfigError, "Did you mean 'head'"),
+        ("def register(registry: return\n", BrokenComponent, "SyntaxError"),
+        ("raise SystemExit(0)\n", BrokenComponent, "SystemExit"),
+        ("import nowhere_to_be_found\n", BrokenComponent, "nowhere_to_be_found"),
+    ],
+)
+def test_files_that_fail(tmp_path: Path, text: str, kind: type[Exception], words: str) -> None:
+    """What fails in it is told with the file's name, and the path of imports is as it was."""
+    before = list(sys.path)
+    with pytest.raises(kind) as caught:
+        load_file(Registry(), write(tmp_path, text))
+    assert words in str(caught.value)
+    assert kind is ConfigError or "my_flip.py" in str(caught.value)
+    assert sys.path == before
+
+
+def test_no_such_file(tmp_path: Path) -> None:
+    """A file that is missing or no Python is a mistake in words."""
+    for name, content in (("gone.py", None), ("notes.txt", "x")):
+        if content:
+            (tmp_path / name).write_text(content)
+        with pytest.raises(ConfigError, match=f"{name} .from --load."):
+            load_file(Registry(), tmp_path / name)

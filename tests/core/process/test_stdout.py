@@ -1,0 +1,39 @@
+"""What is meant for stdout is kept apart."""
+
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import os, sys
+from decda.core.process.stdout import lead_to_stderr
+
+print("before")
+try:
+    with lead_to_stderr():
+        print("python")
+        os.write(1, b"below python\\n")
+        os.system("echo process")
+        if "raise" in sys.argv:
+            raise ValueError
+except ValueError:
+    pass
+print("after")
+"""
+
+
+@pytest.mark.parametrize("words", [(), ("raise",)])
+def test_all_that_is_written_goes_to_stderr(words: tuple[str, ...]) -> None:
+    """By Python, below it and by another process; afterwards, after an error too, stdout is as it was."""
+    done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=True)
+    assert done.stdout == "before\nafter\n"
+    assert sorted(done.stderr.split("\n")) == ["", "below python", "process", "python"]
+
+
+def test_a_closed_stdout_does_not_matter() -> None:
+    """Started with stdout closed, Python has none, and what is led away is still written."""
+    code = "from decda.core.process.stdout import lead_to_stderr\nwith lead_to_stderr():\n    print('said')\n"
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "said\n")

@@ -1,0 +1,176 @@
+"""Parts are built in order and checked at the border."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
+from decda.core.contracts import ImageSet
+from decda.core.errors import BrokenComponent, ContractViolation, DataError, InvalidParameter
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.assembly import build_model, load_images
+
+FINE = torch.rand(4, 1, 8, 8)
+
+
+def with_part(registry: Registry, kind: str, factory: Any) -> tuple[RunConfig, Registry]:
+    own = Registry(registry)
+    own.add(kind, "mine", factory)
+    return replace(compose(own, parts={kind: "mine"}), n_clusters=3), own
+
+
+def load(registry: Registry, made: Any) -> ImageSet:
+    config, own = with_part(registry, "dataset", lambda: made)
+    return load_images(config, own, Files(offline=True))
+
+
+def spoiled(value: float) -> torch.Tensor:
+    x = FINE.clone()
+    x[2, 0, 1, 1] = value
+    return x
+
+
+@pytest.mark.parametrize(
+    ("made", "pattern"),
+    [
+        (ImageSet(spoiled(float("nan"))), "1 of 4 images have pixels that are not finite.*image 2"),
+        (ImageSet(spoiled(float("inf")), names=list("abcd")), r"not finite.*image 2 \(c\)"),
+        (ImageSet(spoiled(1.5)), r"not in \[0, 1\].*image 2"),
+        (ImageSet(spoiled(-0.1)), r"not in \[0, 1\]"),
+        (ImageSet(FINE[:0]), "no pixels"),
+    ],
+)
+def test_images_that_are_none_are_an_error_of_data(registry: Registry, made: ImageSet, pattern: str) -> None:
+    """NaN, values outside [0, 1] and empty sets are told with the first image that is concerned."""
+    with pytest.raises(DataError, match=pattern):
+        load(registry, made)
+
+
+@pytest.mark.parametrize(
+    ("made", "pattern"),
+    [
+        (FINE, "must return an ImageSet"),
+        (ImageSet(FINE[0]), r"\(N, C, H, W\)"),
+        (ImageSet(FINE.double()), "float64"),
+        (ImageSet(FINE, y=torch.zeros(3, dtype=torch.int64)), r"int64 of shape \(4,\)"),
+        (ImageSet(FINE, y=torch.zeros(4)), "int64"),
+        (ImageSet(FINE, names=["a"]), "a name for each"),
+    ],
+)
+def test_a_data_set_must_keep_its_contract(registry: Registry, made: Any, pattern: str) -> None:
+    """What is no ImageSet of the promised shapes and types is the data set's fault, and says so."""
+    with pytest.raises(ContractViolation, match=pattern):
+        load(registry, made)
+
+
+def test_a_data_set_gets_files_if_it_names_it(registry: Registry) -> None:
+    """`files` before the star is supplied; a data set that does not name it is not given it."""
+    got: list[Files] = []
+
+    def mine(files) -> ImageSet:
+        got.append(files)
+        return ImageSet(FINE)
+
+    config, own = with_part(registry, "dataset", mine)
+    files = Files(offline=True)
+    load_images(config, own, files)
+    assert got == [files]
+
+
+def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> None:
+    """`input_shape` before the star is supplied to augmentations that ask."""
+
+    class Mine:
+        def __init__(self, input_shape):
+            self.shape = input_shape
+
+        sample = apply = lambda self: None
+
+    config, own = with_part(registry, "augment", Mine)
+    assert build_model(config, own, (1, 8, 9)).augment.shape == (1, 8, 9)  # type: ignore[attr-defined]
+
+
+def test_images_come_in_the_order_of_their_shape(registry: Registry) -> None:
+    """Whoever read them as (H, W, C): a part may see an image as a row."""
+    pixels = torch.arange(2 * 4 * 5 * 3, dtype=torch.uint8).view(2, 4, 5, 3).permute(0, 3, 1, 2)
+    config, own = with_part(registry, "dataset", lambda: ImageSet(pixels))
+    images = load_images(config, own, Files(offline=True))
+    assert images.x.is_contiguous()
+    assert torch.equal(images.x, pixels)
+
+
+def no_head(n_clusters, embedding_dim):
+    return torch.nn.Identity()
+
+
+@pytest.mark.parametrize(
+    ("kind", "factory", "pattern"),
+    [
+        ("head", no_head, "must be a ClusteringHead, not Identity"),
+        ("encoder", lambda input_shape: torch.nn.Identity(), "must be an Autoencoder, not Identity"),
+        ("augment", lambda: 3, "methods sample and apply; int"),
+        ("encoder", lambda shape: None, "wants 'shape' before the star"),
+    ],
+)
+def test_a_part_of_the_wrong_type_breaks_the_contract(
+    registry: Registry, kind: str, factory: Any, pattern: str
+) -> None:
+    """The error names the part, its package and what was expected."""
+    config, own = with_part(registry, kind, factory)
+    with pytest.raises(ContractViolation, match=rf"{kind} 'mine' \(local.*{pattern}"):
+        build_model(config, own, (1, 8, 8))
+
+
+def test_a_head_must_set_its_centers(registry: Registry) -> None:
+    """Centers of another shape than (K, D) are refused where they are made."""
+    base = compose(registry).head.name
+    dec = registry.load(registry.find("head", base)).factory
+
+    class Mine(dec):  # type: ignore[misc, valid-type]
+        def __init__(self, n_clusters, embedding_dim):
+            super().__init__(n_clusters + 1, embedding_dim)
+
+    config, own = with_part(registry, "head", Mine)
+    with pytest.raises(ContractViolation, match=r"centers to a tensor of shape \(3, 10\), not torch.Size\(\[4, 10\]\)"):
+        build_model(config, own, (1, 8, 8))
+
+
+def test_values_out_of_range_name_their_part(registry: Registry) -> None:
+    """ValueError of a constructor becomes an error about the parameter, with the part's name."""
+    config = replace(compose(registry, settings=["head.gamma=-1"]), n_clusters=3)
+    with pytest.raises(InvalidParameter, match=r"head 'idec' \(decda .*gamma must not be negative, it is -1"):
+        build_model(config, registry, (1, 8, 8))
+    with pytest.raises(InvalidParameter, match=r"encoder 'conv'.*at least 8x8 pixels, these are 7x9"):
+        build_model(replace(config, n_clusters=3), registry, (1, 7, 9))
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("no luck"), SystemExit(3), KeyError("x")])
+def test_a_constructor_that_fails_names_its_part(registry: Registry, failure: BaseException) -> None:
+    """Whatever a part raises as it is made, or if it leaves, is told with its name and package."""
+
+    def mine(input_shape: Any) -> None:
+        raise failure
+
+    config, own = with_part(registry, "encoder", mine)
+    with pytest.raises(BrokenComponent, match=f"encoder 'mine' .*{type(failure).__name__}"):
+        build_model(config, own, (1, 8, 8))
+
+
+def state(registry: Registry, seed: int) -> dict[str, torch.Tensor]:
+    config = replace(compose(registry, seed=seed), n_clusters=3)
+    return build_model(config, registry, (1, 8, 8)).autoencoder.state_dict()
+
+
+def test_weights_start_by_the_seed_alone(registry: Registry) -> None:
+    """Parts are built under a forked generator keyed by seed and kind; the caller's generator is left as it was."""
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    first = state(registry, 0)
+    assert torch.equal(before, torch.get_rng_state())
+    torch.manual_seed(2)
+    assert all(torch.equal(first[name], tensor) for name, tensor in state(registry, 0).items())
+    assert not torch.equal(first["embedding.weight"], state(registry, 1)["embedding.weight"])

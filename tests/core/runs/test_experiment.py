@@ -1,0 +1,228 @@
+"""Whole runs: every recipe, every combination of parts, and what a run leaves behind."""
+
+import json
+import sys
+import tomllib
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.contracts import ImageSet
+from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, InvalidParameter
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import Result, run
+from decda.core.runs.inference import load_run
+from tests.conftest import SHORT
+from tests.core.config.test_composition import RECIPES
+
+OURS = [entry for entry in Registry.discover() if entry.package == "decda"]
+PARTS = {kind: [entry.name for entry in OURS if entry.kind == kind] for kind in ("encoder", "head", "augment")}
+
+
+def do(registry: Registry, out: Path, settings: tuple[str, ...] = SHORT, **words: Any) -> Result:
+    return run(compose(registry, settings=settings, **words), registry, Files(offline=True), out=out)
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_runs(registry: Registry, tmp_path: Path, recipe: str) -> None:
+    """Each named composition clusters digits for a few iterations."""
+    result = do(registry, tmp_path / "run", recipe=recipe)
+    assert result.labels.shape == (1797,)
+    assert 0 <= result.metrics["acc"] <= 1  # type: ignore[operator]
+    assert json.loads((result.path / "metrics.json").read_text())["iterations"] == 4
+
+
+@pytest.mark.parametrize(("encoder", "head", "augment"), list(product(*PARTS.values())))
+def test_every_combination_runs(registry: Registry, tmp_path: Path, encoder: str, head: str, augment: str) -> None:
+    """Every encoder goes with every head and every augmentation, whoever registered them."""
+    parts = {"encoder": encoder, "head": head, "augment": augment}
+    result = do(registry, tmp_path / "run", parts=parts)
+    assert result.confidence.isfinite().all()
+
+
+def test_what_a_run_leaves_behind(registry: Registry, tmp_path: Path) -> None:
+    """The folder holds what the README says of it, and nothing half written."""
+    result = do(registry, tmp_path / "run")
+    names = sorted(path.name for path in result.path.iterdir())
+    assert names == [
+        "autoencoder.safetensors",
+        "config.toml",
+        "labels.csv",
+        "log.csv",
+        "metrics.json",
+        "model.safetensors",
+        "provenance.json",
+    ]
+    provenance = json.loads((result.path / "provenance.json").read_text())
+    assert provenance["parts"]["head"] == {
+        "name": "idec",
+        "package": "decda",
+        "version": provenance["versions"]["decda"],
+    }
+    assert provenance["input_shape"] == [1, 8, 8]
+    assert len(provenance["data_sha256"]) == 64
+    assert {"seed", "device", "threads", "seconds", "started", "finished"} <= set(provenance)
+    assert len((result.path / "labels.csv").read_text().splitlines()) == 1798
+    config = tomllib.loads((result.path / "config.toml").read_text())
+    assert (config["n_clusters"], config["train"]["update_interval"], config["train"]["drop_last"]) == (10, 2, True)
+
+
+def test_the_folder_alone_rebuilds_the_model(registry: Registry, tmp_path: Path) -> None:
+    """Without the data set, the loaded model gives the very labels that the run wrote."""
+    result = do(registry, tmp_path / "run")
+    config, model, _ = load_run(result.path, registry)
+    images = registry.load(registry.find("dataset", "digits")).factory(size=8).x
+    model.autoencoder.eval()
+    with torch.no_grad():
+        q = torch.cat([model.head.soft_assign(model.autoencoder.encode(x)) for x in images.split(1024)])
+    assert torch.equal(q.argmax(1), result.labels)
+    assert torch.equal(q.max(1).values, result.confidence)
+    assert config == result.config
+
+
+def test_config_toml_repeats_the_run(registry: Registry, tmp_path: Path) -> None:
+    """`--config runs/x/config.toml` gives the same bytes again, under another name and at another time."""
+    first = do(registry, tmp_path / "one", seed=3)
+    again = do(registry, tmp_path / "two", settings=(), config=first.path / "config.toml")
+    for name in (
+        "labels.csv",
+        "log.csv",
+        "metrics.json",
+        "model.safetensors",
+        "autoencoder.safetensors",
+        "config.toml",
+    ):
+        assert (first.path / name).read_bytes() == (again.path / name).read_bytes(), name
+
+
+def labelled(x: torch.Tensor, y: torch.Tensor | None) -> Callable[[], ImageSet]:
+    return lambda: ImageSet(x, y)
+
+
+def test_the_trainer_never_sees_labels(registry: Registry, tmp_path: Path) -> None:
+    """The same images with other labels, or none, give the same clusters."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+    made = []
+    for y in (digits.y, digits.y.flip(0), None):
+        own = Registry(registry)
+        own.add("dataset", "mine", labelled(digits.x, y))
+        folder = tmp_path / f"run{len(made)}"
+        made.append(do(own, folder, parts={"dataset": "mine"}, settings=SHORT[1:], n_clusters=10))
+    assert torch.equal(made[0].labels, made[1].labels)
+    assert torch.equal(made[0].labels, made[2].labels)
+    assert made[2].metrics == {"acc": None, "nmi": None, "ari": None} == made[2].baseline
+
+
+def test_the_baseline_is_kmeans_on_the_pretrained_embedding(registry: Registry, tmp_path: Path) -> None:
+    """With no clustering at all, the run's own figures are those of its baseline."""
+    result = do(registry, tmp_path / "run", settings=(*SHORT, "train.max_iter=0"))
+    assert result.metrics == result.baseline
+
+
+def test_the_baseline_is_no_business_of_the_head(registry: Registry, tmp_path: Path) -> None:
+    """A head that starts elsewhere is measured against k-means all the same."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Mine(dec):  # type: ignore[misc, valid-type]
+        def init_centers(self, z: torch.Tensor, seed: int) -> None:
+            self.centers.data.copy_(z[: len(self.centers)])
+
+    own.add("head", "mine", Mine)
+    settings = (*SHORT, "train.max_iter=0")
+    mine = do(own, tmp_path / "mine", parts={"head": "mine"}, settings=settings)
+    ours = do(own, tmp_path / "ours", parts={"head": "decda:dec"}, settings=settings)
+    assert mine.baseline == ours.baseline
+    assert mine.metrics != mine.baseline
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        ({"n_clusters": 1798}, InvalidParameter),
+        ({"settings": ("head.gamma=-1",)}, InvalidParameter),
+        ({"device": "cuda"}, ConfigError),
+    ],
+)
+def test_a_mistake_leaves_no_folder(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, error: type[Exception]
+) -> None:
+    """What fails before the first epoch leaves nothing behind."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(error):
+        do(registry, tmp_path / "run", **words)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("failure", [KeyError("boom"), SystemExit(0)])
+def test_a_part_that_fails_while_training_is_named(registry: Registry, tmp_path: Path, failure: BaseException) -> None:
+    """An exception out of a part's code, or a part that leaves, is told with the part and its package."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Mine(dec):  # type: ignore[misc, valid-type]
+        def refresh(self, z: torch.Tensor) -> Any:
+            if len(z) == 1797:
+                raise failure
+            return super().refresh(z)
+
+    own.add("head", "mine", Mine)
+    with pytest.raises(BrokenComponent, match=rf"head 'mine' of local.*{type(failure).__name__}"):
+        do(own, tmp_path / "run", parts={"head": "mine"})
+
+
+def test_a_part_that_leaves_is_never_a_success(registry: Registry, tmp_path: Path) -> None:
+    """Also where the frame that leaves belongs to no object of a part, as a plain function does."""
+
+    class Bare:
+        calls: ClassVar[list[int]] = []
+        sample = staticmethod(lambda n, generator: torch.zeros(n, 0))
+
+        @staticmethod
+        def apply(x: torch.Tensor, params: torch.Tensor) -> torch.Tensor:
+            Bare.calls.append(len(x))
+            return x if len(Bare.calls) < 3 else sys.exit(0)  # type: ignore[no-any-return]
+
+    own = Registry(registry)
+    own.add("augment", "bare", Bare)
+    with pytest.raises(BrokenComponent, match="SystemExit: 0"):
+        do(own, tmp_path / "run", parts={"augment": "bare"})
+
+
+def test_a_part_that_breaks_its_contract_is_found_before_training(registry: Registry, tmp_path: Path) -> None:
+    """The first batch goes through copies of the parts; what fails there leaves no folder."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Mine(dec):  # type: ignore[misc, valid-type]
+        def refresh(self, z: torch.Tensor) -> Any:
+            return super().refresh(z).double()
+
+    own.add("head", "mine", Mine)
+    with pytest.raises(ContractViolation, match=r"head 'mine' \(local\): refresh must give float32.*float64"):
+        do(own, tmp_path / "run", parts={"head": "mine"})
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_name_of_a_part_leads_nowhere(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe named like a path does not take its run out of `runs/`."""
+    monkeypatch.chdir(tmp_path)
+    own = Registry(registry)
+    own.add("recipe", "../up/x", {"dataset": "digits", "encoder": "fc", "head": "dec", "augment": "none"})
+    result = run(compose(own, recipe="../up/x", settings=SHORT), own, Files(offline=True))
+    assert result.path.parent.resolve() == tmp_path / "runs"
+
+
+def test_names_that_are_no_utf8_cost_no_labels(registry: Registry, tmp_path: Path) -> None:
+    """A file name with a broken byte is written escaped; the run ends well."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+    own = Registry(registry)
+    own.add("dataset", "mine", lambda: ImageSet(digits.x[:40], None, ["a\udcff.png"] * 40))
+    result = do(own, tmp_path / "run", parts={"dataset": "mine"}, settings=SHORT[1:], n_clusters=3)
+    assert "\\udcff.png" in (result.path / "labels.csv").read_text()

@@ -1,0 +1,131 @@
+"""Trained models, scored."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from decda.core.config.composition import compose
+from decda.core.contracts import ImageSet
+from decda.core.errors import BrokenComponent, ConfigError, DataError
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import Result, run
+from decda.core.runs.inference import evaluate
+from decda.plugins.heads.idec import IDEC
+from tests.conftest import SHORT
+
+FILES = Files(offline=True)
+
+
+@pytest.fixture(scope="module")
+def trained(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A finished run."""
+    out = tmp_path_factory.mktemp("runs") / "trained"
+    return run(compose(registry, settings=SHORT), registry, FILES, out=out)
+
+
+@pytest.fixture
+def copy(trained: Result, tmp_path: Path) -> Path:
+    """A copy of its folder, to be damaged."""
+    return Path(shutil.copytree(trained.path, tmp_path / "copy"))
+
+
+def test_a_model_gives_the_labels_it_was_saved_with(registry: Registry, trained: Result) -> None:
+    """On the images it was trained on, it has the very labels, confidences and scores of its run."""
+    before = {path.name: path.read_bytes() for path in trained.path.iterdir()}
+    found = evaluate(trained.path, registry, FILES)
+    assert torch.equal(found.labels, trained.labels)
+    assert torch.equal(found.confidence, trained.confidence)
+    assert found.metrics == trained.metrics
+    assert found.trained_on_these
+    assert found.as_mapping()["recipe"] == "quick"
+    assert {path.name: path.read_bytes() for path in trained.path.iterdir()} == before
+
+
+def test_other_images_of_the_same_shape(registry: Registry, trained: Result) -> None:
+    """Another data set is scored by the same model; one without classes is only assigned to clusters."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+    own = Registry(registry)
+    own.add("dataset", "half", lambda: ImageSet(digits.x[::2], digits.y[::2]))
+    own.add("dataset", "unknown", lambda: ImageSet(digits.x[:7]))
+    half = evaluate(trained.path, own, FILES, dataset="half")
+    assert torch.equal(half.labels, trained.labels[::2])
+    assert not half.trained_on_these
+    unknown = evaluate(trained.path, own, FILES, dataset="unknown")
+    assert torch.equal(unknown.labels, trained.labels[:7])
+    assert unknown.metrics == {"acc": None, "nmi": None, "ari": None}
+
+
+def test_images_of_another_shape(registry: Registry, trained: Result) -> None:
+    """They are refused with both shapes, whether by a setting or by another data set."""
+    with pytest.raises(DataError, match=r"\(1, 16, 16\).*trained on 'digits', of shape \(1, 8, 8\)"):
+        evaluate(trained.path, registry, FILES, settings=("dataset.size=16",))
+
+
+def test_a_model_stays_as_it_is(registry: Registry, trained: Result) -> None:
+    """Only the data set can be set."""
+    with pytest.raises(ConfigError, match=r"--set head\.gamma=1: a trained model stays"):
+        evaluate(trained.path, registry, FILES, settings=("head.gamma=1",))
+
+
+def test_runs_without_a_trained_model(registry: Registry, copy: Path) -> None:
+    """A run that has not finished, a damaged one and a folder of something else are each told."""
+    provenance = json.loads((copy / "provenance.json").read_text())
+    for change, says in (
+        ({"status": "started"}, "has not finished"),
+        ({"input_shape": None}, "does not tell the shape"),
+        ({"input_shape": [1, -8, 8]}, "does not tell the shape"),
+    ):
+        (copy / "provenance.json").write_text(json.dumps(provenance | change))
+        with pytest.raises(DataError, match=says):
+            evaluate(copy, registry, FILES)
+    config = (copy / "config.toml").read_text()
+    (copy / "provenance.json").write_text(json.dumps(provenance))
+    for text, says in ((config.replace("n_clusters = 10", ""), "number of clusters"), ("no TOML", "is not TOML")):
+        (copy / "config.toml").write_text(text)
+        with pytest.raises(DataError, match=says):
+            evaluate(copy, registry, FILES)
+    (copy / "config.toml").write_text(config)
+    (copy / "provenance.json").write_text("[]")
+    with pytest.raises(DataError, match="no JSON object"):
+        evaluate(copy, registry, FILES)
+    (copy / "provenance.json").write_text(json.dumps(provenance))
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(DataError, match=r"model\.safetensors cannot be read"):
+        evaluate(copy, registry, FILES)
+    with pytest.raises(DataError, match="not the folder of a run"):
+        evaluate(copy.parent, registry, FILES)
+
+
+def test_a_model_of_a_gpu_serves_on_a_cpu(registry: Registry, trained: Result, copy: Path) -> None:
+    """How its steps were made, and a format that this device does not have, are no hindrance."""
+    config = (copy / "config.toml").read_text()
+    (copy / "config.toml").write_text(config.replace('step = "auto"', 'step = "graph"').replace('"float32"', '"tf32"'))
+    assert 'step = "graph"' in (copy / "config.toml").read_text()
+    assert torch.equal(evaluate(copy, registry, FILES, device="cpu").labels, trained.labels)
+
+
+@pytest.mark.parametrize("name", ["encoder", "centers"])
+def test_weights_that_are_no_numbers(registry: Registry, copy: Path, name: str) -> None:
+    """A model whose weights are not finite is told, not scored."""
+    weights = load_file(copy / "model.safetensors")
+    entry = "head.centers" if name == "centers" else next(n for n in weights if n.startswith("autoencoder.embedding"))
+    weights[entry] = torch.full_like(weights[entry], torch.nan)
+    save_file(weights, copy / "model.safetensors")
+    with pytest.raises(DataError, match="not finite: its weights are damaged"):
+        evaluate(copy, registry, FILES)
+
+
+def test_a_part_that_fails_is_named(registry: Registry, trained: Result, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception out of a part is told as that part's."""
+
+    def fail(self: object, z: torch.Tensor) -> torch.Tensor:
+        raise RuntimeError("no such device")
+
+    monkeypatch.setattr(IDEC, "soft_assign", fail)
+    with pytest.raises(BrokenComponent, match=r"head 'idec' of decda .* failed in use: RuntimeError: no such device"):
+        evaluate(trained.path, registry, FILES)

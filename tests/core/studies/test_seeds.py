@@ -1,0 +1,138 @@
+"""Several seeds from end to end."""
+
+import json
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
+from decda.core.errors import ConfigError, InvalidParameter
+from decda.core.execution import scheduling as jobs
+from decda.core.execution.interleave import streams
+from decda.core.execution.messages import Failed, Finished, Job
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.studies import seeds as series
+from decda.core.studies.seeds import run_seeds
+from tests.conftest import SHORT
+from tests.core.execution.test_processes import Story
+
+Calls = dict[str, Any]
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
+    """What the drivers are asked for, instead of what they do; seed 1 fails."""
+    calls: Calls = {}
+
+    def end(seed: int, notify: Any) -> None:
+        result = {"seed": seed, "acc": 0.5, "nmi": 0.5, "ari": 0.5, "seconds": {"total": 1.0}}
+        notify(seed, Failed(seed, "No.", 4) if seed == 1 else Finished(seed, result, [2, 3]))
+
+    def pool(waiting: Any, notify: Any, **words: Any) -> None:
+        calls.update(driver="pool", jobs=waiting, **words)
+        for job in reversed(waiting):
+            end(job.key, notify)
+
+    def turns(waiting: Any, start: Any, notify: Any, **words: Any) -> None:
+        calls.update(driver="turns", threads=torch.get_num_threads(), **words)
+        for job in reversed(waiting):
+            end(job.key, notify)
+
+    monkeypatch.setattr(jobs, "run_pool", pool)
+    monkeypatch.setattr(jobs, "take_turns", turns)
+    monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
+    return calls
+
+
+def config(registry: Registry, **words: Any) -> RunConfig:
+    return compose(registry, parts=words.pop("parts", {"encoder": "fc"}), settings=SHORT, **words)
+
+
+def test_a_cpu_gets_a_process_for_each_seed(
+    registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One thread for each run and as many at once as there are cores; what was said otherwise counts."""
+    files = Files(tmp_path / "data", offline=True)
+    run_seeds(config(registry), registry, files, [2, 0], out=tmp_path / "a")
+    job = calls["jobs"][0]
+    assert job == Job(0, job.config, tmp_path / "a" / "seed-0")
+    assert (calls["data_root"], calls["offline"], calls["threads"]) == (tmp_path / "data", True, 1)
+    assert [job.config.seed for job in calls["jobs"]] == [0, 2]
+    assert (calls["driver"], calls["at_once"]) == ("pool", 6)
+    run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "b", threads=4)
+    assert (calls["threads"], calls["at_once"]) == (4, 1)
+    run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "c", at_once=5, threads=4)
+    assert calls["at_once"] == 5
+
+
+def test_a_gpu_gets_all_seeds_in_turns(
+    registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a CUDA device the runs share this process, each on a stream, all of them at once unless told otherwise."""
+    cpu = series.prepare
+    ready = cpu(config(registry), registry, Files(offline=True))
+    monkeypatch.setattr(series, "prepare", lambda *a: type(ready)(**{**vars(ready), "device": torch.device("cuda")}))
+    run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "a")
+    assert (calls["driver"], calls["at_once"], calls["contexts"]) == ("turns", 3, streams)
+    run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "b", at_once=2)
+    assert calls["at_once"] == 2
+
+
+def test_parts_added_by_hand_stay_in_this_process(registry: Registry, calls: Calls, tmp_path: Path) -> None:
+    """A process would not find them: one run after the other, by the threads asked for, which do not stay."""
+    own = Registry(registry)
+    own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
+    words = config(own, parts={"encoder": "fc", "head": "mine"})
+    before = torch.get_num_threads()
+    run_seeds(words, own, Files(offline=True), [0, 1], out=tmp_path / "a", threads=2)
+    assert (calls["driver"], calls["at_once"], calls["threads"]) == ("turns", 1, 2)
+    assert calls.get("contexts", nullcontext) is nullcontext
+    assert torch.get_num_threads() == before
+
+
+def test_the_summary_stands_in_the_folder(
+    registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default a new folder below `runs/`, named by the seeds; outcomes are sorted however they came."""
+    monkeypatch.chdir(tmp_path)
+    story = Story()
+    made = run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2, 7], notify=story)
+    assert made.path == Path("runs/quick-digits-seeds0-2_7-1")
+    assert json.loads((made.path / "summary.json").read_text()) == made.as_mapping()
+    assert [path.name for path in made.path.iterdir()] == ["summary.json"]
+    assert [run.seed for run in made.finished] == [0, 2, 7]
+    assert made.failed == [Failed(1, "No.", 4)]
+    assert made.exit_code == 4
+    assert len(story.told) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "error"), [({"n_clusters": 1798}, InvalidParameter), ({"device": "cuda"}, ConfigError)]
+)
+def test_what_fails_for_every_seed_fails_once(
+    registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, error: Any
+) -> None:
+    """Before a process starts, with no folder left behind; so does an existing folder, which stays as it is."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(error):
+        run_seeds(config(registry, **words), registry, Files(offline=True), [0, 1], out=tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ConfigError, match="exists already"):
+        run_seeds(config(registry), registry, Files(offline=True), [0, 1], out=tmp_path)
+    assert not calls
+
+
+def test_runs_in_this_process_from_end_to_end(registry: Registry, tmp_path: Path) -> None:
+    """The whole way with a part that was added by hand: folders, scores, iterations."""
+    own = Registry(registry)
+    own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
+    words = config(own, parts={"encoder": "fc", "head": "mine"})
+    made = run_seeds(words, own, Files(offline=True), [0, 3], out=tmp_path / "all")
+    assert [run.result["run"] for run in made.finished] == [str(tmp_path / "all" / f"seed-{s}") for s in (0, 3)]
+    assert made.iterations == {0: 4, 3: 4}
+    assert all((tmp_path / "all" / f"seed-{s}" / "labels.csv").is_file() for s in (0, 3))

@@ -1,0 +1,336 @@
+"""Studies: cells with several seeds, kept from one start to the next."""
+
+import csv
+import json
+import shutil
+from collections import deque
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from filelock import FileLock
+
+from decda.core.config.composition import compose
+from decda.core.contracts import ImageSet
+from decda.core.errors import ConfigError, DataError, InvalidParameter
+from decda.core.execution.messages import Failed, Finished, Job
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
+from decda.core.studies import study as study_module
+from decda.core.studies.study import GPU_AT_ONCE, Entered, Study, check_folder, plan_trials, prepare_cells, run_study
+from decda.core.studies.trials import Cell, Pretraining, Trial
+from tests.conftest import SHORT
+
+FILES = Files(offline=True)
+RECIPES = ("fcdec-da", "convdec-da", "fcdcn-da")
+
+
+def cells(registry: Registry, *recipes: str) -> list[Cell]:
+    wishes = [(recipe, "digits", compose(registry, recipe=recipe, settings=SHORT), None) for recipe in recipes]
+    return prepare_cells(wishes, registry, FILES)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with open(folder / "results.csv", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+class Drive:
+    """Stands for what runs jobs: notes them, and has each end as told, without training."""
+
+    def __init__(self, failing: tuple[str, ...] = (), stop_after: int | None = None) -> None:
+        self.failing = failing
+        self.stop_after = stop_after
+        self.ran: list[str] = []
+        self.leaves_weights = False
+        self.words: dict[str, Any] = {}
+
+    def __call__(self, waiting: deque[Job], registry: Any, files: Any, device: str, notify: Any, **words: Any) -> None:
+        self.words = {"device": device, **words}
+        while waiting:
+            if len(self.ran) == self.stop_after:
+                raise KeyboardInterrupt
+            job = waiting.popleft()
+            self.ran.append(job.out.name.rpartition("-")[0])
+            assert not job.out.exists()
+            seed = job.config.seed
+            if any(name in job.out.name for name in self.failing):
+                if self.leaves_weights:
+                    job.out.mkdir()
+                    (job.out / "autoencoder.safetensors").write_text("")
+                notify(job.key, Failed(seed, "It diverged.", 4))
+                continue
+            leave(job)
+            notify(job.key, Finished(seed, {"acc": 0.5, "nmi": 0.5, "ari": 0.5, "seconds": {"total": 1.0}}, [1]))
+
+
+def leave(job: Job) -> None:
+    """What a finished run leaves, as far as a study reads it."""
+    job.out.mkdir()
+    (job.out / "config.toml").write_text(job.config.as_toml())
+    data = job.key.cell.data_sha256 if isinstance(job.key, Trial) else "?"
+    provenance = {
+        "status": "finished", "config_sha256": job.config.sha256(), "data_sha256": data, "device": "cpu",
+        "seconds": {"total": 2.5, "pretrain": 1.5}, "versions": {"decda": "0", "torch": "2"},
+    }  # fmt: skip
+    (job.out / "provenance.json").write_text(json.dumps(provenance))
+    metrics = {
+        "acc": 0.5, "nmi": 0.25, "ari": 0.125, "baseline": {"acc": 0.375}, "iterations": 4, "stop_reason": "completed",
+    }  # fmt: skip
+    (job.out / "autoencoder.safetensors").write_text("")
+    (job.out / "metrics.json").write_text(json.dumps(metrics))
+
+
+@pytest.fixture
+def drive(monkeypatch: pytest.MonkeyPatch) -> Drive:
+    """No training."""
+    drive = Drive()
+    monkeypatch.setattr(study_module, "run_jobs", drive)
+    return drive
+
+
+def go(registry: Registry, out: Path, *recipes: str, seeds: int = 2, **words: Any) -> Study:
+    planned = plan_trials(cells(registry, *recipes), range(seeds), out)
+    return run_study(planned, registry, FILES, out, **words)
+
+
+def test_an_autoencoder_is_pretrained_once_and_its_cells_follow(
+    registry: Registry, drive: Drive, tmp_path: Path
+) -> None:
+    """Cells come as soon as their autoencoder is there, before those of the next; each is told where it lies."""
+    told: list[tuple[str, type]] = []
+    study = go(registry, tmp_path, *RECIPES, notify=lambda key, event: told.append((key.title, type(event))))
+    assert drive.ran == [
+        *("digits-fc-augmented-seed0", "digits-fc-dec-both-seed0", "digits-fc-dcn-both-seed0"),
+        *("digits-conv-augmented-seed0", "digits-conv-dec-both-seed0"),
+        *("digits-fc-augmented-seed1", "digits-fc-dec-both-seed1", "digits-fc-dcn-both-seed1"),
+        *("digits-conv-augmented-seed1", "digits-conv-dec-both-seed1"),
+    ]
+    trial = next((tmp_path / "trials").glob("digits-fc-dec-both-seed0-*"))
+    pretrained = next((tmp_path / "autoencoders").glob("digits-fc-augmented-seed0-*"))
+    assert f'autoencoder = "{pretrained}"' in (trial / "config.toml").read_text()
+    assert told[:4] == [
+        ("digits fc augmented autoencoder seed 0", Finished),
+        ("digits fcdec-da seed 0", Finished),
+        ("digits fcdec-da seed 0", Entered),
+        ("digits fcdcn-da seed 0", Finished),
+    ]
+    assert len(study.results.rows) == 6
+    assert study.exit_code == 0
+    assert "| fcdec-da | .500 ±.000  .250 ±.000 (2) |" in (tmp_path / "table.md").read_text()
+
+
+def test_a_row_tells_all_of_a_trial(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """Figures, length, end, times, digests, versions: what the paper's tables are made from."""
+    go(registry, tmp_path, "fcdcn-da", seeds=1, settings="paper head.centers=frozen")
+    (row,) = rows(tmp_path)
+    assert {name: row[name] for name in ("cell", "dataset", "seed", "settings")} == {
+        "cell": "fcdcn-da", "dataset": "digits", "seed": "0", "settings": "paper head.centers=frozen",
+    }  # fmt: skip
+    assert [row[name] for name in ("acc", "nmi", "ari", "kmeans_acc")] == ["0.5", "0.25", "0.125", "0.375"]
+    assert [row[name] for name in ("epochs", "iterations", "stop_reason")] == ["1", "4", "completed"]
+    assert [row[name] for name in ("seconds", "pretrain_seconds", "versions")] == ["2.5", "1.5", "decda=0 torch=2"]
+    assert len(row["data_sha256"]) == len(row["config_sha256"]) == 64
+    assert (tmp_path / "trials" / row["run"]).is_dir()
+    assert (tmp_path / "autoencoders" / row["autoencoder"]).is_dir()
+
+
+def test_what_is_finished_is_not_run_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """An interrupted study goes on where it was; half a run is made anew; no row stands twice."""
+    drive.stop_after = 4
+    with pytest.raises(KeyboardInterrupt):
+        go(registry, tmp_path, *RECIPES)
+    done = list(drive.ran)
+    assert len(rows(tmp_path)) == 2
+    assert "(1)" in (tmp_path / "table.md").read_text()
+    half = next(trial for trial in plan_trials(cells(registry, *RECIPES), [0], tmp_path) if not trial.is_finished())
+    half.folder.mkdir()
+    (half.folder / "log.csv").write_text("half")
+    drive.ran, drive.stop_after = [], None
+    kept: list[str] = []
+    go(
+        registry,
+        tmp_path,
+        *RECIPES,
+        notify=lambda key, told: kept.append(key.title) if isinstance(told, Entered) and told.kept else None,
+    )
+    assert kept == ["digits fcdec-da seed 0", "digits fcdcn-da seed 0"]
+    assert not set(done) & set(drive.ran)
+    assert len(done) + len(drive.ran) == 10
+    runs = [row["run"] for row in rows(tmp_path)]
+    assert len(runs) == len(set(runs)) == 6
+    drive.ran = []
+    shutil.rmtree(tmp_path / "autoencoders")  # to save room; what they led to stays
+    go(registry, tmp_path, *RECIPES)
+    assert drive.ran == []
+    assert len(rows(tmp_path)) == 6
+
+
+def test_other_words_add_to_a_study(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """More seeds and more cells find what is there; rows of cells no longer asked for stay, out of the table."""
+    go(registry, tmp_path, "fcdec-da", seeds=1)
+    drive.ran = []
+    study = go(registry, tmp_path, "fcdcn-da", seeds=2)
+    assert drive.ran == ["digits-fc-dcn-both-seed0", "digits-fc-augmented-seed1", "digits-fc-dcn-both-seed1"]
+    assert len(rows(tmp_path)) == 3
+    assert "fcdec-da" not in (tmp_path / "table.md").read_text()
+    assert [cell["cell"] for cell in study.as_mapping()["cells"]] == ["fcdcn-da"]
+
+
+def test_failures(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A trial that fails stops no other; without its autoencoder a cell fails too; all are tried again later."""
+    drive.failing = ("conv-augmented-seed0", "fc-dcn-both-seed1")
+    study = go(registry, tmp_path, *RECIPES)
+    assert study.exit_code == 4
+    assert {name.rpartition("-")[0]: failed.error for name, failed in study.failed.items()} == {
+        "digits-conv-dec-both-seed0": "Its autoencoder could not be pretrained. It diverged.",
+        "digits-fc-dcn-both-seed1": "It diverged.",
+    }
+    assert len(study.as_mapping()["failed"]) == 2
+    assert len(rows(tmp_path)) == 4
+    drive.failing, drive.ran = (), []
+    assert go(registry, tmp_path, *RECIPES).exit_code == 0
+    assert drive.ran == ["digits-conv-augmented-seed0", "digits-conv-dec-both-seed0", "digits-fc-dcn-both-seed1"]
+
+
+def test_a_head_that_fails_fails_alone(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A pretraining whose centers could not be placed has its weights: the cells of other heads go on with them."""
+    drive.failing, drive.leaves_weights = ("fc-augmented",), True
+    assert go(registry, tmp_path, *RECIPES, seeds=1).exit_code == 0
+    assert len(rows(tmp_path)) == 3
+
+
+def test_figures_that_cannot_be_read(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A finished trial without figures is run again; one that ends without them has failed; rows of old are gone."""
+    go(registry, tmp_path, "fcdec-da")
+    first, second = (trial.folder for trial in plan_trials(cells(registry, "fcdec-da"), [0, 1], tmp_path))
+    (tmp_path / "results.csv").unlink()
+    (first / "metrics.json").write_text("{")
+    drive.ran = []
+    assert len(go(registry, tmp_path, "fcdec-da").results.rows) == 2
+    assert drive.ran == ["digits-fc-dec-both-seed0"]
+    shutil.rmtree(second)
+    drive.failing = ("dec-both-seed1",)
+    study = go(registry, tmp_path, "fcdec-da")
+    assert list(study.failed) == [second.name]
+    assert [row["seed"] for row in rows(tmp_path)] == ["0"]
+
+
+def test_a_trial_that_leaves_no_figures_has_failed(
+    registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The others go on."""
+    whole = leave
+
+    def without(job: Job) -> None:
+        whole(job)
+        if "conv-dec" in job.out.name:
+            (job.out / "metrics.json").unlink()
+
+    monkeypatch.setattr("tests.core.studies.test_study.leave", without)
+    study = go(registry, tmp_path, *RECIPES, seeds=1)
+    assert len(study.results.rows) == 2
+    (failed,) = study.failed.values()
+    assert (failed.exit_code, "metrics.json cannot be read" in failed.error) == (3, True)
+
+
+def test_a_composition_under_two_names_is_one_cell(registry: Registry) -> None:
+    """It is run once, under the first of them; so is a data set."""
+    plain = compose(registry, recipe="fcdec", settings=("train.augment_in=both", *SHORT))
+    same = compose(registry, recipe="decda:fcdec-da", settings=SHORT)
+    made = prepare_cells([("a", "digits", plain, None), ("b", "decda:digits", same, None)], registry, FILES)
+    assert [(cell.row, cell.column) for cell in made] == [("a", "digits")]
+    started = compose(registry, recipe="fcdec", autoencoder="somewhere")
+    with pytest.raises(ConfigError, match="'x' starts from a pretrained autoencoder"):
+        prepare_cells([("x", "digits", started, None)], registry, FILES)
+
+
+def test_a_data_set_that_draws_is_found_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """Its images depend on the seed of each trial; finished trials are kept all the same."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+
+    def some() -> ImageSet:
+        chosen = torch.randperm(len(digits.x))[:600]
+        return ImageSet(digits.x[chosen], digits.y[chosen])
+
+    own = Registry(registry)
+    own.add("dataset", "some", some)
+    config = compose(own, recipe="fcdec-da", parts={"dataset": "some"}, settings=SHORT[1:])
+    for expected in (4, 0):
+        planned = plan_trials(prepare_cells([("x", "some", config, None)], own, FILES), range(2), tmp_path)
+        drive.ran = []
+        run_study(planned, own, FILES, tmp_path)
+        assert len(drive.ran) == expected
+    assert drive.words["here"]  # a process would not find a data set that was added by hand
+
+
+@pytest.mark.parametrize("content", ["file", "folder"])
+def test_a_folder_of_something_else(tmp_path: Path, content: str) -> None:
+    """It is refused, and stays as it is; an empty one, a new one and a study's are welcome."""
+    strange = tmp_path / "strange"
+    if content == "file":
+        strange.write_text("mine")
+    else:
+        strange.mkdir()
+        (strange / "table.md").write_text("mine")
+    with pytest.raises(ConfigError, match=r"no folder of `decda reproduce`"):
+        check_folder(strange)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "study" / "trials").mkdir(parents=True)
+    for name in ("new", "empty", "study"):
+        check_folder(tmp_path / name)
+
+
+def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A second one in the same folder is refused, for it would remove what the first is at."""
+    with FileLock(tmp_path / ".lock"), pytest.raises(ConfigError, match="Another `decda reproduce` is at work"):
+        go(registry, tmp_path, "fcdec-da")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="cannot be used"):
+        go(registry, tmp_path / "file", "fcdec-da")
+    assert drive.ran == []
+
+
+def test_how_many_at_once(registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a CPU as many as cores unless told otherwise; on a GPU a few, each with its memory."""
+    go(registry, tmp_path / "a", "fcdec-da", at_once=3, threads=2)
+    assert drive.words == {"device": "cpu", "at_once": 3, "threads": 2, "here": False}
+    go(registry, tmp_path / "b", "fcdec-da")
+    assert drive.words["at_once"] is None
+    planned = cells(registry, "fcdec-da")
+    monkeypatch.setattr(study_module, "resolve_device", lambda name: type("Device", (), {"type": "cuda"}))
+    run_study(plan_trials(planned, [0], tmp_path / "c"), registry, FILES, tmp_path / "c")
+    assert (drive.words["device"], drive.words["at_once"]) == ("cuda", GPU_AT_ONCE)
+
+
+def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: Path) -> None:
+    """A data set without classes has nothing to compare with; images too small for an encoder are told."""
+    own = Registry(registry)
+    own.add("dataset", "unknown", lambda: ImageSet(registry.load(registry.find("dataset", "digits")).factory().x))
+    config = compose(own, parts={"dataset": "unknown"}, n_clusters=3)
+    with pytest.raises(DataError, match="'unknown' has no classes"):
+        prepare_cells([("x", "unknown", config, None)], own, FILES)
+    own.add("dataset", "small", lambda: ImageSet(torch.rand(20, 1, 4, 4), torch.arange(20) % 2))
+    config = compose(own, recipe="convdec-da", parts={"dataset": "small"})
+    with pytest.raises(InvalidParameter, match="at least 8x8 pixels"):
+        prepare_cells([("x", "small", config, None)], own, FILES)
+
+
+def test_a_trial_is_the_run_that_train_makes(registry: Registry, tmp_path: Path) -> None:
+    """In processes, from a shared autoencoder: the labels, the model and the digests of a whole run by itself."""
+    study = go(registry, tmp_path / "study", "fcdec-da", "fcidec-da", seeds=1, at_once=2)
+    assert study.failed == {}
+    for trial in study.trials:
+        recipe = trial.cell.row
+        alone = run(compose(registry, recipe=recipe, settings=SHORT), registry, FILES, out=tmp_path / recipe)
+        for name in ("labels.csv", "model.safetensors", "autoencoder.safetensors"):
+            assert (trial.folder / name).read_bytes() == (alone.path / name).read_bytes(), name
+        (row,) = [row for row in rows(tmp_path / "study") if row["cell"] == recipe]
+        provenance = json.loads((alone.path / "provenance.json").read_text())
+        assert row["config_sha256"] == provenance["config_sha256"]
+        assert row["data_sha256"] == provenance["data_sha256"]
+        assert float(row["acc"]) == alone.metrics["acc"]
+    assert isinstance(study.trials[0].pretraining, Pretraining)
+    assert study.trials[0].pretraining.folder == study.trials[1].pretraining.folder

@@ -1,0 +1,130 @@
+"""Trials of a study: what they share, and when they are finished."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
+from decda.core.errors import DataError
+from decda.core.parts.registry import Registry
+from decda.core.studies.trials import Cell, Trial, is_pretrained, plan_trial, read_outcome
+
+OUT = Path("study")
+
+
+def config(registry: Registry, recipe: str, *settings: str, dataset: str = "digits") -> RunConfig:
+    made = compose(registry, recipe=recipe, settings=settings, parts={"dataset": dataset})
+    return made.resolved(1797, 10)
+
+
+def trial(registry: Registry, recipe: str, *settings: str, seed: int = 0, out: Path = OUT, **words: Any) -> Trial:
+    device, data = words.pop("device", "cpu"), words.pop("data", "d" * 64)
+    cell = Cell(recipe, words.get("dataset", "digits"), config(registry, recipe, *settings, **words), data)
+    return plan_trial(cell, seed, out, device)
+
+
+def test_those_that_pretrain_alike_share_an_autoencoder(registry: Registry) -> None:
+    """Head, clustering and its augmentation have no part in it."""
+    shared = trial(registry, "fcdec-da").pretraining.folder
+    assert shared.name.startswith("digits-fc-augmented-seed0-")
+    for other in (
+        trial(registry, "fcidec-da"),
+        trial(registry, "fcdcn-da", "head.centers=refreshed"),
+        trial(registry, "fcdec-da", "train.max_iter=7", "train.tol=0", "train.update_interval=3"),
+        trial(registry, "fcdec-da", "train.augment_in=pretrain"),
+    ):
+        assert other.pretraining.folder == shared
+    plain = trial(registry, "fcdec").pretraining.folder
+    assert plain.name.startswith("digits-fc-plain-seed0-")
+    # The augmentation of clustering alone is none of the pretraining's business.
+    assert trial(registry, "fcdec", "train.augment_in=cluster", "augment.degrees=3").pretraining.folder == plain
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (("train.pretrain_epochs=3",), {}),
+        (("train.pretrain_learning_rate=0.5",), {}),
+        (("train.batch_size=128",), {}),
+        (("train.precision=bfloat16",), {}),
+        (("train.augment_in=cluster",), {}),
+        (("augment.degrees=3",), {}),
+        (("encoder.embedding_dim=5",), {}),
+        (("dataset.size=12",), {}),
+        ((), {"seed": 1}),
+        ((), {"device": "cuda"}),
+        ((), {"data": "e" * 64}),
+        ((), {"dataset": "usps"}),
+    ],
+)
+def test_what_alters_a_pretraining_makes_it_another(registry: Registry, settings: Any, words: Any) -> None:
+    """Whatever enters the weights of an autoencoder enters its name."""
+    assert (
+        trial(registry, "fcdec-da", *settings, **words).pretraining.folder
+        != trial(registry, "fcdec-da").pretraining.folder
+    )
+
+
+def test_a_pretraining_does_not_cluster(registry: Registry) -> None:
+    """Its run ends with the centers."""
+    planned = trial(registry, "fcdec-da", seed=4)
+    assert planned.pretraining.config.train.max_iter == 0
+    assert planned.pretraining.config.seed == 4
+    assert planned.config == replace(config(registry, "fcdec-da"), seed=4)
+
+
+def test_a_trial_is_named_by_all_that_decides_it(registry: Registry) -> None:
+    """Other settings, other data or another seed lie beside it; the same composition by another recipe is the same."""
+    one = trial(registry, "fcdec-da")
+    assert one.folder.parent == OUT / "trials"
+    assert one.folder.name.startswith("digits-fc-dec-both-seed0-")
+    others = [
+        trial(registry, "fcdec-da", "train.max_iter=7"),
+        trial(registry, "fcdec-da", data="e" * 64),
+        trial(registry, "fcdec-da", device="cuda"),
+        trial(registry, "fcdec-da", seed=1),
+        trial(registry, "fcdcn-da"),
+        trial(registry, "fcdcn-da", "head.centers=refreshed"),
+    ]
+    assert len({one.folder, *(other.folder for other in others)}) == 7
+    assert trial(registry, "fcdec", "train.augment_in=both").folder == one.folder
+
+
+def write(folder: Path, **provenance: Any) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.toml").write_text("")
+    (folder / "provenance.json").write_text(json.dumps(provenance))
+
+
+def test_finished_is_what_says_so(registry: Registry, tmp_path: Path) -> None:
+    """A folder counts only if its run came to an end and had this configuration; an autoencoder if it has weights."""
+    planned = trial(registry, "fcdec-da", out=tmp_path)
+    right = {"status": "finished", "config_sha256": planned.config.sha256()}
+    assert not planned.is_finished()
+    for wrong in ({"status": "started"}, {"config_sha256": "0"}):
+        write(planned.folder, **(right | wrong))
+        assert not planned.is_finished()
+    write(planned.folder, **right)
+    assert planned.is_finished()
+    (planned.folder / "provenance.json").write_text("{half")
+    assert not planned.is_finished()
+    assert not is_pretrained(planned.pretraining)
+    write(planned.pretraining.folder, status="started")
+    assert not is_pretrained(planned.pretraining)
+    (planned.pretraining.folder / "autoencoder.safetensors").write_text("")
+    assert is_pretrained(planned.pretraining)
+
+
+def test_a_damaged_trial_is_told(registry: Registry, tmp_path: Path) -> None:
+    """A finished trial whose figures are gone is an error that says what to do."""
+    planned = trial(registry, "fcdec-da", out=tmp_path)
+    write(planned.folder, status="finished")
+    with pytest.raises(DataError, match=r"metrics\.json cannot be read"):
+        read_outcome(planned, "paper")
+    (planned.folder / "metrics.json").write_text("{}")
+    with pytest.raises(DataError, match=r"damaged: 'acc'\. Remove it"):
+        read_outcome(planned, "paper")

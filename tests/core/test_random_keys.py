@@ -1,0 +1,57 @@
+"""Random generators by key."""
+
+import pytest
+import torch
+
+from decda.core.random_keys import generator, key
+
+STREAMS = ("order", "pretrain", "cluster", "centers")
+
+
+@pytest.mark.parametrize(
+    ("seed", "stream", "step", "digest"),
+    # printf 0/order/0 | b2sum -l 32
+    [(0, "order", 0, "68eef4e5"), (1, "cluster", 12, "d32a08dc"), (4294967296, "centers", 0, "dc889564")],
+)
+def test_key(seed: int, stream: str, step: int, digest: str) -> None:
+    """A key is blake2b of `seed/stream/step` to 32 bits, the first byte the lowest: what a seed means never changes."""
+    assert key(seed, stream, step) == int.from_bytes(bytes.fromhex(digest), "little")
+
+
+def test_no_collision() -> None:
+    """Seeds, streams and steps, neighbours above all, do not share keys, and no key is wider than 32 bits."""
+    keys = [key(seed, stream, step) for seed in range(10) for stream in STREAMS for step in range(250)]
+    assert len(set(keys)) == len(keys)
+    assert 2**31 < max(keys) < 2**32
+
+
+def test_digits_do_not_run_together() -> None:
+    """Seed 1 at step 11 is not seed 11 at step 1."""
+    assert len({key(1, "order", 11), key(11, "order", 1), key(1, "order1", 1), key(111, "order")}) == 4
+
+
+def test_default_step() -> None:
+    """What is drawn once is drawn at step 0."""
+    assert key(3, "centers") == key(3, "centers", 0)
+
+
+def test_equal_keys_equal_draws() -> None:
+    """Equal keys give equal draws, whatever was drawn before; any other key gives others."""
+    draws = torch.rand(8, generator=generator(1, "pretrain", 2))
+    torch.manual_seed(0)
+    torch.rand(3)
+    assert torch.equal(draws, torch.rand(8, generator=generator(1, "pretrain", 2)))
+    for other in [(2, "pretrain", 2), (1, "cluster", 2), (1, "pretrain", 3), (1 + 2**32, "pretrain", 2)]:
+        assert not torch.equal(draws, torch.rand(8, generator=generator(*other)))
+
+
+def test_global_generator_is_left_alone() -> None:
+    """Making a generator, and drawing from it, does not touch the global one."""
+    before = torch.get_rng_state()
+    torch.rand(3, generator=generator(0, "order"))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_on_the_cpu() -> None:
+    """Generators are the CPU's, so that every device sees the same draws."""
+    assert generator(0, "order").device == torch.device("cpu")

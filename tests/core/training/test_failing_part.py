@@ -1,0 +1,57 @@
+"""Whom an exception came out of."""
+
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+
+from decda.core.contracts import Autoencoder
+from decda.core.training.failing_part import culprit
+from decda.plugins.heads.idec import IDEC
+
+
+class Failing(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise RuntimeError("no")
+
+
+class Encoder(Autoencoder):
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.embedding_dim = 2
+        self.layer = layer
+
+    def encode(self, x: Tensor) -> Tensor:
+        return self.layer(x).flatten(1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.layer(z)
+
+
+class Augment:
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        raise RuntimeError("no")
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x
+
+
+ENCODER, HEAD, AUGMENT = Encoder(Failing()), IDEC(2, 2), Augment()
+X = torch.zeros(2, 1, 1, 2)
+
+
+def test_parts() -> None:
+    """The innermost part is meant: a decoder that fails within a head's loss is the encoder's."""
+    calls = {
+        "encoder": [
+            lambda: ENCODER.encode(X),
+            lambda: HEAD.loss(torch.zeros(2, 2), torch.ones(2, 2) / 2, x=X, decode=ENCODER.decode),
+        ],
+        "head": [lambda: HEAD.soft_assign(torch.zeros(2, 3))],
+        "augment": [lambda: AUGMENT.sample(3, Generator())],
+        None: [lambda: torch.zeros(2) @ torch.zeros(3)],
+    }
+    for kind, each in calls.items():
+        for call in each:
+            with pytest.raises(RuntimeError) as caught:
+                call()
+            assert culprit(caught.value, ENCODER, HEAD, AUGMENT) == kind

@@ -1,0 +1,58 @@
+"""Number formats: what is rounded, what is not, and that switches are turned back."""
+
+import pytest
+import torch
+
+from decda.core.errors import ConfigError
+from decda.core.training.precision import Precision, autocast, check_precision, matrix_products
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+
+
+def flags() -> tuple[bool, bool]:
+    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+
+@pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
+@pytest.mark.parametrize("inner", ["float32", "tf32"])
+def test_tf32_is_on_within_alone(precision: Precision, inner: Precision) -> None:
+    """Products and convolutions on CUDA take tf32 where it is asked for and nowhere else."""
+    before = flags()
+    with matrix_products(precision, CUDA):
+        assert flags() == (precision == "tf32",) * 2
+        with matrix_products(inner, CUDA):
+            assert flags() == (inner == "tf32",) * 2
+        assert flags() == (precision == "tf32",) * 2
+    assert flags() == before
+
+
+def test_an_error_turns_it_back() -> None:
+    """A step that fails leaves the switches as they were."""
+    before = flags()
+    with pytest.raises(ZeroDivisionError), matrix_products("tf32", CUDA):
+        raise ZeroDivisionError
+    assert flags() == before
+
+
+def test_a_cpu_has_no_switch() -> None:
+    """On a CPU the switches of CUDA stay as they are."""
+    before = flags()
+    with matrix_products("tf32", CPU):
+        assert flags() == before
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
+def test_autocast(precision: Precision, dtype: torch.dtype) -> None:
+    """bfloat16 rounds what a linear layer multiplies; float32 leaves all as it is."""
+    layer, x = torch.nn.Linear(4, 2), torch.randn(3, 4)
+    with autocast(precision, CPU):
+        assert layer(x).dtype == dtype
+    assert layer(x).dtype == torch.float32
+
+
+def test_tf32_needs_cuda() -> None:
+    """tf32 on another device is refused, with what to take instead."""
+    with pytest.raises(ConfigError, match="train.precision=bfloat16"):
+        check_precision("tf32", CPU)
+    check_precision("tf32", CUDA)
+    check_precision("bfloat16", CPU)

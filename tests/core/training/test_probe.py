@@ -1,0 +1,129 @@
+"""The first batch through copies of the parts."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from decda.core.contracts import Autoencoder
+from decda.core.errors import ContractViolation
+from decda.core.training.probe import probe
+from decda.plugins.augmentations.shift import RandomShift
+from decda.plugins.encoders.fc import FcAutoencoder
+from decda.plugins.heads.dcn import DCN
+from decda.plugins.heads.dec import DEC
+
+SHAPE = (1, 4, 4)
+OWNERS = {"encoder": "encoder 'e' (p 1)", "head": "head 'h' (p 1)", "augment": "augment 'a' (p 1)"}
+
+
+def encoder() -> FcAutoencoder:
+    return FcAutoencoder(SHAPE, hidden=(5,), embedding_dim=3)
+
+
+def check(autoencoder: Any = None, head: Any = None, augment: Any = None, n: int = 4) -> None:
+    probe(autoencoder or encoder(), head or DEC(2, 3), augment or RandomShift(), torch.rand(n, *SHAPE), OWNERS, 0)
+
+
+@pytest.mark.parametrize("n", [1, 4])
+def test_sound_parts_pass_and_stay_as_they_were(n: int) -> None:
+    """Running means, centers and counters of the real parts are left alone."""
+
+    class Normed(FcAutoencoder):
+        def __init__(self) -> None:
+            super().__init__(SHAPE, embedding_dim=3, hidden=(5,))
+            self.norm = nn.BatchNorm2d(1)
+
+        def encode(self, x: Tensor) -> Tensor:
+            return super().encode(self.norm(x))
+
+    parts = Normed(), DCN(2, 3, centers="refreshed")
+    before = [tensor.clone() for part in parts for tensor in part.state_dict().values()]
+    check(*parts, n=n)
+    after = [tensor for part in parts for tensor in part.state_dict().values()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+def broken(part: Any, method: str, result: Any) -> Any:
+    setattr(part, method, result)
+    return part
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "pattern"),
+    [
+        ("sample", lambda n, g: torch.rand(n), r"sample must give float32 of shape \(4, any\), not .* \(4,\)"),
+        ("sample", lambda n, g: None, "sample must give a tensor"),
+        ("sample", lambda n: None, "sample failed on a first batch: TypeError"),
+        ("apply", lambda x, p: x[:1], r"apply must give float32 of shape \(4, 1, 4, 4\), not .* \(1, 1, 4, 4\)"),
+        ("apply", lambda x, p: x.double(), "float64"),
+        ("apply", lambda x, p: x / 0, "not finite"),
+        ("apply", lambda x, p: x.mul_(2), "in place"),
+    ],
+)
+def test_augmentations_that_break_their_contract(method: str, result: Any, pattern: str) -> None:
+    """Shapes, types, numbers, and no writing into the images."""
+    with pytest.raises(ContractViolation, match=rf"augment 'a' \(p 1\): .*{pattern}"):
+        check(augment=broken(RandomShift(), method, result))
+
+
+class ExtraState(DEC):
+    def get_extra_state(self) -> dict[str, int]:
+        return {"refreshes": 1}
+
+    def set_extra_state(self, state: dict[str, int]) -> None:
+        pass
+
+
+def test_a_state_that_no_file_could_hold_is_refused() -> None:
+    """Before anything is trained: a finished training could not be saved."""
+    with pytest.raises(ContractViolation, match=r"head 'h' \(p 1\): '_extra_state' in its state_dict is no tensor"):
+        check(head=ExtraState(2, 3))
+
+
+class Frozen(Autoencoder):
+    embedding_dim = 3
+
+    def encode(self, x: Tensor) -> Tensor:
+        return x.flatten(1)[:, :3]
+
+    def decode(self, z: Tensor) -> Tensor:
+        return z.new_zeros(len(z), *SHAPE)
+
+
+@pytest.mark.parametrize(
+    ("part", "pattern"),
+    [
+        (broken(encoder(), "encode", lambda x: x), r"encode must give float32 of shape \(4, 3\)"),
+        (broken(encoder(), "encode", lambda x: (x,)), "not tuple"),
+        (broken(encoder(), "decode", lambda z: z), r"decode must give float32 of shape \(4, 1, 4, 4\)"),
+        (Frozen(), "no weights"),
+    ],
+)
+def test_encoders_that_break_their_contract(part: Any, pattern: str) -> None:
+    """Shapes of both directions, and something to train."""
+    with pytest.raises(ContractViolation, match=rf"encoder 'e' \(p 1\): .*{pattern}"):
+        check(autoencoder=part)
+
+
+@pytest.mark.parametrize(
+    ("method", "result", "pattern"),
+    [
+        ("init_centers", lambda z: None, "init_centers failed"),
+        ("soft_assign", lambda z: torch.ones(len(z), 2), "must sum to 1, the first sums to 2"),
+        ("soft_assign", lambda z: torch.ones(len(z)), "soft_assign must give"),
+        ("refresh", lambda z: torch.ones(2), "refresh must give"),
+        ("refresh", lambda z: torch.ones(len(z), 2, requires_grad=True), "no gradient"),
+        ("loss", lambda *a, **k: {}, "one at least"),
+        ("loss", lambda *a, **k: torch.ones(()), "dict of scalar"),
+        ("loss", lambda *a, **k: {"kl": torch.ones(2)}, "term 'kl' of loss"),
+        ("loss", lambda *a, **k: {"kl": torch.ones(())}, "depends on the weights"),
+        ("loss", lambda *a, **k: {"kl": torch.tensor(float("nan"))}, "not finite"),
+        ("loss", lambda *a, **k: {}["x"], "loss failed on a first batch: KeyError"),
+    ],
+)
+def test_heads_that_break_their_contract(method: str, result: Any, pattern: str) -> None:
+    """Shapes, rows that sum to 1, a target without gradient, terms that can be descended on."""
+    with pytest.raises(ContractViolation, match=rf"head 'h' \(p 1\): .*{pattern}"):
+        check(head=broken(DEC(2, 3), method, result))

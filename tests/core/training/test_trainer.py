@@ -1,0 +1,431 @@
+"""The trainer, on a set so small that every rule can be seen."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from decda.core.config.run_config import TrainConfig
+from decda.core.contracts import Autoencoder, ClusteringHead, Decode, as_float
+from decda.core.errors import ContractViolation, TrainingDiverged
+from decda.core.events import Batch, Event, FellBack, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed
+from decda.core.functional import student_t
+from decda.core.training import step as step_module
+from decda.core.training.trainer import Trainer
+from tests.core.training.test_step import FailingCapture, FakeCapture
+
+N, K, D = 22, 3, 2
+SHAPE = (1, 2, 2)
+
+
+class Linear(Autoencoder):
+    """The smallest autoencoder; notes what it sees and in which mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedding_dim = D
+        self.to_z = nn.Linear(4, D)
+        self.to_x = nn.Linear(D, 4)
+        self.seen: list[tuple[str, bool, Tensor]] = []
+
+    def encode(self, x: Tensor) -> Tensor:
+        self.seen.append(("encode", self.training, x.detach().clone()))
+        return self.to_z(x.flatten(1))
+
+    def decode(self, z: Tensor) -> Tensor:
+        return self.to_x(z).view(-1, *SHAPE)
+
+
+class Head(ClusteringHead):
+    """A head whose refresh counts, as one that anneals would."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centers = nn.Parameter(torch.zeros(K, D))
+        self.register_buffer("refreshes", torch.zeros(()))
+        self.targets: list[Tensor] = []
+        self.seeds: list[int] = []
+
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        self.seeds.append(seed)
+        self.centers.data.copy_(z[:K])
+
+    def soft_assign(self, z: Tensor) -> Tensor:
+        return student_t(z, self.centers)
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.refreshes.add_(1)
+        return torch.arange(N * K, dtype=torch.float32).view(N, K) + self.refreshes
+
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        self.targets.append(target.clone())
+        return {"pull": (z - self.centers[0]).square().mean(), "rebuild": 0.1 * F.mse_loss(decode(z), x)}
+
+
+class Add:
+    """An augmentation that adds its draw; notes how many are drawn."""
+
+    def __init__(self) -> None:
+        self.drawn: list[int] = []
+
+    def sample(self, n: int, generator: Generator) -> Tensor:
+        self.drawn.append(n)
+        return torch.rand(n, 1, generator=generator)
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return x + params.view(-1, 1, 1, 1)
+
+
+def images() -> Tensor:
+    return torch.rand(N, *SHAPE, generator=Generator().manual_seed(0))
+
+
+def make(notify: Callable[[Event], None] = lambda event: None, **train: Any) -> Trainer:
+    settings: dict[str, Any] = {"pretrain_epochs": 3, "batch_size": 8, "max_iter": 10, "update_interval": 4, "tol": 0.0}
+    torch.manual_seed(0)
+    config = TrainConfig(**{**settings, **train}).resolved(N)
+    return Trainer(images(), Linear(), Head(), Add(), config, seed=1, notify=notify)
+
+
+def weights(trainer: Trainer) -> bytes:
+    tensors = [*trainer.autoencoder.state_dict().values(), *trainer.head.state_dict().values()]
+    return b"".join(t.numpy().tobytes() for t in tensors)
+
+
+def test_the_story_in_events() -> None:
+    """Pretraining, the start, then a refresh every interval until the iterations are over."""
+    events: list[Event] = []
+    make(events.append).run()
+    batches = [(e.number, e.total) for e in events if isinstance(e, Batch)]
+    assert batches == [(1, 2), (2, 2)] * 3
+    events = [e for e in events if not isinstance(e, Batch)]
+    told = [(type(e), getattr(e, "step", getattr(e, "iteration", getattr(e, "phase", "")))) for e in events]
+    cluster = [(Progress, i) for i in range(1, 11)]
+    assert told == [
+        (PhaseStarted, "pretrain"),
+        *((Progress, i) for i in (1, 2, 3)),
+        (PhaseEnded, "pretrain"),
+        (PhaseStarted, "init_centers"),
+        (Initialised, ""),
+        (PhaseEnded, "init_centers"),
+        (PhaseStarted, "cluster"),
+        (Refreshed, 0),
+        *cluster[:4],
+        (Refreshed, 4),
+        *cluster[4:8],
+        (Refreshed, 8),
+        *cluster[8:],
+        (PhaseEnded, "cluster"),
+    ]
+    first, second = [e for e in events if isinstance(e, Refreshed)][:2]
+    assert first.changed == 1.0
+    assert not first.terms
+    assert set(second.terms) == {"pull", "rebuild"}
+
+
+def test_it_stops_when_few_labels_move_but_not_at_once() -> None:
+    """Clustering ends at the first refresh, after that of iteration 0, where less than `tol` of the labels moved."""
+    ends: list[PhaseEnded] = []
+    trainer = make(lambda e: ends.append(e) if isinstance(e, PhaseEnded) else None, tol=1.0, cluster_learning_rate=1e-9)
+    trainer.run()
+    assert (ends[-1].steps, ends[-1].reason) == (4, "converged")
+
+
+def test_clustering_walks_in_stored_order_and_wraps() -> None:
+    """Batches of 8, 8 and 6 in stored order, unshuffled, again and again; the target is held between refreshes."""
+    trainer = make(update_interval=4, max_iter=6)
+    trainer.run()
+    whole = torch.arange(N * K, dtype=torch.float32).view(N, K)
+    order = [slice(0, 8), slice(8, 16), slice(16, 22)] * 2
+    refreshes = [1, 1, 1, 1, 2, 2]
+    for seen, rows, count in zip(trainer.head.targets, order, refreshes, strict=True):
+        assert torch.equal(seen, whole[rows] + count)
+
+
+def test_no_empty_batch_where_the_set_divides() -> None:
+    """Where N is a multiple of the batch there is no empty batch after the last."""
+    trainer = make(batch_size=11, max_iter=4)
+    trainer.run()
+    assert [len(t) for t in trainer.head.targets] == [11, 11, 11, 11]
+
+
+def test_the_target_is_of_clean_images_and_the_output_of_augmented_ones() -> None:
+    """A refresh embeds the clean images, all of them, in eval mode; a descent sees augmented ones, in train mode."""
+    trainer = make(pretrain_epochs=1, max_iter=1)
+    trainer.run()
+    clean = images()
+    for what, training, x in trainer.autoencoder.seen:
+        assert what == "encode"
+        if training:
+            assert not torch.isin(x, clean).any()
+        else:
+            assert torch.equal(x, clean)
+    assert {training for _, training, _ in trainer.autoencoder.seen} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("augment_in", "pretrain", "cluster"),
+    [("both", True, True), ("pretrain", True, False), ("cluster", False, True), ("neither", False, False)],
+)
+def test_each_phase_is_augmented_or_not(augment_in: str, pretrain: bool, cluster: bool) -> None:
+    """`augment_in` says in which phases images are augmented."""
+    trainer = make(pretrain_epochs=1, max_iter=1, augment_in=augment_in)
+    trainer.run()
+    clean = images()
+    seen = [bool(torch.isin(x, clean).all()) for _, training, x in trainer.autoencoder.seen if training]
+    assert [not s for s in seen] == [pretrain] * (len(seen) - 1) + [cluster]
+
+
+@pytest.mark.parametrize(("drop_last", "sizes"), [(True, [8, 8]), (False, [8, 8, 6]), (None, [8, 8])])
+def test_the_partial_batch_of_pretraining(drop_last: bool | None, sizes: list[int]) -> None:
+    """Augmented pretraining leaves the partial batch out as the authors do, or keeps it if told to."""
+    trainer = make(pretrain_epochs=1, max_iter=0, drop_last=drop_last)
+    trainer.run()
+    assert [len(x) for _, training, x in trainer.autoencoder.seen if training] == sizes
+
+
+def test_plain_pretraining_keeps_the_partial_batch() -> None:
+    """Without augmentation an epoch has ceil(N / batch) steps."""
+    trainer = make(pretrain_epochs=1, max_iter=0, augment_in="neither")
+    trainer.run()
+    assert [len(x) for _, training, x in trainer.autoencoder.seen if training] == [8, 8, 6]
+
+
+def test_a_batch_is_never_larger_than_the_set() -> None:
+    """A batch size above N means the whole set, and an epoch is never empty."""
+    trainer = make(pretrain_epochs=1, max_iter=1, batch_size=1000)
+    trainer.run()
+    assert [len(x) for _, training, x in trainer.autoencoder.seen if training] == [N, N]
+
+
+def test_pretraining_is_shuffled_anew_each_epoch() -> None:
+    """Every epoch sees every image once, in another order."""
+    trainer = make(pretrain_epochs=2, max_iter=0, augment_in="neither", batch_size=N)
+    trainer.run()
+    first, second = (x for _, training, x in trainer.autoencoder.seen if training)
+    assert not torch.equal(first, second)
+    assert torch.equal(first.flatten().sort().values, second.flatten().sort().values)
+
+
+def test_labels_are_those_of_the_final_weights() -> None:
+    """After the last step labels and confidence are taken once more."""
+    trainer = make()
+    trainer.run()
+    q = student_t(trainer.autoencoder.encode(images()), trainer.head.centers)
+    assert torch.equal(trainer.labels, q.argmax(1))
+    assert torch.equal(trainer.confidence, q.max(1).values)
+
+
+def test_uint8_images_are_divided_by_255() -> None:
+    """Bytes and the same values as floats are the same images."""
+    x = torch.arange(256, dtype=torch.uint8).view(64, 1, 2, 2)
+    assert torch.equal(as_float(x), x.double().div(255).float())
+    y = torch.rand(2, 1, 2, 2)
+    assert as_float(y) is y
+
+
+def disturb(event: Event) -> None:
+    """Code of the same process that draws from and reseeds every global generator."""
+    torch.manual_seed(random.randrange(10**6))
+    torch.rand(3)
+    np.random.seed(np.random.randint(10**6))
+    random.seed(random.random())
+
+
+def test_global_generators_change_nothing() -> None:
+    """Who draws from or reseeds the global generators meanwhile changes no weight."""
+    quiet, disturbed = make(), make(disturb)
+    quiet.run()
+    disturbed.run()
+    assert weights(quiet) == weights(disturbed)
+
+
+def test_it_draws_from_no_global_generator() -> None:
+    """Training leaves the global generators as they were."""
+    trainer = make()
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # type: ignore[index]
+    trainer.run()
+    assert torch.equal(before[0], torch.get_rng_state())
+    assert (before[1] == np.random.get_state()[1]).all()  # type: ignore[index]
+    assert before[2] == random.getstate()
+
+
+def test_another_seed_is_another_training() -> None:
+    """The seed reaches the order, the draws and the centers."""
+    one, two = make(), make()
+    two.seed = 2
+    one.run()
+    two.run()
+    assert weights(one) != weights(two)
+    assert one.head.seeds != two.head.seeds
+
+
+class Killed(Exception):
+    """What ends a run in the middle."""
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(
+    ("phase", "step"), [("pretrain", 1), ("pretrain", 3), ("cluster", 1), ("cluster", 4), ("cluster", 7)]
+)
+def test_a_training_taken_up_again_goes_on_bit_for_bit(optimizer: str, phase: str, step: int) -> None:
+    """The state at any `Progress` holds everything: a new trainer goes on to the same weights, labels and losses."""
+    settings = {"pretrain_optimizer": optimizer, "cluster_optimizer": optimizer}
+    whole_log, log = [], []
+
+    def note(log: list[Any]) -> Callable[[Event], None]:
+        return lambda e: log.append([float(t) for t in e.terms.values()]) if getattr(e, "terms", None) else None
+
+    whole = make(note(whole_log), **settings)
+    whole.run()
+
+    saved: dict[str, Any] = {}
+
+    def kill(event: Event) -> None:
+        note(log)(event)
+        if isinstance(event, Progress) and (event.phase, event.step) == (phase, step):
+            saved.update(torch.load(as_file(trainer.state_dict())))
+            raise Killed
+
+    trainer = make(kill, **settings)
+    with pytest.raises(Killed):
+        trainer.run()
+    again = make(note(log), **settings)
+    again.load_state_dict(saved)
+    again.run()
+    assert weights(again) == weights(whole)
+    assert torch.equal(again.labels, whole.labels)
+    assert log == whole_log
+
+
+def as_file(state: dict[str, Any]) -> Any:
+    import io
+
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return file
+
+
+def test_divergence_is_told_with_its_place() -> None:
+    """A loss that is no finite number ends the training with the phase, the epoch and the learning rate."""
+    trainer = make(pretrain_optimizer="sgd", pretrain_learning_rate=1e20)
+    with pytest.raises(TrainingDiverged, match=r"epoch \d+ of pretraining.*1e\+20"):
+        trainer.run()
+    trainer = make(cluster_optimizer="sgd", cluster_learning_rate=1e30)
+    with pytest.raises(TrainingDiverged, match=r"iteration \d+ of clustering.*1e\+30"):
+        trainer.run()
+
+
+def test_the_last_steps_are_looked_at_too() -> None:
+    """Divergence after the last refresh is no result either: neither labels nor a "completed" are told."""
+    ends: list[Any] = []
+    settings = {"cluster_optimizer": "sgd", "cluster_learning_rate": 1e30, "update_interval": 100, "max_iter": 5}
+    trainer = make(lambda e: ends.append(e) if isinstance(e, PhaseEnded) else None, **settings)
+    with pytest.raises(TrainingDiverged, match="iteration 5 of clustering"):
+        trainer.run()
+    assert [e.phase for e in ends] == ["pretrain", "init_centers"]
+
+
+def test_loss_terms_do_not_change_on_the_way() -> None:
+    """A head that comes to return another term breaks its contract; the term is not silently left out."""
+    trainer = make(pretrain_epochs=0)
+    loss = trainer.head.loss
+
+    def grow(*args: Any, **kwargs: Any) -> dict[str, Tensor]:
+        terms = loss(*args, **kwargs)
+        return {**terms, "late": terms["pull"]} if len(trainer.head.targets) > 2 else terms
+
+    trainer.head.loss = grow  # type: ignore[method-assign]
+    with pytest.raises(ContractViolation, match="late"):
+        trainer.run()
+
+
+@pytest.mark.parametrize("terms", [{}, {"pull": torch.ones(2)}, {"pull": 1.0}])
+def test_a_loss_of_another_shape_breaks_the_contract(terms: Any) -> None:
+    """Terms must be scalar tensors, and there must be one."""
+    trainer = make(pretrain_epochs=0)
+    trainer.head.loss = lambda *args, **kwargs: terms  # type: ignore[method-assign]
+    with pytest.raises(ContractViolation, match="pull|no terms"):
+        trainer.run()
+
+
+def test_turns() -> None:
+    """Two trainings that go on in turns come to what each comes to alone."""
+    alone = make()
+    alone.run()
+    first, second = make(), make(batch_size=5)
+    turns = [first.steps(), second.steps()]
+    while turns:
+        turns = [steps for steps in turns if next(steps, "over") is None]
+    assert weights(first) == weights(alone)
+    assert weights(second) != weights(alone)
+
+
+def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training by captured steps, partial batches included, is bit for bit the plain one."""
+    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    FakeCapture.replayed = 0
+    settings = {"max_iter": 40, "pretrain_epochs": 5, "drop_last": False}
+    plain, captured = make(**settings), make(**settings)
+    captured.way = "graph"
+    plain.run()
+    captured.run()
+    assert FakeCapture.replayed > 20
+    assert weights(plain) == weights(captured)
+    assert captured.way == "graph"
+
+
+def test_a_failed_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a step cannot be captured, one event says why and names the part; all phases then go plain."""
+    monkeypatch.setattr(step_module, "Capture", FailingCapture)
+    events: list[Event] = []
+    trainer, plain = make(events.append, pretrain_epochs=4), make(pretrain_epochs=4)
+    trainer.way = "graph"
+    trainer.run()
+    plain.run()
+    told = [event for event in events if isinstance(event, FellBack)]
+    assert told == [FellBack("graph", None, "RuntimeError: operation not permitted when stream is capturing")]
+    assert weights(trainer) == weights(plain)
+
+
+class Wide(Linear):
+    """Notes in which format it computes."""
+
+    def encode(self, x: Tensor) -> Tensor:
+        z = super().encode(x)
+        self.formats = {*getattr(self, "formats", set()), z.dtype}
+        return z
+
+
+class Strict(Head):
+    """A head that is given nothing but float32."""
+
+    def refresh(self, z: Tensor) -> Tensor:
+        assert z.dtype == torch.float32
+        return super().refresh(z)
+
+    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+        assert {z.dtype, target.dtype, x.dtype, decode(z).dtype} == {torch.float32}
+        return super().loss(z, target, x=x, decode=decode)
+
+
+def test_bfloat16() -> None:
+    """With bfloat16 the network alone computes so; heads, losses and weights are float32, and results are near."""
+    plain = make()
+    plain.run()
+    config = TrainConfig(pretrain_epochs=3, batch_size=8, max_iter=10, update_interval=4, tol=0, precision="bfloat16")
+    torch.manual_seed(0)
+    trainer = Trainer(images(), Wide(), Strict(), Add(), config.resolved(N), seed=1)
+    trainer.run()
+    assert trainer.autoencoder.formats == {torch.bfloat16}  # type: ignore[union-attr]
+    assert {weight.dtype for weight in trainer.autoencoder.parameters()} == {torch.float32}
+    assert trainer.embed().dtype == torch.float32
+    torch.testing.assert_close(trainer.embed(), plain.embed(), rtol=0.05, atol=0.05)
+    assert not torch.equal(trainer.embed(), plain.embed())
