@@ -15,9 +15,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from decda.core.process.allocator import keep_freed_memory
-from decda.core.process.threads import spin_briefly
+from decda.core.process.threads import limit_spinning
 
-spin_briefly()  # both as `decda train` does, before torch is loaded
+limit_spinning()  # both as `decda train` does, before torch is loaded
 keep_freed_memory()
 
 import torch

@@ -11,7 +11,7 @@ import torch
 from measure import arguments, print_table
 from step import trainer
 
-from decda.core.events import FellBack
+from decda.core.events import StepFallback
 from decda.core.training.trainer import Trainer
 
 LIMIT = 1e-5
@@ -57,7 +57,7 @@ def listening(encoder: str, images: torch.Tensor, epochs: int, device: str, way:
     run = trainer(encoder, images, epochs, device, way, "float32")
 
     def notify(event: object) -> None:
-        if isinstance(event, FellBack):
+        if isinstance(event, StepFallback):
             sys.exit(f"{way} failed in {event.kind or 'the step'}: {event.reason}")
 
     run.notify = notify

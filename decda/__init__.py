@@ -1,3 +1,39 @@
-"""Deep embedded clustering with data augmentation, assembled from plugins."""
+"""Deep embedded clustering with data augmentation, assembled from plugins.
+
+>>> import decda
+>>> run = decda.train("digits", encoder="fc", train={"pretrain_epochs": 1, "max_iter": 4}, progress=False)
+>>> run.labels.shape
+(1797,)
+
+Everything named here loads when it is first used: `import decda` itself loads no torch.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from decda.api import components, load, train
+    from decda.core.errors import DecdaError
+    from decda.core.runs.run import Run
 
 __version__ = "0.1.0"
+__all__ = ["DecdaError", "Run", "components", "load", "train"]
+
+_HOMES = {
+    "DecdaError": "decda.core.errors",
+    "Run": "decda.core.runs.run",
+    "components": "decda.api",
+    "load": "decda.api",
+    "train": "decda.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'decda' has no attribute {name!r}; it has {', '.join(__all__)}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

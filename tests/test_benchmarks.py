@@ -46,7 +46,7 @@ def test_gpu_script_on_a_cpu(tmp_path: Path) -> None:
 
 def test_parity_of_graphs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     """The parity script follows captured steps through both phases; the capture is faked, so the losses are equal."""
-    monkeypatch.setattr(trainer_module, "resolve_way", lambda wish, device: wish)
+    monkeypatch.setattr(trainer_module, "resolve_mode", lambda wish, device: wish)
     monkeypatch.setattr(step_module, "Capture", FakeCapture)
     FakeCapture.replayed = 0
     run("parity", "--quick", "--ways=graph", monkeypatch=monkeypatch)
@@ -63,7 +63,7 @@ def test_parity_ends_where_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> N
         def record(self, function: object) -> object:  # type: ignore[override]
             raise RuntimeError("operation not permitted when stream is capturing")
 
-    monkeypatch.setattr(trainer_module, "resolve_way", lambda wish, device: wish)
+    monkeypatch.setattr(trainer_module, "resolve_mode", lambda wish, device: wish)
     monkeypatch.setattr(step_module, "Capture", Failing)
     with pytest.raises(SystemExit, match="graph failed in the step: RuntimeError: operation not permitted"):
         run("parity", "--quick", "--ways=graph", monkeypatch=monkeypatch)

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import decda as package
-from decda.core.parts.discovery import KINDS
+from decda.core.parts.entries import KINDS
 from tests.conftest import SHORT, Cli
 from tests.core.execution.test_processes import EQUAL, install_moods
 

@@ -8,19 +8,29 @@ import pytest
 import torch
 from rich.console import Console
 
-from decda.console import ProgressDisplay, SeedsDisplay, print_series, progress
+from decda.console import ProgressDisplay, SeedsDisplay, print_seeds_result, progress
 from decda.core.config.composition import compose
-from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
-from decda.core.execution.messages import Failed, Finished, Said
+from decda.core.events import (
+    BatchEnded,
+    Downloading,
+    Event,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    Refreshed,
+    Scored,
+    StepFallback,
+)
+from decda.core.execution.messages import Failed, Finished, OutputLine
 from decda.core.parts.registry import Registry
-from decda.core.studies.seeds_result import Series
+from decda.core.studies.seeds_result import SeedsResult
 
 LABELS = torch.zeros(3, dtype=torch.int64)
 STORY: list[Event] = [
     Downloading("mnist/x.gz", 1_000_000, None),
     Downloading("mnist/x.gz", 2_000_000, 4_000_000),
     PhaseStarted("pretrain", 5),
-    Batch("pretrain", 3, 7),
+    BatchEnded("pretrain", 3, 7),
     Progress("pretrain", 1, 5, {"reconstruction": torch.tensor(0.25)}),
     PhaseEnded("pretrain", 5, "completed"),
     PhaseStarted("init_centers", 1),
@@ -74,12 +84,12 @@ def test_short_epochs_are_told_by_their_end(
         for epoch in range(1, 9):
             for batch in range(1, 4):
                 clock[0] += 0.7
-                display(Batch("pretrain", batch, 3))
+                display(BatchEnded("pretrain", batch, 3))
             display(Progress("pretrain", epoch, 9, {"reconstruction": torch.tensor(0.5)}))
         short = capsys.readouterr().err
         for batch in range(1, 4):
             clock[0] += 8
-            display(Batch("pretrain", batch, 3))
+            display(BatchEnded("pretrain", batch, 3))
         long = capsys.readouterr().err
     assert "batch" not in short
     assert short.count("loss 0.5") == 2
@@ -132,7 +142,7 @@ def test_a_quick_step_is_not_held_up(registry: Registry, monkeypatch: pytest.Mon
         display(PhaseStarted("pretrain", 5000))
         for epoch in range(1, 5001):
             clock[0] += 0.0001
-            display(Batch("pretrain", 1, 1))
+            display(BatchEnded("pretrain", 1, 1))
             clock[0] += 0.0001
             display(Progress("pretrain", epoch, 5000, {"reconstruction": Loss()}))  # type: ignore[dict-item]
         assert 9 <= len(updates) <= 12
@@ -156,11 +166,11 @@ def test_a_loss_that_came_too_soon_is_shown_with_the_next_batch(
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with ProgressDisplay(compose(registry), terminal()) as display:
         display(PhaseStarted("pretrain", 5))
-        display(Batch("pretrain", 2, 2))
+        display(BatchEnded("pretrain", 2, 2))
         display(Progress("pretrain", 1, 5, {"reconstruction": torch.tensor(0.5)}))
         assert "loss" not in shown(display)
         clock[0] += 1
-        display(Batch("pretrain", 1, 2))
+        display(BatchEnded("pretrain", 1, 2))
         assert re.search(r"pretrain .* 2/5 .*loss 0.5", shown(display))
 
 
@@ -178,17 +188,17 @@ def test_a_last_loss_is_told_at_the_end_of_a_phase(registry: Registry, capsys: p
     ("event", "words"),
     [
         (
-            FellBack("graph", "encoder", "RuntimeError: no"),
+            StepFallback("graph", "encoder", "RuntimeError: no"),
             "The step could not be captured as a CUDA graph (encoder 'conv': RuntimeError: no). Going on plain.",
         ),
         (
-            FellBack("compiled", None, "TypeError: [red]"),
+            StepFallback("compiled", None, "TypeError: [red]"),
             "The step could not be compiled (TypeError: [red]). Going on plain.",
         ),
     ],
 )
 def test_a_step_that_fell_back_is_told(
-    registry: Registry, capsys: pytest.CaptureFixture[str], event: FellBack, words: str
+    registry: Registry, capsys: pytest.CaptureFixture[str], event: StepFallback, words: str
 ) -> None:
     """One line names the way that failed, the part and the reason, on a terminal and off it."""
     with ProgressDisplay(compose(registry)) as display:
@@ -268,7 +278,7 @@ def test_several_seeds_off_a_terminal(
             display(3, Progress("cluster", step, 1000, {}))
             display(1000, Progress("cluster", step, 1000, {}))
         display(3, finished(3, None))
-        display(1000, Said("a [red] line"))
+        display(1000, OutputLine("a [red] line"))
         display(1000, Failed(1000, "It diverged."))
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "digits · conv · idec · shift · seeds 3,1000"
@@ -282,8 +292,8 @@ def test_several_seeds_off_a_terminal(
 def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A row for each seed, mean and sample standard deviation, and what failed, each message once."""
     failed = [Failed(2, "No [red]luck[/red]."), Failed(3, "No [red]luck[/red]."), Failed(9, "Killed.")]
-    series = Series(tmp_path, [finished(0, 0.5), finished(1, 1.0)], failed, {0: 60, 1: 90})
-    print_series(series)
+    series = SeedsResult(tmp_path, [finished(0, 0.5), finished(1, 1.0)], failed, {0: 60, 1: 90})
+    print_seeds_result(series)
     out, err = capsys.readouterr()
     assert out == ""
     rows = [line.strip("│ ").split() for line in err.splitlines()]
@@ -296,10 +306,10 @@ def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path
 
 def test_the_table_holds_what_there_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Without classes there are no columns of scores, without a finished run no table."""
-    print_series(Series(tmp_path, [finished(4, None)], [], {4: 60}))
+    print_seeds_result(SeedsResult(tmp_path, [finished(4, None)], [], {4: 60}))
     err = capsys.readouterr().err
     assert "ACC" not in err
     assert "mean" not in err
     assert re.search(r"4 +60 +12.2", err)
-    print_series(Series(tmp_path, [], [Failed(1, "No.")], {}))
+    print_seeds_result(SeedsResult(tmp_path, [], [Failed(1, "No.")], {}))
     assert capsys.readouterr().err == "Error: seed 1: No.\n"

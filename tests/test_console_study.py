@@ -12,7 +12,7 @@ from decda.console import progress
 from decda.console.study import StudyDisplay, print_study, study_table
 from decda.core.config.composition import compose
 from decda.core.events import PhaseStarted, Scored
-from decda.core.execution.messages import Failed, Finished, Said
+from decda.core.execution.messages import Failed, Finished, OutputLine
 from decda.core.parts.registry import Registry
 from decda.core.studies.results import COLUMNS, Results
 from decda.core.studies.study import Entered, Study
@@ -117,7 +117,7 @@ def test_a_pipe_gets_plain_lines(
         display(second.pretraining, PhaseStarted("pretrain", 5))
         display(second.pretraining, Finished(0, result, [1]))
         display(second, PhaseStarted("cluster", 5))
-        display(second, Said("a part prints"))
+        display(second, OutputLine("a part prints"))
         display(second, Scored({"acc": 0.5, "nmi": 0.25, "ari": None}))
         display(second, Finished(0, result, [1]))
         display(second, Entered({"acc": 0.5, "nmi": 0.25}, kept=False))

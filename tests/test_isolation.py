@@ -120,22 +120,22 @@ import torch
 from decda.plugins.heads.dec import DEC
 
 class Raises(DEC):
-    def loss(self, z, target, *, x, decode):
+    def loss(self, batch):
         raise RuntimeError("out of luck")
 
 class Nan(DEC):
-    def loss(self, z, target, *, x, decode):
-        return {"kl": z.sum() * float("nan")}
+    def loss(self, batch):
+        return {"kl": batch.z.sum() * float("nan")}
 
 class Shape(DEC):
     def refresh(self, z):
         return torch.ones(len(z))
 
 class Late(DEC):
-    def loss(self, z, target, *, x, decode):
-        if len(z) == 512:
+    def loss(self, batch):
+        if len(batch.z) == 512:
             raise RuntimeError("too many for me")
-        return super().loss(z, target, x=x, decode=decode)
+        return super().loss(batch)
 """
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from decda.commands.options import choose_parts, open_registry
-from decda.core.parts.discovery import KINDS
-from decda.core.process.stdout import lead_to_stderr
+from decda.core.parts.entries import KINDS
+from decda.core.process.stdout import stdout_to_stderr
 
 
 @click.command()
@@ -27,7 +27,9 @@ def check(
     load: tuple[Path, ...],
     as_json: bool,
 ) -> int:
-    """Check parts against the contracts. Prints a table of all rules; exit code 5 if one is broken.
+    """Check parts against the contract.
+
+    Prints a table of all rules; the exit code is 5 if one is broken.
 
     Name an installed package (`my-package`) for all that it registers, or one part by kind and name (`head:mine`,
     `head:my-package:mine`). A rule is skipped where it cannot be tried: a data file is missing, there are no labels.
@@ -36,7 +38,7 @@ def check(
     from decda.core.errors import BrokenComponent
     from decda.core.files import Files
 
-    with lead_to_stderr():
+    with stdout_to_stderr():
         registry = open_registry(load)
         entries, problems = _named(part, registry)
         if settings and len(entries) != 1:
@@ -54,7 +56,7 @@ def check(
 def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
     """The parts that are meant, and what is wrong with the files of their package."""
     from decda.core.errors import UnknownComponent
-    from decda.core.parts.discovery import normalise
+    from decda.core.parts.entries import normalise
     from decda.testing.suite import entries_of
 
     kind, colon, name = part.partition(":")
@@ -76,7 +78,7 @@ def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
 def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> dict[str, Any]:
     """What trying all rules on a part came to; where it cannot be loaded, that is the one rule."""
     from decda.core.errors import BrokenComponent, ContractViolation
-    from decda.core.parts.parameters import find, parse
+    from decda.core.parts.parameters import find_parameter, parse_value
     from decda.testing.suite import subject_of, try_all
 
     shown = {"kind": entry.kind, "name": entry.name, "package": entry.package, "version": entry.version}
@@ -88,7 +90,9 @@ def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> 
             if not equals:
                 raise click.UsageError(f"--set {setting} is not of the form PARAMETER=VALUE.")
             name = name.removeprefix(f"{entry.kind}.")
-            values[name] = parse(owner, find(owner, parameters, name, f"--set {setting}"), text, f"--set {setting}")
+            values[name] = parse_value(
+                owner, find_parameter(owner, parameters, name, f"--set {setting}"), text, f"--set {setting}"
+            )
         outcomes = list(try_all(subject_of(entry, registry, files, values)))
     except (BrokenComponent, ContractViolation) as error:
         return {

@@ -7,7 +7,7 @@ import click
 
 from decda.commands.options import choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
-from decda.core.process.stdout import lead_to_stderr
+from decda.core.process.stdout import stdout_to_stderr
 
 
 @click.command()
@@ -33,24 +33,27 @@ def evaluate(
     load: tuple[Path, ...],
     as_json: bool,
 ) -> None:
-    """Score a trained model. Assigns images to its clusters, and compares with their true classes.
+    """Score a trained model.
+
+    Assigns images to its clusters, and compares them with their true classes.
 
     RUN is the folder of a finished run, see `decda train`. Nothing in it is changed.
     """
-    from decda.core.process.threads import choose_threads, spin_briefly
+    from decda.core.process.threads import choose_threads, limit_spinning
 
-    spin_briefly()
+    limit_spinning()
     keep_freed_memory()
     from decda.console import print_evaluation
     from decda.core.files import Files
     from decda.core.runs.inference import evaluate as score
 
-    with lead_to_stderr():
+    with stdout_to_stderr():
         import torch
 
         torch.set_num_threads(choose_threads(threads))
         files = Files(data_root, offline=offline or None)
-        found = score(run, open_registry(load), files, dataset=dataset, settings=settings, device=device)
-        print_evaluation(found.as_mapping(), found.labels.bincount(minlength=found.config.n_clusters or 0).tolist())
+        registry = open_registry(load)
+        found = score(run, registry, files, dataset=dataset, settings=settings, settings_origin="--set", device=device)
+        print_evaluation(found.as_mapping(), found.sizes)
     if as_json:
         click.echo(json.dumps(found.as_mapping()))

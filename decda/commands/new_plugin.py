@@ -13,7 +13,7 @@ from string import Template
 import click
 
 from decda.core.errors import ConfigError
-from decda.core.parts.discovery import GROUPS, KINDS, normalise
+from decda.core.parts.entries import GROUPS, KINDS, normalise
 from decda.core.parts.registry import Registry
 
 FILES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contracts.py": "tests"}
@@ -27,7 +27,9 @@ TAKEN = ("torch", "nn", "Annotated", "Tensor", "Autoencoder", "ClusteringHead", 
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="Of the part.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the package.  [default: NAME]")
 def new_plugin(name: str, kind: str, out: Path | None) -> None:
-    """Write a package that adds a part. It installs, keeps the contracts and trains as it is.
+    """Write a package that adds a part.
+
+    The package installs, fulfils the contract and trains as it is.
 
     NAME is that of the package and, without a leading `decda-`, of its part.
     """

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from decda.core.parts.switches import switch_off_all
+from decda.core.parts.discovery import switch_off_all
 
 if TYPE_CHECKING:
     from decda.core.parts.registry import Registry

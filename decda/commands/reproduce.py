@@ -9,7 +9,7 @@ import click
 
 from decda.commands.options import choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
-from decda.core.process.stdout import lead_to_stderr
+from decda.core.process.stdout import stdout_to_stderr
 from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, TABLES, published, title
 
 BUDGETS: dict[str, tuple[str, ...]] = {
@@ -62,7 +62,9 @@ def reproduce(
     load: tuple[Path, ...],
     as_json: bool,
 ) -> int:
-    """Reproduce the paper's tables. Runs their cells, and shows each beside the published figures.
+    """Reproduce the paper's tables.
+
+    Runs their cells, and shows each beside the published figures.
 
     TABLE is table2 (the ablation: augmentation in pretraining, in clustering, in both or in neither) or table3 (the
     five algorithms with augmentation).
@@ -76,27 +78,30 @@ def reproduce(
     out = out or Path("runs") / f"reproduce-{table}"
     if resume and not (out / "trials").is_dir():
         raise click.UsageError(f"There is nothing to go on with in {out}. Leave out --resume to start there.")
-    from decda.core.process.threads import spin_briefly
+    from decda.core.process.threads import limit_spinning
 
-    spin_briefly()
+    limit_spinning()
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
     from decda.core.files import Files
-    from decda.core.studies.study import check_folder, plan_trials, prepare_cells, run_study
+    from decda.core.studies.cells import prepare_cells
+    from decda.core.studies.lock import check_folder
+    from decda.core.studies.runner import run_study
+    from decda.core.studies.trials import plan_trials
 
     check_folder(out)
     said = (*BUDGETS[budget], *settings)
-    with lead_to_stderr():
+    with stdout_to_stderr():
         registry = open_registry(load)
-        wishes = _wishes(registry, table, _names(algorithms), _names(datasets), said, device)
-        with StudyDisplay(f"{table}, {len(wishes)} cells, {trials} trials each, budget {budget}") as display:
+        requests = _requests(registry, table, _names(algorithms), _names(datasets), said, device)
+        with StudyDisplay(f"{table}, {len(requests)} cells, {trials} trials each, budget {budget}") as display:
             files = Files(data_root, offline=offline or None, notify=display.download)
-            cells = prepare_cells(wishes, registry, files)
-            planned = plan_trials(cells, range(seed, seed + trials), out)
+            cells = prepare_cells(requests, registry, files)
+            planned = plan_trials(cells, range(seed, seed + trials), out, registry)
             try:
                 study = run_study(
                     planned, registry, files, out,
-                    settings=" ".join((budget, *settings)), at_once=jobs, threads=threads, notify=display,
+                    settings=" ".join((budget, *settings)), n_jobs=jobs, threads=threads, notify=display,
                     on_start=display.start,
                 )  # fmt: skip
             except KeyboardInterrupt:
@@ -117,19 +122,20 @@ def _names(said: tuple[str, ...]) -> list[str] | None:
     return names
 
 
-def _wishes(
+def _requests(
     registry: Any,
     table: str,
     algorithms: Sequence[str] | None,
     datasets: Sequence[str] | None,
     settings: Sequence[str],
     device: str | None,
-) -> list[tuple[str, str, Any, tuple[float, float] | None]]:
+) -> list[Any]:
     """The cells asked for: row, column, configuration, published figures."""
     from decda.core.config.composition import compose
+    from decda.core.studies.cells import CellRequest
 
     known = BASES if table == "table2" else ALGORITHMS
-    wishes = []
+    requests = []
     for dataset in datasets or DATASETS:
         # A bare name means decda's own part first: the published figures are of no other.
         images = registry.find("dataset", dataset, prefer=OWN)
@@ -142,12 +148,13 @@ def _wishes(
                     recipe=recipe.qualified,
                     parts={"dataset": images.qualified},
                     settings=(*phase, *settings),
+                    settings_origin="--set",
                     device=device,
                 )
                 seen = config.train.augment_in
                 row, column = _shown(recipe), _shown(images)
-                wishes.append((title(row, seen), column, config, published(row, seen, column)))
-    return wishes
+                requests.append(CellRequest(title(row, seen), column, config, published(row, seen, column)))
+    return requests
 
 
 def _by_title(name: str) -> str:

@@ -3,23 +3,24 @@
 What is named here loads no torch; `decda.console.study`, which does, is imported by its name.
 """
 
-from decda.console.progress import ProgressDisplay, SeedsDisplay
+from decda.console.progress import ProgressDisplay, SeedsDisplay, is_interactive
 from decda.console.tables import (
     print_component,
     print_components,
     print_evaluation,
     print_parameters,
     print_result,
-    print_series,
+    print_seeds_result,
 )
 
 __all__ = [
     "ProgressDisplay",
     "SeedsDisplay",
+    "is_interactive",
     "print_component",
     "print_components",
     "print_evaluation",
     "print_parameters",
     "print_result",
-    "print_series",
+    "print_seeds_result",
 ]

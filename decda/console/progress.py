@@ -10,10 +10,10 @@ from rich.table import Column
 from rich.text import Text
 
 from decda.core.config.run_config import RunConfig
-from decda.core.events import Batch, Downloading, Event, FellBack, PhaseEnded, PhaseStarted, Refreshed, Scored
+from decda.core.events import BatchEnded, Downloading, Event, PhaseEnded, PhaseStarted, Refreshed, Scored, StepFallback
 from decda.core.events import Progress as Advance
-from decda.core.execution.messages import Failed, Finished, Outcome, Said, Told
-from decda.core.studies.seeds_result import name_seeds
+from decda.core.execution.messages import Failed, Finished, Message, Outcome, OutputLine
+from decda.core.studies.seed_ranges import format_seeds
 
 LIVE_SECONDS = 0.1
 """Between two updates of a run's line: the terminal is drawn no oftener."""
@@ -22,7 +22,12 @@ PLAIN_SECONDS = 5.0
 UNITS = {"pretrain": "epoch", "cluster": "iteration"}
 TITLES = {"pretrain": "pretrain", "init_centers": "centers", "cluster": "cluster"}
 ALL, WAITING = "seeds", "waiting "
-WAYS = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
+MODES = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
+
+
+def is_interactive() -> bool:
+    """Whether stderr is shown to somebody: on a terminal, or in a notebook."""
+    return Console(stderr=True).is_terminal
 
 
 class ProgressDisplay:
@@ -48,7 +53,7 @@ class SeedsDisplay:
     """A listener that shows several seeds at once, a line each; more than the terminal has lines, while they run."""
 
     def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None):
-        self.screen = Screen(f"{_title(config)} · seeds {name_seeds(seeds).replace('_', ',')}", console)
+        self.screen = Screen(f"{_title(config)} · seeds {format_seeds(seeds).replace('_', ',')}", console)
         self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the line of all, the prompt below
         self.all = self.screen.progress.add_task(ALL, total=len(seeds), notes={}, visible=self.crowded)
         width = len(str(max(seeds)))
@@ -61,10 +66,10 @@ class SeedsDisplay:
     def __exit__(self, *error: object) -> None:
         self.screen.close()
 
-    def __call__(self, seed: int, event: Told) -> None:
+    def __call__(self, seed: int, event: Message) -> None:
         """Show an event of that seed, a line it wrote, or its end."""
         run = self.runs[seed]
-        if isinstance(event, Said):
+        if isinstance(event, OutputLine):
             self.screen.tell(run.prefix + event.text)
         elif isinstance(event, Finished | Failed):
             run.end(event, stay=not self.crowded)
@@ -173,12 +178,12 @@ class RunLine:
 
     def __call__(self, event: Event) -> None:
         """Show an event of the run."""
-        if isinstance(event, Batch | Advance):
+        if isinstance(event, BatchEnded | Advance):
             # Before all else: on a GPU a descent takes less time than showing that it was made.
             if time.monotonic() < (self._next_update if self.screen.live else self.screen.next_line):
                 if isinstance(event, Advance):
                     self._epochs, self._unshown = event.step, event
-            elif isinstance(event, Batch):
+            elif isinstance(event, BatchEnded):
                 self._within_epoch(event)
             else:
                 self._note_loss(event)
@@ -195,10 +200,10 @@ class RunLine:
                 self._advance("cluster", event.iteration, event.total)
         elif isinstance(event, PhaseEnded):
             self._end_phase(event)
-        elif isinstance(event, FellBack):
+        elif isinstance(event, StepFallback):
             part = f"{event.kind} '{self.config.part(event.kind).short}': " if event.kind else ""
-            way = WAYS.get(event.way, event.way)
-            text = f"{self.prefix}The step could not be {way} ({part}{event.reason}). Going on plain."
+            mode = MODES.get(event.mode, event.mode)
+            text = f"{self.prefix}Steps could not be {mode} ({part}{event.reason}). Training goes on with plain steps."
             self.screen.tell(text, "yellow")
         elif isinstance(event, Downloading):
             self.screen.download(event)
@@ -237,7 +242,7 @@ class RunLine:
         else:
             self.task = progress.add_task(title, total=event.total, notes=self.notes)
 
-    def _within_epoch(self, event: Batch) -> None:
+    def _within_epoch(self, event: BatchEnded) -> None:
         now = time.monotonic()
         if self.screen.live and self.task is not None:
             self._next_update = now + LIVE_SECONDS

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from decda.console.progress import RunLine, Screen
 from decda.core.events import Downloading, Event
-from decda.core.execution.messages import Failed, Finished, Said, Told
+from decda.core.execution.messages import Failed, Finished, Message, OutputLine
 from decda.core.studies.study import Entered, Key, Study
 from decda.core.studies.summary import NEAR, Summary, figures_text, published_text, shared, summarise
 from decda.core.studies.trials import Trial
@@ -42,7 +42,7 @@ class StudyDisplay:
         """Show the table of this study from now on."""
         self.study = study
 
-    def __call__(self, key: Key, told: Told | Entered) -> None:
+    def __call__(self, key: Key, told: Message | Entered) -> None:
         """Show an event of that run, a line it wrote, its end, or its figures."""
         if isinstance(told, Entered):
             if told.kept and not self.screen.live:
@@ -54,7 +54,7 @@ class StudyDisplay:
             self.running[key.folder] = key
             self.lines[key.folder] = RunLine(self.screen, key.config, key.title)
         line = self.lines[key.folder]
-        if isinstance(told, Said):
+        if isinstance(told, OutputLine):
             self.screen.tell(line.prefix + told.text)
         elif isinstance(told, Finished | Failed):
             line.end(told, stay=False)
@@ -142,7 +142,7 @@ def print_study(study: Study) -> None:
         near = sum(shortfall <= NEAR for shortfall in shortfalls)
         lines.append(f"{near} of {len(shortfalls)} cells lie within {NEAR} of the published means, or above them.")
     lines += [f"Pretrained once ({name}): {', '.join(rows)}." for name, rows in shared(study.trials)]
-    lines.append(f"A row a trial in {study.path / 'results.csv'}; the table in {study.path / 'table.md'}.")
+    lines.append(f"A row a trial in {study.folder / 'results.csv'}; the table in {study.folder / 'table.md'}.")
     console.print(Group(*(Text(line) for line in lines)))
     messages: dict[str, list[str]] = {}
     for run, failed in study.failed.items():

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from decda.core.execution.messages import Finished, Outcome
-from decda.core.studies.seeds_result import Series, name_seeds, spread
+from decda.core.studies.seed_ranges import format_seeds
+from decda.core.studies.seeds_result import SeedsResult, mean_and_std
 
 WIDE = 200
 STATUS_STYLES = {"ok": "green", "broken": "bold red", "ambiguous": "yellow"}
@@ -39,6 +40,7 @@ def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
     body = [counts, Text(f"{total:.1f} s; labels in {result['run']}/labels.csv")]
     if result["acc"] is not None:
         body.insert(0, table)  # type: ignore[arg-type]
+    body += [Text(f"Warning: {warning}", style="bold yellow") for warning in result["warnings"]]
     title = Text(f"{result['n_samples']} images, {result['n_clusters']} clusters")
     Console(stderr=True).print(Panel(Group(*body), title=title, expand=False))
 
@@ -60,16 +62,16 @@ def print_evaluation(evaluation: Mapping[str, Any], sizes: Sequence[int]) -> Non
     Console(stderr=True).print(Panel(Group(*body), title=title, expand=False))
 
 
-def print_series(series: Series) -> None:
+def print_seeds_result(result: SeedsResult) -> None:
     """The table at the end of several seeds: a row each, mean and standard deviation; then what failed, and why."""
     console = Console(stderr=True)
-    rows = {run.seed: _figures(run, series) for run in series.finished}
+    rows = {run.seed: _figures(run, result) for run in result.finished}
     # A data set without classes has no scores.
     shown = [i for i in range(len(SERIES_COLUMNS)) if any(row[i] is not None for row in rows.values())]
     table = Table(box=None, header_style="bold")
     for title in ("seed", *(SERIES_COLUMNS[i][0] for i in shown)):
         table.add_column(title, justify="right")
-    outcomes: list[Outcome] = [*series.finished, *series.failed]
+    outcomes: list[Outcome] = [*result.finished, *result.failed]
     for run in sorted(outcomes, key=lambda run: run.seed):
         if isinstance(run, Finished):
             table.add_row(str(run.seed), *(_decimal(rows[run.seed][i], SERIES_COLUMNS[i][1]) for i in shown))
@@ -77,28 +79,31 @@ def print_series(series: Series) -> None:
             table.add_row(str(run.seed), Text("failed", style="red"))
     if len(rows) > 1:
         table.add_section()
-        spreads = [spread([row[i] for row in rows.values()]) for i in range(len(SERIES_COLUMNS))]
+        spreads = [mean_and_std([row[i] for row in rows.values()]) for i in range(len(SERIES_COLUMNS))]
         for word, which in (("mean", 0), ("std", 1)):
             cells = [_decimal(spreads[i][which], SERIES_COLUMNS[i][1] or 1) for i in shown]
             table.add_row(word, *cells, style="bold" if word == "mean" else "")
-    if series.finished:
-        first = series.finished[0].result
+    if result.finished:
+        first = result.finished[0].result
         heading = Text(f"{first['n_samples']} images, {first['n_clusters']} clusters")
-        body = Group(table, Text(f"labels in {series.path}/seed-*/labels.csv"))
+        body = Group(table, Text(f"labels in {result.folder}/seed-*/labels.csv"))
         console.print(Panel(body, title=heading, expand=False))
+    for run in result.finished:
+        for warning in run.result["warnings"]:
+            console.print(Text(f"Warning: seed {run.seed}: {warning}", style="yellow"), soft_wrap=True)
     messages: dict[str, list[int]] = {}
-    for run in series.failed:
+    for run in result.failed:
         messages.setdefault(run.error, []).append(run.seed)
     for message, seeds in messages.items():
         word = "seed" if len(seeds) == 1 else "seeds"
-        console.print(Text(f"Error: {word} {name_seeds(seeds).replace('_', ', ')}: {message}"), soft_wrap=True)
+        console.print(Text(f"Error: {word} {format_seeds(seeds).replace('_', ', ')}: {message}"), soft_wrap=True)
 
 
-def _figures(run: Finished, series: Series) -> list[float | None]:
+def _figures(run: Finished, seeds: SeedsResult) -> list[float | None]:
     """What stands in the row of a seed, by `SERIES_COLUMNS`."""
     result = run.result
     scores = [result[name] for name in ("acc", "nmi", "ari")]
-    return [*scores, result["baseline"]["acc"], series.iterations.get(run.seed), result["seconds"]["total"]]
+    return [*scores, result["baseline"]["acc"], seeds.iterations.get(run.seed), result["seconds"]["total"]]
 
 
 def _decimal(value: float | None, digits: int) -> str:

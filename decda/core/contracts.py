@@ -1,25 +1,24 @@
-"""The promise between decda and the authors of parts: what an encoder, head, augmentation and data set must offer.
+"""The promise between decda and authors of parts: what an encoder, head, augmentation and data set must provide.
 
 Letters as in the papers: N samples, B batch, K clusters, D embedding; x images, z embeddings, q soft assignments,
 p target.
 
-A part states what the user may set after the star of its signature, type, default and help on one line::
+A part declares what users may set after the star of its signature, with type, default and help on one line::
 
     def __init__(self, n_clusters, embedding_dim, *, gamma: Annotated[float, "weight of the clustering term"] = 0.1)
 
-Types: bool, int, float, str, pathlib.Path, Literal, tuples of those, and `| None`. Annotations before the star may
-be missing; `*args` and `**kwargs` are not allowed. Ranges are checked in `__init__` with ValueError.
+Types: bool, int, float, str, pathlib.Path, Literal, tuples of these, and `| None`. What stands before the star needs no
+annotation; `*args` and `**kwargs` are not allowed. Check ranges in `__init__` and raise ValueError.
 
-What changes while training is a parameter or a buffer, changed in place (`copy_`, `add_`), its shape fixed; every
-other attribute is constant after `__init__`. `encode`, `decode`, `soft_assign`, `refresh`, `loss` and `apply` draw
-nothing at random and read no tensor's value on the host. Then one step can be captured as a CUDA graph, and several
-seeds stacked by `torch.func`. Once built, no part draws from a global generator or reseeds one, and none ever writes to
-stdout.
+State that changes during training is a parameter or a buffer, changed in place (`copy_`, `add_`), its shape fixed;
+every other attribute is constant after `__init__`. `encode`, `decode`, `soft_assign`, `refresh`, `loss` and `apply` draw
+no random numbers and read no tensor's value on the host, so that a step can be captured as a CUDA graph. Once built, a
+part neither draws from a global generator nor reseeds one, and it never writes to stdout.
 
-`decda.testing` and `decda check` try a part on all of this.
+`decda.testing` and `decda check` test a part for all of this.
 
-A class or function, its module, or a package around it may say `decda_api = 1`, the version of this contract; absent
-means 1.
+This is version 2 of the contract. A class or function, its module, or a package around it may say `decda_api = 2`. Only
+heads changed since version 1, whose `loss` took `(z, target, *, x, decode)`.
 """
 
 from abc import ABC, abstractmethod
@@ -35,7 +34,7 @@ Decode = Callable[[Tensor], Tensor]
 
 
 class Autoencoder(nn.Module, ABC):
-    """An encoder and its decoder, built as `Autoencoder(input_shape, *, ...)`, input_shape = (C, H, W).
+    """An encoder with its decoder, built as `Autoencoder(input_shape, *, ...)`, input_shape = (C, H, W).
 
     Attributes:
         embedding_dim: D, a plain attribute set in `__init__`.
@@ -45,14 +44,44 @@ class Autoencoder(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W), float32 in [0, 1] -> embeddings (B, D). Any B from 1 up.
+        """Embed a batch of images; in eval mode an embedding does not depend on the rest of its batch.
 
-        In eval mode the embedding of an image does not depend on the rest of its batch.
+        Args:
+            x: images (B, C, H, W), float32 in [0, 1], any B from 1 up.
+
+        Returns:
+            Embeddings (B, D).
         """
 
     @abstractmethod
     def decode(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> reconstructed images (B, C, H, W), the shape that was encoded."""
+        """Reconstruct a batch of images.
+
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            Images (B, C, H, W), of the shape that was encoded.
+        """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """What the loss of a batch is computed from. Later versions may add fields; none is removed.
+
+    Attributes:
+        z: embeddings of the augmented images (B, D), with gradient.
+        target: the rows of the target that belong to the batch (B, K), from the last refresh.
+        x: the augmented images (B, C, H, W), float32 in [0, 1].
+        decode: the autoencoder's decoder, for heads with a reconstruction term.
+        index: the position of each image in the whole set, int64 (B,).
+    """
+
+    z: Tensor
+    target: Tensor
+    x: Tensor
+    decode: Decode
+    index: Tensor
 
 
 class ClusteringHead(nn.Module, ABC):
@@ -66,31 +95,46 @@ class ClusteringHead(nn.Module, ABC):
 
     @abstractmethod
     def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers in place from clean embeddings z (N, D); equal z and seed give equal centers."""
+        """Place the centers, in place; equal embeddings and an equal seed give equal centers.
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+            seed: of every draw made here.
+        """
 
     @abstractmethod
     def soft_assign(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> q (B, K), not negative, each row sums to 1.
+        """Assign embeddings to clusters; the label of an image is the largest entry of its row.
 
-        The label of an image is the largest of its row.
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            q (B, K), not negative; each row sums to 1.
         """
 
     @abstractmethod
     def refresh(self, z: Tensor) -> Tensor:
-        """Clean embeddings of the whole set (N, D) -> target p (N, K), rows sum to 1, without gradient.
+        """Compute the target, which is then held and indexed by sample until the next refresh.
 
-        The target is held until the next refresh, and indexed by sample. May move buffers (centers, counters).
+        May move buffers (centers, counters).
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+
+        Returns:
+            p (N, K), without gradient; each row sums to 1.
         """
 
     @abstractmethod
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        """The whole objective of a batch, as weighted scalar terms by name; the trainer descends on their sum.
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        """The whole objective of a batch; the trainer descends on the sum of its terms.
 
         Args:
-            z: embeddings of the augmented batch (B, D).
-            target: rows of the target that belong to the batch (B, K).
-            x: the augmented batch itself (B, C, H, W).
-            decode: the autoencoder's decoder, for heads with a reconstruction term.
+            batch: embeddings, target, images, decoder and indices of the batch.
+
+        Returns:
+            Weighted scalar terms by name, the same names every time.
         """
 
 
@@ -98,27 +142,40 @@ class ClusteringHead(nn.Module, ABC):
 class Augmentation(Protocol):
     """What the factory of an augmentation returns; no base class is needed.
 
-    The factory gets `input_shape` (C, H, W) if its signature names it. Draws and use are apart, so that draws can be
-    made ahead, on the CPU, the same for every device, and replayed.
+    The factory gets `input_shape` (C, H, W) if its signature names it. Drawing and applying are separate, so that
+    parameters can be drawn ahead on the CPU, alike for every device, and replayed.
     """
 
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """Draw the parameters of n images from the generator alone: float32 (n, P) on the generator's device."""
+        """Draw the random parameters of n images.
+
+        Args:
+            n: number of images.
+            generator: the only source of randomness.
+
+        Returns:
+            float32 (n, P), on the generator's device.
+        """
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:
-        """Images (B, C, H, W) in [0, 1] and draws (B, P) -> images of the same shape, dtype and device, in [0, 1].
+        """Augment images: a pure function, and one of each image with its own parameters alone.
 
-        A pure function, and one of each image with its own draws alone.
+        Args:
+            x: images (B, C, H, W) in [0, 1].
+            params: what `sample` drew for them (B, P).
+
+        Returns:
+            Images of the same shape, dtype and device, in [0, 1].
         """
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """What a data set's function returns.
+    """What the function of a data set returns.
 
     Attributes:
-        x: images (N, C, H, W) on the CPU, float32 in [0, 1] or uint8 (divided by 255 as they are used).
-        y: true classes int64 (N,), or None. Used to measure, never to train.
+        x: images (N, C, H, W) on the CPU, float32 in [0, 1] or uint8 (divided by 255 when used).
+        y: true classes int64 (N,), or None. For measuring only, never for training.
         names: a name for each image (file name, key), or None.
     """
 
@@ -128,5 +185,16 @@ class ImageSet:
 
 
 def as_float(x: Tensor) -> Tensor:
-    """Images as the network sees them: float32 in [0, 1]; uint8 is divided by 255."""
+    """Images as networks see them.
+
+    Args:
+        x: images of any shape, float in [0, 1] or uint8.
+
+    Returns:
+        Floats in [0, 1]: uint8 is divided by 255, floats are returned as they are.
+
+    Example:
+        >>> as_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist()
+        [0.0, 1.0]
+    """
     return x.float() / 255 if x.dtype == torch.uint8 else x

@@ -42,7 +42,7 @@ class FetchFailed(Exception):
 
 
 Report = Callable[[int, int | None], None]
-"""Told the bytes so far, and in all where the server says so."""
+"""Message the bytes so far, and in all where the server says so."""
 
 
 def fetch(url: str, *, share: float, deadline: float, report: Report) -> bytes:

@@ -1,17 +1,31 @@
-"""What can go wrong, by kind: every error a user may meet, with the exit code it ends the program with."""
+"""What can go wrong, by kind: every error that a user may meet, with the exit code of the program it ends."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 
 class DecdaError(Exception):
-    """An error with a message fit for users: what happened, why, what to do."""
+    """An error with a message for users: what happened, why, and what to do.
+
+    Args:
+        message: the sentences that are shown.
+        parameter: the Python parameter that would change the outcome (`"out"`, `"n_clusters"`), if there is one. The
+            command line adds the option of that name; the message itself names no option.
+
+    Attributes:
+        exit_code: what the program exits with.
+        parameter: as given.
+    """
 
     exit_code = 1
 
+    def __init__(self, message: str = "", *, parameter: str | None = None) -> None:
+        super().__init__(message)
+        self.parameter = parameter
+
 
 class ConfigError(DecdaError):
-    """The words of the user (options, configuration file, Python arguments) do not make sense."""
+    """What the user asked for (options, configuration file, Python arguments) does not make sense."""
 
     exit_code = 2
 
@@ -21,43 +35,89 @@ class UnknownComponent(ConfigError):
 
 
 class AmbiguousComponent(ConfigError):
-    """Several packages give that name, and none of them was picked."""
+    """Several packages provide a part of that name, and none was picked."""
 
 
 class InvalidParameter(ConfigError):
-    """A parameter is unknown, of another type, or out of range."""
+    """A parameter is unknown, of the wrong type, or out of range."""
 
 
 class DataError(DecdaError):
-    """Images, labels or files are missing, damaged or of another format."""
+    """Images, labels or files are missing, damaged or in the wrong format."""
 
     exit_code = 3
 
 
 class MissingFile(DataError):
-    """A data file is not there, and cannot be had."""
+    """A data file is missing and cannot be downloaded."""
 
 
 class TrainingDiverged(DecdaError):
-    """Losses or embeddings are no longer finite numbers."""
+    """A loss or an embedding is no longer a finite number."""
 
     exit_code = 4
 
 
 class BrokenComponent(DecdaError):
-    """A registered part cannot be imported or is not what its entry point says."""
+    """A registered part cannot be imported, or is not what its entry point says."""
 
     exit_code = 5
 
 
 class ContractViolation(DecdaError):
-    """A part was loaded, but does not keep what `decda.core.contracts` promises of it."""
+    """A part was loaded, but does not do what `decda.core.contracts` requires of it."""
 
     exit_code = 5
 
 
+class OutOfMemory(DecdaError):
+    """The machine or the device has no memory left for what was asked."""
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out: Python's own, a device's, or PyTorch's CPU allocator's.
+
+    PyTorch's CPU allocator raises a plain RuntimeError, which only its text tells apart.
+
+    Args:
+        error: any exception; the exceptions that caused it are looked at, too.
+
+    Returns:
+        True if it, or one of its causes, says that memory ran out.
+
+    Example:
+        >>> is_out_of_memory(MemoryError())
+        True
+        >>> is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+        False
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":  # torch's, without torch
+            return True
+        if isinstance(seen, RuntimeError) and (
+            "can't allocate memory" in str(seen) or "not enough memory" in str(seen)
+        ):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
 def in_a_line(error: BaseException) -> str:
-    """`"ValueError: its message"`; PyTorch's go on with its own stack, and a stranger's may fail to say theirs."""
+    """An exception as `"ValueError: its message"`, in one line.
+
+    PyTorch appends its own stack to its messages, and a plugin's exception may fail to produce one.
+
+    Args:
+        error: any exception.
+
+    Returns:
+        Its type and the first line of its message.
+
+    Example:
+        >>> in_a_line(ValueError("too small"))
+        'ValueError: too small'
+    """
     try:
         message = next(iter(str(error).strip().splitlines()), "")
     except Exception:
@@ -66,7 +126,19 @@ def in_a_line(error: BaseException) -> str:
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
-    """`" Did you mean 'x'?"` if one of the choices is near to the name, else nothing."""
+    """A hint at the nearest of several names.
+
+    Args:
+        name: what was typed.
+        choices: the names that exist.
+
+    Returns:
+        `" Did you mean 'x'?"` with a leading blank, or "" if none is near.
+
+    Example:
+        >>> did_you_mean("idecc", ["dec", "idec", "dcn"])
+        " Did you mean 'idec'?"
+    """
     by_lower = {choice.lower(): choice for choice in choices}
     near = get_close_matches(str(name).lower(), list(by_lower), n=1)
     return f" Did you mean '{by_lower[near[0]]}'?" if near else ""

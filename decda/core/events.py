@@ -1,4 +1,8 @@
-"""What the trainer tells its listeners. A listener is any function of one event; tensors stay on the device."""
+"""What training reports to its listeners.
+
+A listener is any function that takes one event. Tensors in events stay on the device; reading their values makes the
+host wait for it.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,11 +17,11 @@ Reason = Literal["completed", "converged"]
 
 @dataclass(frozen=True)
 class PhaseStarted:
-    """A phase begins.
+    """A phase starts.
 
     Attributes:
         phase: which one.
-        total: most epochs (pretrain), 1 (init_centers) or iterations (cluster) it will take.
+        total: the most epochs (pretrain) or iterations (cluster) it will take; 1 for init_centers.
     """
 
     phase: Phase
@@ -25,12 +29,12 @@ class PhaseStarted:
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A batch of an epoch was made; for displays alone.
+class BatchEnded:
+    """A batch of an epoch is done; only displays need this.
 
     Attributes:
         phase: which one.
-        number: batches made in this epoch.
+        number: batches done in this epoch.
         total: batches in an epoch.
     """
 
@@ -41,14 +45,14 @@ class Batch:
 
 @dataclass(frozen=True)
 class Progress:
-    """An epoch of pretraining has ended, or some iterations of clustering were made.
+    """An epoch of pretraining, or an iteration of clustering, is done.
 
     Attributes:
         phase: which one.
-        step: epochs or iterations made so far.
+        step: epochs or iterations done so far.
         total: the most there will be.
-        terms: mean of each loss term since the last event that carried terms, 0-dimensional tensors; empty where
-            none is told.
+        terms: mean of each loss term since the last event that carried terms, as 0-dimensional tensors; empty where
+            nothing is reported.
     """
 
     phase: Phase
@@ -62,7 +66,7 @@ class Initialised:
     """The centers have been placed.
 
     Attributes:
-        embeddings: the pretrained embedding of the clean images (N, D), on which they were placed.
+        embeddings: the pretrained embeddings of the clean images, (N, D), on which they were placed.
     """
 
     embeddings: "Tensor"
@@ -70,14 +74,14 @@ class Initialised:
 
 @dataclass(frozen=True)
 class Refreshed:
-    """The target was computed anew from the clean images.
+    """The target was recomputed from the clean images.
 
     Attributes:
-        iteration: iterations made so far.
+        iteration: iterations done so far.
         total: the most there will be.
-        labels: cluster of each image, int64 (N,).
-        changed: share of the labels that moved since the last refresh, in [0, 1]; 1 at the first.
-        terms: mean of each loss term since the last refresh, 0-dimensional tensors; empty at the first.
+        labels: the cluster of each image, int64 (N,).
+        changed: share of labels that changed since the last refresh, in [0, 1]; 1 at the first.
+        terms: mean of each loss term since the last refresh, as 0-dimensional tensors; empty at the first.
     """
 
     iteration: int
@@ -89,10 +93,10 @@ class Refreshed:
 
 @dataclass(frozen=True)
 class Scored:
-    """Labels were compared with the known classes; told just before the event that brought the labels.
+    """Labels were compared with the known classes; comes just before the event that carries the labels.
 
     Attributes:
-        scores: `acc`, `nmi` and `ari`, None where there are no classes.
+        scores: `acc`, `nmi` and `ari`, each None where there are no classes.
     """
 
     scores: Mapping[str, float | None]
@@ -105,7 +109,7 @@ class PhaseEnded:
     Attributes:
         phase: which one.
         steps: epochs or iterations it took.
-        reason: why it ended: `"completed"` (all steps made) or `"converged"` (too few labels moved).
+        reason: `"completed"` (all steps were made) or `"converged"` (too few labels changed).
     """
 
     phase: Phase
@@ -129,18 +133,28 @@ class Downloading:
 
 
 @dataclass(frozen=True)
-class FellBack:
-    """A way of making a step failed, and the plain one goes on.
+class StepFallback:
+    """A faster mode of making steps failed; training goes on with plain steps.
 
     Attributes:
-        way: which one: `"compiled"` or `"graph"`.
-        kind: the kind of the part it failed in, None where that cannot be told.
-        reason: what was wrong.
+        mode: the one that failed: `"compiled"` or `"graph"`.
+        kind: the kind of the part in which it failed, None where that is unknown.
+        reason: what went wrong.
     """
 
-    way: str
+    mode: str
     kind: str | None
     reason: str
 
 
-Event = PhaseStarted | Batch | Progress | Initialised | Refreshed | Scored | PhaseEnded | FellBack | Downloading
+Event = (
+    PhaseStarted | BatchEnded | Progress | Initialised | Refreshed | Scored | PhaseEnded | StepFallback | Downloading
+)
+
+
+def ignore(event: Event) -> None:
+    """A listener that does nothing.
+
+    Args:
+        event: any event.
+    """

@@ -17,14 +17,10 @@ from platformdirs import user_cache_path
 
 from decda.core.download import FetchFailed, fetch
 from decda.core.errors import DataError, MissingFile
-from decda.core.events import Downloading, Event
+from decda.core.events import Downloading, Event, ignore
 
 Fingerprint = Callable[[bytes], str]
 """Decompressed content -> a text that is equal for equal content."""
-
-
-def ignore(event: Event) -> None:
-    """Listen to nothing."""
 
 
 class Files:
@@ -42,7 +38,7 @@ class Files:
         *,
         offline: bool | None = None,
         notify: Callable[[Event], None] = ignore,
-        patience: float = 60.0,
+        timeout: float = 60.0,
     ) -> None:
         """Choose the folders; nothing is read, made or asked for yet.
 
@@ -50,7 +46,7 @@ class Files:
             data_root: the folder that holds the data; None: `DECDA_DATA`, else the cache.
             offline: never touch the network; None: as `DECDA_OFFLINE` says (1, true or yes).
             notify: called with a `Downloading` as bytes arrive.
-            patience: seconds after which the download of one file is given up, all mirrors together.
+            timeout: seconds after which the download of one file is given up, all mirrors together.
         """
         said = os.environ.get("DECDA_DATA")
         self.cache = user_cache_path("decda", appauthor=False) / "data"
@@ -62,7 +58,7 @@ class Files:
             offline = os.environ.get("DECDA_OFFLINE", "").strip().lower() in ("1", "true", "yes")
         self.offline = offline
         self.notify = notify
-        self.patience = patience
+        self.timeout = timeout
 
     def get(
         self,
@@ -99,7 +95,7 @@ class Files:
                     return content
         target = self.data_root / inner
         if self.offline:
-            story = "Nothing was downloaded: offline (--offline or DECDA_OFFLINE)."
+            story = "Nothing was downloaded: the network is switched off (offline, DECDA_OFFLINE)."
             if urls:
                 story += " Its addresses:" + "".join(f"\n  {url}" for url in urls)
         elif not urls:
@@ -113,7 +109,8 @@ class Files:
         looked = ", ".join(f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders)
         raise MissingFile(
             f"The data file '{name}' is missing. Looked in: {looked}. {story}\n"
-            f"Put it by hand at {target}, or name the folder that holds it by --data-root or DECDA_DATA."
+            f"Put it at {target} by hand, or name the folder that holds it as the data root (DECDA_DATA).",
+            parameter="data_root",
         )
 
     def _download(
@@ -125,7 +122,7 @@ class Files:
             self.notify(Downloading(name, received, total))
 
         failures: list[str] = []
-        deadline = time.monotonic() + self.patience
+        deadline = time.monotonic() + self.timeout
         for asked, url in enumerate(urls):
             now = time.monotonic()
             share = now + (deadline - now) / (len(urls) - asked)  # a slow mirror must leave time to the next
@@ -137,7 +134,7 @@ class Files:
             else:
                 return _publish(raw, target, expected) or content, failures
         if time.monotonic() >= deadline:
-            failures.append(f"given up after {self.patience:g} s in all")
+            failures.append(f"given up after {self.timeout:g} s in all")
         return None, failures
 
 
@@ -191,7 +188,8 @@ def _read(path: Path, expected: _Expected) -> bytes | None:
     except _Unfit as error:
         raise DataError(
             f"{path} is not the published file: {error}. It was left as it is. Put the right file in its place, move "
-            f"it away to have it downloaded, or name another folder by --data-root or DECDA_DATA."
+            f"it away to have it downloaded, or name another folder as the data root (DECDA_DATA).",
+            parameter="data_root",
         ) from error
 
 
@@ -208,7 +206,8 @@ def _require_writable(target: Path) -> None:
 def _unwritable(target: Path, reason: str) -> DataError:
     return DataError(
         f"The data file {target} is missing and cannot be downloaded there: {reason}. Put it there by hand, "
-        f"or name another folder by --data-root or DECDA_DATA."
+        f"or name another folder as the data root (DECDA_DATA).",
+        parameter="data_root",
     )
 
 

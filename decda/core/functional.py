@@ -1,6 +1,6 @@
 """The mathematics that clustering heads share: pure functions of tensors.
 
-N samples, B batch, K clusters, D embedding; z embeddings, q soft assignments, p target.
+Letters as in the papers: N samples, B batch, K clusters, D embedding; z embeddings, q soft assignments, p target.
 """
 
 import warnings
@@ -15,20 +15,32 @@ from torch import Tensor
 from decda.core.batched_kmeans import batched_kmeans
 
 CLIP = 1e-7
-"""Where probabilities are clipped before a logarithm is taken."""
+"""Probabilities are clipped here before their logarithm is taken."""
+CHUNK = 2**22
+"""The most differences (rows x K x D) held at once while distances are computed: 16 MiB in float32."""
 
 
 def squared_distances(z: Tensor, centers: Tensor) -> Tensor:
     """Squared Euclidean distance of each embedding to each center.
 
+    Computed from the differences, because |z|^2 - 2zc + |c|^2 cancels for near points; in chunks of rows, so that
+    memory grows with B x K and not with B x K x D.
+
     Args:
-        z: (B, D).
+        z: embeddings (B, D).
         centers: (K, D).
 
     Returns:
-        (B, K), not negative. Taken from the differences, not from |z|^2 - 2zc + |c|^2, which cancels for near points.
+        (B, K), not negative.
+
+    Example:
+        >>> squared_distances(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [0.0, 1.0]])).tolist()
+        [[25.0, 1.0]]
     """
-    return (z.unsqueeze(1) - centers).square().sum(2)
+    rows = max(CHUNK // max(centers.numel(), 1), 1)
+    if len(z) <= rows:
+        return (z.unsqueeze(1) - centers).square().sum(2)
+    return torch.cat([(chunk.unsqueeze(1) - centers).square().sum(2) for chunk in z.split(rows)])
 
 
 def student_t(z: Tensor, centers: Tensor) -> Tensor:
@@ -37,41 +49,52 @@ def student_t(z: Tensor, centers: Tensor) -> Tensor:
     q_ij = (1 + |z_i - c_j|^2)^-1 / sum_j' (1 + |z_i - c_j'|^2)^-1
 
     Args:
-        z: (B, D).
+        z: embeddings (B, D).
         centers: (K, D).
 
     Returns:
-        q (B, K), rows sum to 1.
+        q (B, K); rows sum to 1.
 
     Reference:
         Xie, Girshick, Farhadi: Unsupervised Deep Embedding for Clustering Analysis, ICML 2016, equation 1.
+
+    Example:
+        >>> student_t(torch.zeros(1, 1), torch.tensor([[0.0], [1.0]])).round(decimals=4).tolist()
+        [[0.6667, 0.3333]]
     """
     q = 1 / (1 + squared_distances(z, centers))
     return q / q.sum(1, keepdim=True)
 
 
 def target_distribution(q: Tensor) -> Tensor:
-    """Sharpen soft assignments and even out the clusters: the target of DEC, from the whole set.
+    """Sharpen soft assignments and balance the clusters: the target of DEC, from the whole set.
 
     p_ij = (q_ij^2 / f_j) / sum_j' (q_ij'^2 / f_j'), f_j = sum_i q_ij
 
+    A cluster without any weight (f_j = 0) has none in the target either; the equation leaves that case open.
+
     Args:
-        q: (N, K), rows sum to 1.
+        q: soft assignments (N, K); rows sum to 1.
 
     Returns:
-        p (N, K), rows sum to 1.
+        p (N, K); rows sum to 1.
 
     Reference:
         Xie, Girshick, Farhadi: Unsupervised Deep Embedding for Clustering Analysis, ICML 2016, equation 3.
+
+    Example:
+        >>> target_distribution(torch.tensor([[0.75, 0.25], [0.5, 0.5]])).round(decimals=2).tolist()
+        [[0.84, 0.16], [0.37, 0.63]]
     """
-    weight = q.square() / q.sum(0)
+    frequency = q.sum(0)
+    weight = q.square() / torch.where(frequency > 0, frequency, 1)
     return weight / weight.sum(1, keepdim=True)
 
 
 def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     """Kullback-Leibler divergence KL(p || q), summed over clusters and averaged over the batch.
 
-    Both sides are clipped to [1e-7, 1] first, as the authors' code does.
+    Both sides are clipped to [1e-7, 1] first, as in the authors' code.
 
     Args:
         p: target (B, K).
@@ -79,36 +102,45 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
 
     Returns:
         A scalar.
+
+    Example:
+        >>> p = torch.tensor([[0.5, 0.5]])
+        >>> round(kl_divergence(p, torch.tensor([[0.25, 0.75]])).item(), 4)
+        0.1438
     """
     p, q = p.clamp(CLIP, 1), q.clamp(CLIP, 1)
     return (p * (p / q).log()).sum(1).mean()
 
 
 def kmeans(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor:
-    """Centers by k-means (k-means++ starts, Lloyd's iterations, the best of the restarts).
+    """Place centers by k-means: k-means++ starts, Lloyd's iterations, the best of several restarts.
 
-    On a CUDA device all restarts run at once, there and in float64, see `core/batched_kmeans.py`; from any other device
-    the embeddings go to the CPU, to scikit-learn in float32. A seed draws the same numbers for both, but they round
-    differently, and now and then a restart takes another way.
+    On a CUDA device all restarts run at once, on the device and in float64 (`decda/core/batched_kmeans.py`). From any
+    other device the embeddings go to scikit-learn on the CPU, in float32. Both draw the same numbers from a seed but
+    round differently, so now and then a restart takes another path.
 
     Args:
-        z: (N, D), finite, N >= n_clusters.
+        z: embeddings (N, D), finite, N >= n_clusters.
         n_clusters: K.
         seed: equal z and seed give equal centers on the same device.
-        n_init: restarts.
+        n_init: number of restarts.
 
     Returns:
-        centers (K, D) of z's dtype and device.
+        centers (K, D), of z's dtype and on its device.
 
     Raises:
-        ValueError: fewer samples than clusters, or a sample that is not finite.
+        ValueError: there are fewer samples than clusters, or a sample is not finite.
+
+    Example:
+        >>> kmeans(torch.tensor([[0.0], [0.2], [5.0]]), 2, seed=0).sort(0).values.tolist()
+        [[0.10000000149011612], [5.0]]
     """
-    if z.device.type == "cuda":  # not from mps: it has no float64
+    if z.device.type == "cuda":  # not on mps, which has no float64
         return batched_kmeans(z, n_clusters, seed, n_init=n_init)
     points = z.detach().to("cpu", torch.float32).numpy()
     # One thread: scikit-learn adds up partial sums thread by thread, so the number of threads would change the result.
     with threadpool_limits(limits=1), warnings.catch_warnings():
-        # Fewer distinct points than clusters: some centers fall together, and the sizes of the clusters will show it.
+        # With fewer distinct points than clusters some centers coincide; the cluster sizes will show it.
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = KMeans(n_clusters, n_init=n_init, random_state=seed % 2**32).fit(points)
     return torch.from_numpy(np.ascontiguousarray(fitted.cluster_centers_)).to(z)

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.contracts import Augmentation
-from decda.core.parts.parameters import wanted_names
-from decda.core.random_keys import generator
+from decda.core.parts.parameters import supplied_names
+from decda.core.random_keys import keyed_generator
 from decda.testing.common import any_shape, check_signature, choose_shape, copies, devices, require_unchanged
 from decda.testing.kit import (
     Breach,
@@ -32,7 +32,7 @@ BATCH, MANY = 6, 300
 
 def build(subject: Subject, shape: tuple[int, ...]) -> Augmentation:
     """The augmentation for images of that shape."""
-    supplies: dict[str, Any] = {"input_shape": shape} if "input_shape" in wanted_names(subject.factory) else {}
+    supplies: dict[str, Any] = {"input_shape": shape} if "input_shape" in supplied_names(subject.factory) else {}
     augment: Augmentation = subject.make(**supplies)
     return augment
 
@@ -45,7 +45,7 @@ def _ready(subject: Subject) -> tuple[Augmentation, Tensor, Tensor]:
 
 
 def _draw(augment: Augmentation, n: int = BATCH, seed: int = 0) -> Tensor:
-    return augment.sample(n, generator(seed, "kit draws"))
+    return augment.sample(n, keyed_generator(seed, "kit draws"))
 
 
 def _signature(subject: Subject) -> None:
@@ -112,7 +112,7 @@ def _determinism(subject: Subject) -> None:
     several = [_draw(augment, MANY, seed) for seed in range(3)]
     deaf = all(torch.equal(rows, several[0]) for rows in several) and not bool((several[0] == several[0][:1]).all())
     require(not deaf, "sample gives the same draws for other generators; draw from the one it is given")
-    source = generator(0, "kit draws")
+    source = keyed_generator(0, "kit draws")
     stuck = torch.equal(augment.sample(MANY, source), augment.sample(MANY, source))
     varied = not torch.equal(several[0], several[1])
     require(not (stuck and varied), "sample gives the same draws twice from one generator, which it must move on")

@@ -28,7 +28,7 @@ from decda.testing.kit import (
     stir_generators,
 )
 from decda.testing.partners import Identity, PlainHead
-from decda.testing.state import Watch, require_stackable
+from decda.testing.state import Watch
 from decda.testing.training import require_trains
 
 BATCH = 6
@@ -143,16 +143,6 @@ def _in_place(subject: Subject) -> None:
     watch.require_kept("encoding or decoding in eval mode")
 
 
-def _stacked(subject: Subject) -> None:
-    made = [_ready(subject, seed) for seed in range(2)]
-    batches = [images(BATCH, tuple(x.shape[1:]), seed=seed) for seed, (_, x) in enumerate(made)]
-    calls = [
-        ("encode", lambda part, x: part.encode(x), batches),
-        ("the reconstruction", lambda part, x: _reconstruction(part, x).unsqueeze(0), batches),
-    ]
-    require_stackable([[part] for part, _ in made], calls)
-
-
 def _dtype(subject: Subject) -> None:
     autoencoder, x = _ready(subject, dtype=torch.float64)
     z = autoencoder.encode(x)
@@ -241,7 +231,6 @@ RULES = (
     Rule("determinism", "encode and decode draw nothing at random", _determinism),
     Rule("global generators", "once built, it neither draws from nor reseeds a global generator", _generators),
     Rule("in place", "what changes while training is a parameter or a buffer, changed in place", _in_place),
-    Rule("stacked", "several seeds stacked by torch.func compute what each does alone", _stacked),
     Rule("dtype", "in float64 it computes in float64", _dtype),
     Rule("device", "it works where its inputs are, and reads no tensor's value on the host", _device),
     Rule("inputs", "encode and decode leave their inputs as they are", _inputs),

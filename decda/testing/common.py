@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.errors import ContractViolation, in_a_line
-from decda.core.parts.parameters import read_parameters, wanted_names
+from decda.core.parts.parameters import read_parameters, supplied_names
 from decda.testing.kit import Breach, Subject, require
 
 SHAPES = {
@@ -32,7 +32,7 @@ def check_signature(subject: Subject, supplied: tuple[str, ...], *, all_of_them:
         parameters = read_parameters(subject.factory)
     except ContractViolation as violation:
         raise Breach(str(violation)) from violation
-    wanted = wanted_names(subject.factory)
+    wanted = supplied_names(subject.factory)
     listed = ", ".join(supplied) or "nothing"
     strange = [name for name in wanted if name not in supplied]
     require(not strange, f"'{', '.join(strange)}' stands before the star, where only {listed} may; put '*' before it")

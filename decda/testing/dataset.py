@@ -9,8 +9,8 @@ import torch
 
 from decda.core.contracts import ImageSet
 from decda.core.errors import ContractViolation, DataError, MissingFile
-from decda.core.parts.parameters import wanted_names
-from decda.core.runs.assembly import check_images
+from decda.core.parts.parameters import supplied_names
+from decda.core.runs.images import check_images
 from decda.testing.common import check_signature
 from decda.testing.kit import (
     Breach,
@@ -30,7 +30,7 @@ def load(subject: Subject, seed: int = 0) -> Any:
     Raises:
         Skipped: a file of its is missing here.
     """
-    supplies = {"files": subject.files} if "files" in wanted_names(subject.factory) else {}
+    supplies = {"files": subject.files} if "files" in supplied_names(subject.factory) else {}
     try:
         return subject.make(seed, **supplies)
     except MissingFile as missing:

@@ -1,12 +1,10 @@
 """The rules for heads: a clustering head keeps `decda.core.contracts.ClusteringHead`."""
 
-from collections.abc import Sequence
 from copy import deepcopy
 from itertools import product
-from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from decda.core.contracts import ClusteringHead
 from decda.testing.common import (
@@ -30,9 +28,9 @@ from decda.testing.kit import (
     require_unmoved,
     stir_generators,
 )
-from decda.testing.partners import Identity, LinearAutoencoder
-from decda.testing.scene import BATCH, D, K, N, Scene, build, loss_of, ready, sum_of_terms
-from decda.testing.state import Call, Watch, require_stackable
+from decda.testing.partners import Identity
+from decda.testing.scene import BATCH, D, K, N, Scene, batch_of, build, loss_of, ready, sum_of_terms
+from decda.testing.state import Watch
 from decda.testing.training import require_trains
 
 
@@ -112,7 +110,7 @@ def _gradients(subject: Subject) -> None:
     target = scene.head.refresh(scene.z)[:BATCH]
     z = scene.autoencoder.encode(scene.x)
     z.retain_grad()
-    loss = sum_of_terms(scene.head.loss(z, target, x=scene.x, decode=scene.autoencoder.decode))
+    loss = sum_of_terms(scene.head.loss(batch_of(scene.autoencoder, scene.x, target, z)))
     require(loss.requires_grad, "the loss depends on no weight")
     loss.backward()
     seen = "no gradient of the loss reaches the embedding, so that the encoder would not move"
@@ -162,28 +160,6 @@ def _in_place(subject: Subject) -> None:
         watch.require_kept("soft_assign")
 
 
-def _stacked(subject: Subject) -> None:
-    scenes = [ready(subject, seed) for seed in range(2)]
-    z = [scene.z for scene in scenes]
-    batches = [(scene.x, scene.head.soft_assign(scene.z[:BATCH]).detach()) for scene in scenes]
-
-    def refresh(autoencoder: LinearAutoencoder, head: ClusteringHead, z: Tensor) -> Tensor:
-        return head.refresh(z)
-
-    def step(autoencoder: LinearAutoencoder, head: ClusteringHead, x: Tensor, target: Tensor) -> Tensor:
-        # As it comes: within a stack no number can be looked at.
-        terms = head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode)
-        return torch.stack(list(terms.values())).sum().unsqueeze(0)
-
-    def soft_assign(autoencoder: LinearAutoencoder, head: ClusteringHead, z: Tensor) -> Tensor:
-        return head.soft_assign(z).detach()
-
-    # Twice, so that what a refresh counts is seen by the next.
-    calls: list[tuple[str, Call, Sequence[Any]]]
-    calls = [("refresh", refresh, z), ("loss", step, batches), ("soft_assign", soft_assign, z)]
-    require_stackable([[scene.autoencoder, scene.head] for scene in scenes], [*calls, *calls])
-
-
 def _dtype(subject: Subject) -> None:
     scene = ready(subject, dtype=torch.float64)
     target = scene.head.refresh(scene.z)
@@ -222,7 +198,7 @@ def _inputs(subject: Subject) -> None:
         require_unchanged("refresh", inputs, before)
         head.soft_assign(z)
         require_unchanged("soft_assign", inputs, before)
-    head.loss(z, target, x=x, decode=scene.autoencoder.decode)
+    head.loss(batch_of(scene.autoencoder, x, target, z))
     require_unchanged("loss", inputs, before)
 
 
@@ -312,7 +288,6 @@ RULES = (
     Rule("determinism", "equal embeddings and seed give equal centers, targets and losses", _determinism),
     Rule("global generators", "once built, it neither draws from nor reseeds a global generator", _generators),
     Rule("in place", "what changes while training is a parameter or a buffer, changed in place", _in_place),
-    Rule("stacked", "several seeds stacked by torch.func compute what each does alone", _stacked),
     Rule("dtype", "in float64 it computes in float64", _dtype),
     Rule("device", "it works where its inputs are, and reads no tensor's value on the host", _device),
     Rule("inputs", "no method changes what it is given", _inputs),

@@ -20,7 +20,7 @@ import decda
 from decda.core.errors import in_a_line
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.random_keys import generator, key
+from decda.core.random_keys import derive_seed, keyed_generator
 
 Status = Literal["passed", "failed", "skipped"]
 _HOME = Path(decda.__file__).parent
@@ -59,7 +59,7 @@ class Subject:
     def make(self, seed: int = 0, **supplies: Any) -> Any:
         """The part itself, built as assembly does: by name, under a global generator of that seed."""
         with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(key(seed, self.kind))
+            torch.default_generator.manual_seed(derive_seed(seed, self.kind))
             return self.factory(**supplies, **self.parameters)
 
 
@@ -157,12 +157,12 @@ def require_rows(what: str, rows: Tensor) -> None:
     """Every row holds shares that sum to 1."""
     require(bool((rows >= 0).all()), f"{what} has negative entries, the smallest is {rows.min():.3g}")
     worst = rows.sum(1)[(rows.sum(1) - 1).abs().argmax()]
-    require(bool((worst - 1).abs() < 1e-3), f"a row of {what} sums to {worst:.6g}, and should to 1")
+    require(bool((worst - 1).abs() < 1e-3), f"each row of {what} must sum to 1; one sums to {worst:.6g}")
 
 
 def images(n: int, shape: tuple[int, ...], *, seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
     """Noise in [0, 1], (n, C, H, W)."""
-    return torch.rand(n, *shape, generator=generator(seed, "kit images"), dtype=torch.float64).to(dtype)
+    return torch.rand(n, *shape, generator=keyed_generator(seed, "kit images"), dtype=torch.float64).to(dtype)
 
 
 def stir_generators() -> dict[str, bytes]:

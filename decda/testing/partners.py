@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from decda.core.contracts import Autoencoder, ClusteringHead, Decode
+from decda.core.contracts import Autoencoder, Batch, ClusteringHead
 
 
 class LinearAutoencoder(Autoencoder):
@@ -49,10 +49,11 @@ class PlainHead(ClusteringHead):
         """Clean embeddings (N, D) -> their soft assignments (N, K)."""
         return self.soft_assign(z)
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`{"distance", "reconstruction"}`."""
-        distance = (z.unsqueeze(1) - self.centers).square().mean(2)
-        return {"distance": (target * distance).sum(1).mean(), "reconstruction": (decode(z) - x).square().mean()}
+        distance = (batch.z.unsqueeze(1) - self.centers).square().mean(2)
+        reconstruction = (batch.decode(batch.z) - batch.x).square().mean()
+        return {"distance": (batch.target * distance).sum(1).mean(), "reconstruction": reconstruction}
 
 
 class Identity:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from decda.core.contracts import ClusteringHead
-from decda.core.random_keys import generator
+from decda.core.contracts import Batch, ClusteringHead
+from decda.core.random_keys import keyed_generator
 from decda.testing.common import descend
 from decda.testing.kit import Subject, images, require, require_tensor
 from decda.testing.partners import LinearAutoencoder
@@ -43,7 +43,14 @@ class Scene:
 
 def loss_of(head: ClusteringHead, autoencoder: LinearAutoencoder, x: Tensor, target: Tensor) -> Tensor:
     """The sum of the terms of a batch x (B, C, H, W), target (B, K)."""
-    return sum_of_terms(head.loss(autoencoder.encode(x), target, x=x, decode=autoencoder.decode), x.dtype)
+    return sum_of_terms(head.loss(batch_of(autoencoder, x, target)), x.dtype)
+
+
+def batch_of(autoencoder: LinearAutoencoder, x: Tensor, target: Tensor, z: Tensor | None = None) -> Batch:
+    """The first images x (B, C, H, W) of a set with their target (B, K), and z (B, D) unless it is given."""
+    index = torch.arange(len(x), device=x.device)
+    z = autoencoder.encode(x) if z is None else z
+    return Batch(z=z, target=target, x=x, decode=autoencoder.decode, index=index)
 
 
 def sum_of_terms(terms: object, dtype: torch.dtype = torch.float32) -> Tensor:
@@ -52,10 +59,10 @@ def sum_of_terms(terms: object, dtype: torch.dtype = torch.float32) -> Tensor:
     Raises:
         Breach: it is something else.
     """
-    require(isinstance(terms, dict) and bool(terms), f"loss gives {terms!r}, and should a dict of scalar tensors")
+    require(isinstance(terms, dict) and bool(terms), f"loss must return a dict of scalar tensors; it returns {terms!r}")
     assert isinstance(terms, dict)
     for name, term in terms.items():
-        require(isinstance(name, str), f"loss names a term {name!r}, and should by a text")
+        require(isinstance(name, str), f"loss must name its terms by texts; one is named {name!r}")
         require_tensor(f"the term '{name}' of loss", term, (), dtype)
     return torch.stack(list(terms.values())).sum()
 
@@ -67,7 +74,7 @@ def build(subject: Subject, seed: int = 0, n_clusters: int = K, embedding_dim: i
 
 
 def _clouds(seed: int = 0, dtype: torch.dtype = torch.float32) -> Tensor:
-    noise = torch.randn(K + N, D, generator=generator(seed, "kit embeddings"), dtype=torch.float64)
+    noise = torch.randn(K + N, D, generator=keyed_generator(seed, "kit embeddings"), dtype=torch.float64)
     return (3 * noise[:K].repeat(N // K, 1) + noise[K:]).to(dtype)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from decda.core.errors import DecdaError, UnknownComponent, did_you_mean
 from decda.core.files import Files
-from decda.core.parts.discovery import Entry, normalise
+from decda.core.parts.entries import Entry, normalise
 from decda.core.parts.registry import Registry
 from decda.testing import augmentation, autoencoder, dataset, head, recipe
 from decda.testing.kit import Outcome, Rule, Subject, try_rule

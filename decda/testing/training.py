@@ -5,7 +5,8 @@ from typing import Any
 
 import torch
 
-from decda.core.config.run_config import TrainConfig
+from decda.core.config.train_config import TrainConfig
+from decda.core.training.model import Model
 from decda.core.training.trainer import Trainer
 from decda.testing.kit import images, require
 
@@ -24,7 +25,8 @@ def require_trains(parts: Callable[[], Sequence[Any]], shape: tuple[int, ...]) -
     results = []
     for _ in range(2):
         autoencoder, head, augment = parts()
-        trainer = Trainer(images(N_IMAGES, shape), autoencoder, head, augment, CONFIG.resolved(N_IMAGES), seed=0)
+        model = Model(autoencoder, head, augment)
+        trainer = Trainer(images(N_IMAGES, shape), model, CONFIG.resolved(N_IMAGES), seed=0)
         trainer.run()
         finite = bool(trainer.confidence.isfinite().all())
         require(finite, "after six iterations of clustering the soft assignments are not finite")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from decda.core.contracts import ClusteringHead, Decode
+from decda.core.contracts import ClusteringHead, Batch
 from decda.core.functional import kmeans, squared_distances
 
 
@@ -85,10 +85,10 @@ class DKM(ClusteringHead):
         self.alpha.mul_(torch.where(self.refreshes < self.steps, growth, 1))
         return target
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`{"reconstruction", "kmeans"}`, both by pixel."""
-        distance = (target * squared_distances(z, self.centers)).sum(1)  # (B,)
+        distance = (batch.target * squared_distances(batch.z, self.centers)).sum(1)  # (B,)
         return {
-            "reconstruction": F.mse_loss(decode(z), x),
-            "kmeans": self.weight / x[0].numel() * distance.mean(),
+            "reconstruction": F.mse_loss(batch.decode(batch.z), batch.x),
+            "kmeans": self.weight / batch.x[0].numel() * distance.mean(),
         }

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from decda.core.parts.discovery import GROUPS, KINDS
+from decda.core.parts.entries import GROUPS, KINDS
 from decda.testing.suite import RULES
 from tests.conftest import SHORT, Cli, Here, install
 

@@ -4,18 +4,18 @@ from pathlib import Path
 
 import pytest
 
-from decda.core.atomic_files import read_object, write_object, write_whole
+from decda.core.atomic_files import read_json, write_json, write_text_atomically
 from decda.core.errors import DataError
 
 
 def test_a_file_is_written_whole(tmp_path: Path) -> None:
     """What cannot be written leaves what was there, and nothing half written by that name."""
     path = tmp_path / "x.json"
-    write_object(path, {"a": [1, None]})
-    assert read_object(path) == {"a": [1, None]}
+    write_json(path, {"a": [1, None]})
+    assert read_json(path) == {"a": [1, None]}
     with pytest.raises(UnicodeEncodeError):
-        write_whole(path, "half \ud800")
-    assert read_object(path) == {"a": [1, None]}
+        write_text_atomically(path, "half \ud800")
+    assert read_json(path) == {"a": [1, None]}
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[1]", b"{half", b"\xff", b"[" * 100_000])
@@ -25,4 +25,4 @@ def test_what_is_no_object(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DataError, match=r"x\.json cannot be read"):
-        read_object(path)
+        read_json(path)

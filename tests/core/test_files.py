@@ -193,7 +193,7 @@ def test_without_links(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch)
 def test_next_mirror(server: Any, root: Path, answer: Answer) -> None:
     """A mirror that fails, gives another file, or takes too long, leaves time to the next."""
     urls = [server.url("/a", answer), server.url("/b", ok)]
-    assert Files(root, patience=1.5).get(NAME, urls=urls, sha256=SHA256) == CONTENT
+    assert Files(root, timeout=1.5).get(NAME, urls=urls, sha256=SHA256) == CONTENT
     assert server.requests == ["/a", "/b"]
     assert lying(root) == [NAME]
 
@@ -203,7 +203,7 @@ def test_all_mirrors_fail(server: Any, root: Path) -> None:
     urls = [server.url("/a", missing), server.url("/b", foreign), server.url("/c", drip)]
     begun = time.monotonic()
     with pytest.raises(DataError) as caught:
-        Files(root, patience=0.4).get(NAME, urls=urls, sha256=SHA256)
+        Files(root, timeout=0.4).get(NAME, urls=urls, sha256=SHA256)
     assert time.monotonic() - begun < 2
     told = str(caught.value).splitlines()
     assert told[1] == f"  {urls[0]}: HTTP 404 Not Found"

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from decda.core.random_keys import generator, key
+from decda.core.random_keys import derive_seed, keyed_generator
 
 STREAMS = ("order", "pretrain", "cluster", "centers")
 
@@ -15,43 +15,53 @@ STREAMS = ("order", "pretrain", "cluster", "centers")
 )
 def test_key(seed: int, stream: str, step: int, digest: str) -> None:
     """A key is blake2b of `seed/stream/step` to 32 bits, the first byte the lowest: what a seed means never changes."""
-    assert key(seed, stream, step) == int.from_bytes(bytes.fromhex(digest), "little")
+    assert derive_seed(seed, stream, step) == int.from_bytes(bytes.fromhex(digest), "little")
 
 
 def test_no_collision() -> None:
     """Seeds, streams and steps, neighbours above all, do not share keys, and no key is wider than 32 bits."""
-    keys = [key(seed, stream, step) for seed in range(10) for stream in STREAMS for step in range(250)]
+    keys = [derive_seed(seed, stream, step) for seed in range(10) for stream in STREAMS for step in range(250)]
     assert len(set(keys)) == len(keys)
     assert 2**31 < max(keys) < 2**32
 
 
 def test_digits_do_not_run_together() -> None:
     """Seed 1 at step 11 is not seed 11 at step 1."""
-    assert len({key(1, "order", 11), key(11, "order", 1), key(1, "order1", 1), key(111, "order")}) == 4
+    assert (
+        len(
+            {
+                derive_seed(1, "order", 11),
+                derive_seed(11, "order", 1),
+                derive_seed(1, "order1", 1),
+                derive_seed(111, "order"),
+            }
+        )
+        == 4
+    )
 
 
 def test_default_step() -> None:
     """What is drawn once is drawn at step 0."""
-    assert key(3, "centers") == key(3, "centers", 0)
+    assert derive_seed(3, "centers") == derive_seed(3, "centers", 0)
 
 
 def test_equal_keys_equal_draws() -> None:
     """Equal keys give equal draws, whatever was drawn before; any other key gives others."""
-    draws = torch.rand(8, generator=generator(1, "pretrain", 2))
+    draws = torch.rand(8, generator=keyed_generator(1, "pretrain", 2))
     torch.manual_seed(0)
     torch.rand(3)
-    assert torch.equal(draws, torch.rand(8, generator=generator(1, "pretrain", 2)))
+    assert torch.equal(draws, torch.rand(8, generator=keyed_generator(1, "pretrain", 2)))
     for other in [(2, "pretrain", 2), (1, "cluster", 2), (1, "pretrain", 3), (1 + 2**32, "pretrain", 2)]:
-        assert not torch.equal(draws, torch.rand(8, generator=generator(*other)))
+        assert not torch.equal(draws, torch.rand(8, generator=keyed_generator(*other)))
 
 
 def test_global_generator_is_left_alone() -> None:
     """Making a generator, and drawing from it, does not touch the global one."""
     before = torch.get_rng_state()
-    torch.rand(3, generator=generator(0, "order"))
+    torch.rand(3, generator=keyed_generator(0, "order"))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_on_the_cpu() -> None:
     """Generators are the CPU's, so that every device sees the same draws."""
-    assert generator(0, "order").device == torch.device("cpu")
+    assert keyed_generator(0, "order").device == torch.device("cpu")

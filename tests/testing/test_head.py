@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from decda.core.contracts import ClusteringHead, Decode
+from decda.core.contracts import ClusteringHead, Batch
 from decda.testing import check_head
 from decda.testing.kit import Subject
 from decda.testing.suite import try_all
@@ -41,8 +41,8 @@ class Sound(ClusteringHead):
         self.alpha.mul_(self.rate)
         return self.soft_assign(z)
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        return {"kmeans": (target * self.distances(z)).sum(1).mean()}
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return {"kmeans": (batch.target * self.distances(batch.z)).sum(1).mean()}
 
     def distances(self, z: Tensor) -> Tensor:
         return (z.unsqueeze(1) - self.centers).square().mean(2)
@@ -77,8 +77,8 @@ class SelfPaced(Sound):
         self.reach.copy_((target * self.distances(z)).sum(1).max())
         return target
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        losses = (target * self.distances(z)).sum(1)
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        losses = (batch.target * self.distances(batch.z)).sum(1)
         return {"easy": torch.where(losses <= self.reach + 1e-4, losses, 0).mean()}
 
 
@@ -137,18 +137,18 @@ class Unregistered(Sound):
 
 
 class WrongShape(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        return {"kmeans": (target * self.distances(z)).sum(1)}
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return {"kmeans": (batch.target * self.distances(batch.z)).sum(1)}
 
 
 class NoTerms(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         return {}
 
 
 class GrayOnly(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        return {"reconstruction": (decode(z) - x).view(len(x), 1, 9, 9).square().mean()}
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return {"reconstruction": (batch.decode(batch.z) - batch.x).view(len(batch.x), 1, 9, 9).square().mean()}
 
 
 class Normed(Sound):
@@ -183,8 +183,8 @@ class TargetNotShares(Sound):
 
 
 class Detached(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        return super().loss(z.detach(), target, x=x, decode=decode)
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return super().loss(replace(batch, z=batch.z.detach()))
 
 
 class Unused(Sound):
@@ -213,9 +213,9 @@ class NumpySeeding(Sound):
 
 
 class PythonDrawing(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         random.random()
-        return super().loss(z, target, x=x, decode=decode)
+        return super().loss(batch)
 
 
 class Counting(Sound):
@@ -246,9 +246,9 @@ class Growing(Sound):
 
 
 class Reading(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        weight = 1.0 if float(target.sum()) > 0 else 0.0
-        return {name: weight * term for name, term in super().loss(z, target, x=x, decode=decode).items()}
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        weight = 1.0 if float(batch.target.sum()) > 0 else 0.0
+        return {name: weight * term for name, term in super().loss(batch).items()}
 
 
 class Homebound(Sound):
@@ -311,8 +311,8 @@ class Diverging(Sound):
 class Changing(Sound):
     """Changes the names of its terms, which no single call shows."""
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        return {f"after {self.alpha.item():g}": super().loss(z, target, x=x, decode=decode)["kmeans"]}
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        return {f"after {self.alpha.item():g}": super().loss(batch)["kmeans"]}
 
 
 class Failing(Sound):
@@ -465,8 +465,8 @@ BREAKAGES = [
 
 
 class NoNames(Sound):
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> Any:
-        return super().loss(z, target, x=x, decode=decode)["kmeans"]
+    def loss(self, batch: Batch) -> Any:
+        return super().loss(batch)["kmeans"]
 
 
 def test_what_cannot_be_built_is_told_once() -> None:

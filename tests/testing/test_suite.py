@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 
 from decda.core.errors import UnknownComponent
-from decda.core.parts.discovery import Problem
+from decda.core.parts.entries import Problem
 from decda.core.parts.registry import Registry
 from decda.plugins.augmentations.none import NoAugmentation
 from decda.testing import contract_tests

@@ -1,52 +1,21 @@
 """Words -> RunConfig: a recipe, a configuration file, named parts and single settings, laid one over the other."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import tomli_w
 
-from decda.core.config.origins import provenance_beside, tell_origin
-from decda.core.config.run_config import PART_KINDS, TRAIN_PARAMETERS, PartConfig, RunConfig, TrainConfig, read_toml
-from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, UnknownComponent, did_you_mean, in_a_line
-from decda.core.parts.discovery import Entry
-from decda.core.parts.parameters import Parameter, check, complete, find, parse, read_parameters
+from decda.core.config.layers import ARGUMENTS, OPTION_PARAMETERS, Layer, merge_layers
+from decda.core.config.provenance_hints import provenance_beside
+from decda.core.config.run_config import PART_KINDS, PartConfig, RunConfig, read_toml
+from decda.core.config.train_config import TRAIN_PARAMETERS, TrainConfig
+from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, did_you_mean, in_a_line
+from decda.core.parts.entries import Entry
+from decda.core.parts.parameters import Parameter, complete_values, find_parameter, parse_value
 from decda.core.parts.registry import Registry
 
 DEFAULT_RECIPE = "quick"
-OPTIONS = "the options"
-
-
-def _options(
-    *,
-    n_clusters: Annotated[int | None, "number of clusters; none: as many as the data set has classes"] = None,
-    seed: Annotated[int, "seed of every random draw"] = 0,
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "where to train"] = "auto",
-    autoencoder: Annotated[Path | None, "pretrained weights to start from: a run's folder or a file of weights"] = None,
-) -> None:
-    """What stands beside the parts; read as a part's parameters are."""
-
-
-OPTION_PARAMETERS = read_parameters(_options)
-KEYS = ("recipe", *(p.name for p in OPTION_PARAMETERS), *PART_KINDS, "train")
-
-
-@dataclass(frozen=True)
-class Layer:
-    """Settings from one place.
-
-    Attributes:
-        origin: where they come from, as errors say it: `"recipe 'quick'"`, `"my.toml"`.
-        values: in the shape of the configuration file.
-        package: the package whose parts a bare name means first, for recipes.
-        provenance: of the run that the settings are of, for errors.
-    """
-
-    origin: str
-    values: Mapping[str, Any]
-    package: str | None = None
-    provenance: Mapping[str, Any] = field(default_factory=dict)
 
 
 def compose(
@@ -54,9 +23,11 @@ def compose(
     *,
     recipe: str | None = None,
     config: Path | Mapping[str, Any] | None = None,
-    parts: Mapping[str, str | None] | None = None,
+    parts: Mapping[str, Any] | None = None,
     settings: Iterable[str] = (),
+    settings_origin: str = "setting",
     provenance: Mapping[str, Any] | None = None,
+    unresolved: Collection[str] = (),
     **options: Any,
 ) -> RunConfig:
     """Put a run together; later layers win: recipe < config < parts and options < settings.
@@ -64,18 +35,26 @@ def compose(
     Args:
         registry: where names are looked up.
         recipe: the recipe to start from; with neither recipe nor config, `quick`.
-        config: a configuration file or a mapping of its shape; it may name the recipe it stands on.
-        parts: kind -> name, as `--encoder conv`; naming another part drops the parameters of the former one.
-        settings: `"part.parameter=value"`, as `--set`.
-        provenance: of the run that a mapping is the configuration of, so that an error can tell where a missing part
-            came from; of a file it is read.
+        config: a configuration file, or a mapping of its shape; it may name the recipe it stands on.
+        parts: kind -> name, or a table with `name` and parameters; a table without a name sets parameters of the part
+            below. Naming another part drops the parameters of the former one. `train` -> a table of its settings.
+        settings: `"part.parameter=value"`, read by the declared type of the parameter.
+        settings_origin: what errors call a setting.
+        provenance: of the run that a mapping is the configuration of, so that an error can say where a missing part
+            came from; for a file it is read from beside it.
+        unresolved: kinds of parts that are taken as they are written, not looked up and not checked.
         options: `n_clusters`, `seed`, `device`, `autoencoder`; None leaves what stands below.
 
     Returns:
         The configuration with every default filled in.
 
     Raises:
-        DecdaError: a name, a parameter or a value is not known or does not fit; the message says where it came from.
+        DecdaError: a name, a parameter or a value is unknown or does not fit; the message says where it came from.
+
+    Example:
+        >>> config = compose(Registry.discover(), recipe="convidec-da", seed=1, settings=["head.gamma=0.2"])
+        >>> config.encoder.name, dict(config.head.parameters)
+        ('decda:conv', {'gamma': 0.2})
     """
     layers = []
     if isinstance(config, Path):
@@ -86,11 +65,9 @@ def compose(
     if base is not None:
         layers.insert(0, Layer(f"recipe '{base.name}'", load_recipe(registry, base), base.package))
     chosen = {**(parts or {}), **options}
-    layers.append(Layer(OPTIONS, {name: value for name, value in chosen.items() if value is not None}))
+    layers.append(Layer(ARGUMENTS, {name: value for name, value in chosen.items() if value is not None}))
 
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        _lay(merged, _qualified(registry, layer))
+    merged = merge_layers(registry, layers, unresolved)
     missing = [kind for kind in PART_KINDS if kind not in merged]
     if missing:
         raise ConfigError(
@@ -98,12 +75,19 @@ def compose(
             f'recipe = "{DEFAULT_RECIPE}".'
         )
     for setting in settings:
-        _set(registry, merged, setting)
-    return _complete(registry, merged, base)
+        _set(registry, merged, setting, f"{settings_origin} {setting}")
+    return _complete(registry, merged, base, unresolved)
 
 
 def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
     """The mapping that a recipe is, or that its function returns.
+
+    Args:
+        registry: where the recipe is.
+        entry: the recipe.
+
+    Returns:
+        Settings in the shape of the configuration file.
 
     Raises:
         BrokenComponent: it is neither, or holds what a configuration file cannot.
@@ -114,12 +98,12 @@ def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
             made = made()
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # a stranger's code may raise any
+        except BaseException as error:  # a plugin's code may raise anything
             raise BrokenComponent(f"{_owner(entry)} failed: {in_a_line(error)}.") from error
     if not isinstance(made, Mapping):
         raise BrokenComponent(f"{_owner(entry)} must be a mapping or a function that returns one, not {made!r}.")
     if "recipe" in made:
-        raise BrokenComponent(f"{_owner(entry)} names a recipe; a recipe stands on its own.")
+        raise BrokenComponent(f"{_owner(entry)} names another recipe; a recipe must be complete by itself.")
     try:
         tomli_w.dumps(made)
     except Exception as error:
@@ -138,109 +122,45 @@ def _base_recipe(registry: Registry, recipe: str | None, layers: list[Layer]) ->
     entry = registry.find("recipe", recipe)
     if named is not None and registry.find("recipe", named) != entry:
         raise ConfigError(
-            f"--recipe {recipe} does not go with {layers[0].origin}, which stands on the recipe '{named}'. "
-            "Leave one of them out."
+            f"The recipe {recipe} contradicts {layers[0].origin}, based on the recipe '{named}'. Leave one out."
         )
     return entry
 
 
-def _qualified(registry: Registry, layer: Layer) -> dict[str, Any]:
-    """The layer with each part as a table, its name as `package:name`."""
-    result: dict[str, Any] = {}
-    for name, value in layer.values.items():
-        if name not in KEYS:
-            raise InvalidParameter(
-                f"Unknown key {str(name)!r} (from {layer.origin}).{did_you_mean(str(name), KEYS)} "
-                f"Known: {', '.join(KEYS)}."
-            )
-        if name in PART_KINDS:
-            table = {"name": value} if isinstance(value, str) else value
-            if not isinstance(table, Mapping) or not isinstance(table.get("name", ""), str):
-                raise InvalidParameter(
-                    f"{name} must be a name or a table with one, not {value!r} (from {layer.origin})."
-                )
-            table = dict(table)
-            if "name" in table:
-                table["name"] = _find(registry, name, table["name"], layer).qualified
-            result[name] = _Table(table, dict.fromkeys(table, layer.origin))
-        elif name == "train":
-            if not isinstance(value, Mapping):
-                raise InvalidParameter(f"train must be a table, not {value!r} (from {layer.origin}).")
-            complete("train", TRAIN_PARAMETERS, value, layer.origin)
-            result[name] = dict(value)
-        elif name != "recipe":
-            option = find("The configuration", OPTION_PARAMETERS, name)
-            result[name] = check("The configuration", option, value, layer.origin)
-    return result
-
-
-def _find(registry: Registry, kind: str, name: str, layer: Layer) -> Entry:
-    try:
-        return registry.find(kind, name, prefer=layer.package)
-    except UnknownComponent as error:
-        if layer.package is not None:  # no mistake of the user's
-            raise BrokenComponent(f"The {layer.origin} of {layer.package} cannot be used. {error}") from error
-        if layer.origin == OPTIONS:
-            raise
-        here = any(entry.qualified == name for entry in registry.switched_off)
-        origin = "" if here else tell_origin(kind, name, layer.provenance)
-        raise UnknownComponent(f"{error} (from {layer.origin}){origin}") from error
-
-
-class _Table(dict[str, Any]):
-    """A part's table that remembers where each value came from, for errors."""
-
-    def __init__(self, values: Mapping[str, Any], origins: Mapping[str, str]):
-        super().__init__(values)
-        self.origins = origins
-
-
-def _lay(merged: dict[str, Any], layer: Mapping[str, Any]) -> None:
-    for name, value in layer.items():
-        below = merged.get(name)
-        if name in PART_KINDS and below is not None and value.get("name", below["name"]) == below["name"]:
-            merged[name] = _Table({**below, **value}, {**below.origins, **value.origins})
-        elif name in PART_KINDS and "name" not in value:
-            origin = next(iter(value.origins.values()), "an empty table")
-            raise ConfigError(f"{name} has parameters but no name (from {origin}). Name the part they are for.")
-        elif name == "train" and below is not None:
-            merged[name] = {**below, **value}
-        else:
-            merged[name] = value
-
-
-def _set(registry: Registry, merged: dict[str, Any], setting: str) -> None:
+def _set(registry: Registry, merged: dict[str, Any], setting: str, origin: str) -> None:
     path, equals, text = setting.partition("=")
     kind, dot, name = path.strip().partition(".")
     prefixes = (*PART_KINDS, "train")
     if not (equals and dot and name) or kind not in prefixes:
         hint = did_you_mean(kind, prefixes) if kind not in prefixes else ""
-        if path.strip() in [p.name for p in OPTION_PARAMETERS]:
-            hint = f" It is an option of its own: --{path.strip().replace('_', '-')}."
+        option = path.strip() if path.strip() in [p.name for p in OPTION_PARAMETERS] else None
+        if option:
+            hint = f" {option} belongs to no part and is given by name."
         raise InvalidParameter(
-            f"--set {setting} is not of the form part.parameter=value, where part is one of: "
-            f"{', '.join(prefixes)}.{hint}"
+            f"{origin} is not of the form part.parameter=value, where part is one of: {', '.join(prefixes)}.{hint}",
+            parameter=option,
         )
-    origin = f"--set {setting}"
     if kind == "train":
-        merged["train"] = {
-            **merged.get("train", {}),
-            name: parse("train", find("train", TRAIN_PARAMETERS, name, origin), text, origin),
-        }
+        parameter = find_parameter("train", TRAIN_PARAMETERS, name, origin)
+        merged["train"] = {**merged.get("train", {}), name: parse_value("train", parameter, text, origin)}
         return
     owner, parameters = _parameters(registry, kind, merged[kind]["name"])
-    merged[kind][name] = parse(owner, find(owner, parameters, name, origin), text, origin)
+    merged[kind][name] = parse_value(owner, find_parameter(owner, parameters, name, origin), text, origin)
 
 
-def _complete(registry: Registry, merged: Mapping[str, Any], base: Entry | None) -> RunConfig:
+def _complete(
+    registry: Registry, merged: Mapping[str, Any], base: Entry | None, unresolved: Collection[str]
+) -> RunConfig:
     parts: dict[str, Any] = {}
     for kind in PART_KINDS:
         table = dict(merged[kind])
         name = table.pop("name")
-        owner, parameters = _parameters(registry, kind, name)
-        parts[kind] = PartConfig(name, complete(owner, parameters, table, merged[kind].origins))
+        if kind not in unresolved:
+            owner, parameters = _parameters(registry, kind, name)
+            table = complete_values(owner, parameters, table, merged[kind].origins)
+        parts[kind] = PartConfig(name, table)
     try:
-        train = TrainConfig(**complete("train", TRAIN_PARAMETERS, merged.get("train", {})))
+        train = TrainConfig(**complete_values("train", TRAIN_PARAMETERS, merged.get("train", {})))
     except ValueError as error:
         raise InvalidParameter(f"train: {error}.") from error
     options: dict[str, Any] = {p.name: merged[p.name] for p in OPTION_PARAMETERS if p.name in merged}

@@ -4,7 +4,7 @@ from typing import Any
 
 from decda.core.config.composition import load_recipe
 from decda.core.errors import DecdaError
-from decda.core.parts.discovery import Entry
+from decda.core.parts.entries import Entry
 from decda.core.parts.parameters import Parameter, type_name
 from decda.core.parts.registry import Registry
 

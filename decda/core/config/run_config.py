@@ -4,87 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
+from decda.core.config.train_config import TrainConfig
 from decda.core.errors import DataError, InvalidParameter
-from decda.core.parts.parameters import read_parameters
 
 PART_KINDS = ("dataset", "encoder", "head", "augment")
-OptimizerName = Literal["sgd", "adam"]
-LARGE_SET = 20_000
-"""Sets above this are refreshed at the interval of MNIST (70,000 images), others at that of MNIST-TEST (10,000)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """How to train; the defaults are the paper's for the convolutional network.
-
-    Raises:
-        ValueError: a number out of range.
-    """
-
-    pretrain_epochs: Annotated[int, "epochs of pretraining the autoencoder"] = 500
-    batch_size: Annotated[int, "images in a batch, at most the whole set"] = 256
-    max_iter: Annotated[int, "most iterations (batches) of clustering"] = 20_000
-    update_interval: Annotated[
-        int | None, "iterations between two refreshes of the target; none: 140 above 20,000 images, else 30"
-    ] = None
-    tol: Annotated[float, "clustering stops when a smaller share of labels changed between two refreshes"] = 0.001
-    augment_in: Annotated[
-        Literal["both", "pretrain", "cluster", "neither"], "the phases in which images are augmented"
-    ] = "both"
-    drop_last: Annotated[
-        bool | None, "leave out the partial batch of a pretraining epoch; none: only where images are augmented"
-    ] = None
-    pretrain_optimizer: Annotated[OptimizerName, "optimizer of pretraining"] = "adam"
-    pretrain_learning_rate: Annotated[float, "learning rate of pretraining"] = 0.001
-    pretrain_momentum: Annotated[float, "momentum of pretraining, for sgd"] = 0.9
-    cluster_optimizer: Annotated[OptimizerName, "optimizer of clustering"] = "adam"
-    cluster_learning_rate: Annotated[float, "learning rate of clustering"] = 0.001
-    cluster_momentum: Annotated[float, "momentum of clustering, for sgd"] = 0.9
-    step: Annotated[
-        Literal["auto", "plain", "compiled", "graph"],
-        "how a step is made: as written, by torch.compile, as a CUDA graph; auto: a graph on a CUDA device, else plain",
-    ] = "auto"
-    precision: Annotated[
-        Literal["float32", "tf32", "bfloat16"],
-        "in what networks compute; tf32: CUDA alone; bfloat16: 1.7 times as fast on a CPU, .007 less ACC on digits",
-    ] = "float32"
-
-    def __post_init__(self) -> None:
-        least = {"pretrain_epochs": 0, "batch_size": 1, "max_iter": 0, "update_interval": 1}
-        for name, minimum in least.items():
-            value = getattr(self, name)
-            if value is not None and value < minimum:
-                raise ValueError(f"{name} must be at least {minimum}, it is {value}")
-        if not 0 <= self.tol <= 1:
-            raise ValueError(f"tol must be in [0, 1], it is {self.tol}")
-        for phase in ("pretrain", "cluster"):
-            if getattr(self, f"{phase}_learning_rate") <= 0:
-                raise ValueError(f"{phase}_learning_rate must be above 0")
-            if not 0 <= getattr(self, f"{phase}_momentum") < 1:
-                raise ValueError(f"{phase}_momentum must be in [0, 1)")
-
-    def augments(self, phase: str) -> bool:
-        """Whether images are augmented in that phase."""
-        return self.augment_in in ("both", phase)
-
-    def optimizer(self, phase: str) -> tuple[OptimizerName, float, float]:
-        """Name, learning rate and momentum in that phase."""
-        return (
-            getattr(self, f"{phase}_optimizer"),
-            getattr(self, f"{phase}_learning_rate"),
-            getattr(self, f"{phase}_momentum"),
-        )
-
-    def resolved(self, n_samples: int) -> "TrainConfig":
-        """With `update_interval` and `drop_last` filled in for a set of that size."""
-        interval = self.update_interval or (140 if n_samples > LARGE_SET else 30)
-        drop_last = self.augments("pretrain") if self.drop_last is None else self.drop_last
-        return replace(self, update_interval=interval, drop_last=drop_last)
-
-
-TRAIN_PARAMETERS = read_parameters(TrainConfig)
+"""The kinds of parts that a run is made of, in the order of the configuration file."""
 
 
 @dataclass(frozen=True)
@@ -150,18 +76,20 @@ class RunConfig:
             DataError: there is one image only.
         """
         if n_samples < 2:
-            raise DataError(f"The data set '{self.dataset.short}' has {n_samples} image; at least 2 can be clustered.")
+            raise DataError(f"The data set '{self.dataset.short}' has {n_samples} image; clustering needs at least 2.")
         n_clusters = n_classes if self.n_clusters is None else self.n_clusters
         if n_clusters is None:
             raise InvalidParameter(
-                f"The data set '{self.dataset.short}' has no labels to count the clusters by. Say how many there are "
-                "to be: --n-clusters K."
+                f"The data set '{self.dataset.short}' has no labels to count clusters by. Give the number of clusters, "
+                "n_clusters.",
+                parameter="n_clusters",
             )
         if not 2 <= n_clusters <= n_samples:
-            counted = ", counted from the labels; say another by --n-clusters" if self.n_clusters is None else ""
+            counted = ", counted from the labels" if self.n_clusters is None else ""
             raise InvalidParameter(
                 f"n_clusters must be at least 2 and at most the number of images, {n_samples}; it is {n_clusters}"
-                f"{counted}."
+                f"{counted}.",
+                parameter="n_clusters",
             )
         return replace(self, n_clusters=n_clusters, train=self.train.resolved(n_samples))
 

@@ -1,4 +1,4 @@
-"""Several runs: what each is to do, and what is told of it while it goes on and at its end."""
+"""Several runs: what each is to do, and what is reported while it runs and at its end."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,11 +7,11 @@ from traceback import print_exception
 from typing import TYPE_CHECKING, Any
 
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import DecdaError
+from decda.core.errors import DecdaError, OutOfMemory, in_a_line, is_out_of_memory
 from decda.core.events import Event
 
 if TYPE_CHECKING:
-    from decda.core.runs.experiment import Result
+    from decda.core.runs.run import Run
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Finished:
 
     Attributes:
         seed: of the run.
-        result: what `--json` prints of a single run.
+        result: what `--json` prints for a single run.
         sizes: images in each cluster.
     """
 
@@ -44,10 +44,13 @@ class Finished:
     sizes: Sequence[int]
 
     @classmethod
-    def of(cls, result: "Result") -> "Finished":
-        """From the result of a run, without its tensors."""
-        sizes = result.labels.bincount(minlength=result.config.n_clusters or 0).tolist()
-        return cls(result.config.seed, result.as_mapping(), sizes)
+    def from_run(cls, run: "Run") -> "Finished":
+        """The same without tensors.
+
+        Args:
+            run: a finished run.
+        """
+        return cls(run.config.seed, run.as_mapping(), run.sizes)
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,7 @@ class Failed:
     Attributes:
         seed: of the run.
         error: the message.
-        exit_code: that the run alone would have ended with.
+        exit_code: with which the run alone would have ended the program.
     """
 
     seed: int
@@ -65,24 +68,35 @@ class Failed:
     exit_code: int = 1
 
     @classmethod
-    def of(cls, seed: int, error: Exception) -> "Failed":
-        """From what the run raised; the traceback of what no user can mend goes to stderr."""
+    def from_error(cls, seed: int, error: Exception) -> "Failed":
+        """From what a run raised; the traceback of what no user can fix goes to stderr.
+
+        Args:
+            seed: of the run.
+            error: what it raised.
+        """
         if isinstance(error, DecdaError):
             return cls(seed, str(error), error.exit_code)
+        if is_out_of_memory(error):
+            return cls(seed, f"Out of memory: {in_a_line(error)}. Run fewer jobs at once.", OutOfMemory.exit_code)
         if isinstance(error, OSError):  # a full disk, a folder removed while it was written to
             return cls(seed, f"{error.filename or 'output'}: {error.strerror or error}")
         print_exception(error)
-        return cls(seed, f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+        return cls(seed, in_a_line(error))
 
 
 @dataclass(frozen=True)
-class Said:
-    """A line that the process of a run wrote, by whichever part of it."""
+class OutputLine:
+    """A line that the process of a run wrote, whichever part of it did.
+
+    Attributes:
+        text: without its end.
+    """
 
     text: str
 
 
 Outcome = Finished | Failed
-Told = Event | Said | Outcome
-Notify = Callable[[Any, Told], None]
-"""A listener to several runs: gets which run (its seed, or the key it was given) and what is told, its outcome last."""
+Message = Event | OutputLine | Outcome
+Notify = Callable[[Any, Message], None]
+"""A listener to several runs: gets the key of a run and a message, the outcome last."""

@@ -1,41 +1,35 @@
-"""Several runs at once on a CPU: a fresh process for each, which tells its events through a pipe.
+"""Several runs at once on a CPU: a fresh process for each, started as `python -m decda.core.execution.worker`.
 
-Importing this imports no torch: in a process of the pool it comes after the number of threads is set.
+Importing this loads no torch.
 """
 
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 import threading
-import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
-from multiprocessing import get_context
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
 from pathlib import Path
+from queue import SimpleQueue
 from types import FrameType
-from typing import Any
+from typing import IO, Any
 
-from decda.core.config.run_config import RunConfig
-from decda.core.events import Batch, Event, Initialised, Progress, Refreshed
-from decda.core.execution.messages import Failed, Finished, Job, Notify, Outcome, Said, Told
-from decda.core.process.allocator import keep_freed_memory
+from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome, OutputLine
+from decda.core.execution.protocol import WorkerJob, from_line
 
-EVENT_SECONDS = 0.2
-"""Between two events that are for displays alone."""
-PATIENCE = 10.0
-"""Seconds that a process has to leave before it is killed."""
+WORKER = "decda.core.execution.worker"
+EXIT_TIMEOUT = 10.0
+"""Seconds that a process has to exit before it is killed."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_pool(
+def run_in_processes(
     waiting: deque[Job],
     notify: Notify,
     *,
-    at_once: int,
+    n_jobs: int,
     data_root: Path,
     offline: bool,
     threads: int,
@@ -43,198 +37,123 @@ def run_pool(
 ) -> None:
     """Run each job in a fresh process; one that fails does not stop the others.
 
-    A fresh one, for a process that has trained before may compute otherwise than one that has not.
+    The processes are fresh because one that has trained before may compute differently from one that has not.
 
     Args:
-        waiting: jobs in the order they start. They leave it as they do, and what `notify` adds meanwhile is run too.
-        notify: gets the events of each run, the lines its process wrote, and its outcome once that has ended. Events
-            come without tensors, and those for displays alone a few times a second.
-        at_once: processes at once.
+        waiting: jobs in the order in which they start. They leave it as they do, and what `notify` adds meanwhile is
+            run, too.
+        notify: gets the events of each run, the lines its process wrote, and its outcome once the process has exited.
+            Events come without labels and embeddings, and those for displays a few times a second.
+        n_jobs: processes at once.
         data_root: of each process's `Files`.
         offline: of each process's `Files`.
         threads: of each process.
-        load: files whose parts each process adds, see `load_file`.
+        load: files of parts that each process loads, see `load_file`.
 
     Raises:
         KeyboardInterrupt: Ctrl-C or SIGTERM; the processes have ended.
     """
-    running: list[_Worker] = []
+    inbox: SimpleQueue[tuple[_Process, Message | None]] = SimpleQueue()
+    running: list[_Process] = []
     with _Interrupts() as interrupts:
         try:
             while waiting or running:
-                while waiting and len(running) < at_once:
+                while waiting and len(running) < n_jobs:
                     with interrupts.held():  # or a process might run on that nobody knows of
-                        running.append(_Worker(waiting.popleft(), data_root, offline, threads, load))
-                ready = wait([source for worker in running for source in worker.sources])
-                for worker in [worker for worker in running if not worker.sources.isdisjoint(ready)]:
-                    told = worker.hear()
-                    if worker.pipe not in worker.sources:
-                        running.remove(worker)
-                        told += worker.end()
-                    for each in told:
-                        notify(worker.key, each)
+                        running.append(_Process(waiting.popleft(), data_root, offline, threads, load, inbox))
+                process, message = inbox.get()
+                if message is None:
+                    running.remove(process)
+                    notify(process.key, process.outcome or _describe_exit(process))
+                elif isinstance(message, Finished | Failed):
+                    process.outcome = message
+                else:
+                    notify(process.key, message)
         finally:
             interrupts.holding = True  # a second Ctrl-C leaves no process behind either
-            for worker in running:
-                worker.process.terminate()
-            for worker in running:
-                worker.end()
+            for process in running:
+                process.popen.terminate()
+            for process in running:
+                process.watcher.join()
 
 
-class _Worker:
-    """A process, what it tells through one pipe, and what it writes, which comes through another.
+class _Process:
+    """A process, the messages it sends on stdout, and the lines it writes to stderr.
 
-    Lines that several processes wrote to a terminal by themselves would tear up what is displayed there.
+    Both are read by threads into one inbox; None is the last to come. If several processes wrote to a terminal by
+    themselves, their lines would tear apart what is displayed there.
     """
 
-    def __init__(self, job: Job, data_root: Path, offline: bool, threads: int, load: Sequence[Path]):
-        context = get_context("spawn")
+    def __init__(
+        self,
+        job: Job,
+        data_root: Path,
+        offline: bool,
+        threads: int,
+        load: Sequence[Path],
+        inbox: "SimpleQueue[tuple[_Process, Message | None]]",
+    ):
         self.key, self.seed = job.key, job.config.seed
         self.outcome: Outcome | None = None
-        self.pipe, its_pipe = context.Pipe(duplex=False)
-        self.output, its_output = context.Pipe(duplex=False)
-        self.process: SpawnProcess = context.Process(
-            target=_work, args=(job.config, job.out, data_root, offline, threads, load, its_pipe, its_output)
-        )
-        # Libraries count threads when they are loaded, which may be before any line of ours runs there.
-        with _environment(OMP_NUM_THREADS=str(threads)):
-            self.process.start()
-        its_pipe.close()  # so that the pipes end when the process does
-        its_output.close()
-        self.sources: set[Connection] = {self.pipe, self.output}
-        self._unfinished_line = b""
+        self.inbox = inbox
+        self.popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", WORKER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(threads),
+        )  # fmt: skip
+        self.reader = threading.Thread(target=self._read_output, daemon=True)
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.reader.start()
+        self.watcher.start()
+        words = WorkerJob.from_config(job.config, job.out, data_root, offline, threads, load)
+        with contextlib.suppress(BrokenPipeError), self._stream("stdin") as stdin:
+            stdin.write(words.as_line().encode())
 
-    def hear(self) -> list[Told]:
-        """What has come meanwhile. `pipe` leaves the sources when the process has ended, by its own will or not."""
-        told = self._read()
+    def _watch(self) -> None:
+        """Pass on messages until the process has exited, or make it exit when it has sent its last."""
+        with self._stream("stdout") as stdout:
+            for line in stdout:
+                try:
+                    self.inbox.put((self, from_line(line.decode())))
+                except ValueError:
+                    self.inbox.put((self, OutputLine(line.decode(errors="replace").rstrip())))
         try:
-            if self.pipe.poll():
-                message = self.pipe.recv()
-                if isinstance(message, Finished | Failed):
-                    self.outcome = message
-                else:
-                    told.append(message)
-        except (EOFError, OSError):
-            self.sources.discard(self.pipe)
-        return told
+            self.popen.wait(EXIT_TIMEOUT)
+        except subprocess.TimeoutExpired:  # a thread of a part, perhaps
+            self.popen.kill()
+            self.popen.wait()
+        self.reader.join(1)  # for ever if a process that a part started holds the pipe
+        self.inbox.put((self, None))
 
-    def end(self) -> list[Told]:
-        """Wait until the process has left, make it leave if it does not; its last lines and its outcome."""
-        told: list[Told] = []
-        self.sources.discard(self.pipe)
-        deadline = time.monotonic() + PATIENCE
-        while self.process.is_alive() and (left := deadline - time.monotonic()) > 0:
-            # It may still write more than a pipe holds.
-            wait([self.process.sentinel, *self.sources], left)
-            told += self._read()
-        if self.process.is_alive():  # a thread of a part, perhaps
-            self.process.kill()
-        self.process.join()
-        while self.output in self.sources and wait([self.output], 0):
-            told += self._read()
-        if self._unfinished_line:
-            told.append(Said(self._unfinished_line.decode(errors="replace")))
-        code = self.process.exitcode or 0
-        self.process.close()
-        self.pipe.close()
-        self.output.close()
-        return [*told, self.outcome or Failed(self.seed, _last_words(self.seed, code))]
+    def _read_output(self) -> None:
+        """Pass on the lines it writes, whatever their encoding."""
+        unfinished = b""
+        with self._stream("stderr") as stderr:
+            while written := os.read(stderr.fileno(), 65536):
+                *lines, unfinished = (unfinished + written).replace(b"\r", b"\n").split(b"\n")
+                for line in filter(None, lines):
+                    self.inbox.put((self, OutputLine(line.decode(errors="replace"))))
+        if unfinished:
+            self.inbox.put((self, OutputLine(unfinished.decode(errors="replace"))))
 
-    def _read(self) -> list[Told]:
-        """Lines it has written meanwhile. `output` leaves the sources when nothing more can come."""
-        try:
-            if self.output not in self.sources or not self.output.poll():
-                return []
-            written = os.read(self.output.fileno(), 65536)
-        except OSError:  # so ends a pipe of Windows
-            written = b""
-        if not written:
-            self.sources.discard(self.output)
-        *lines, self._unfinished_line = (self._unfinished_line + written).replace(b"\r", b"\n").split(b"\n")
-        return [Said(line.decode(errors="replace")) for line in lines if line]
+    def _stream(self, name: str) -> IO[bytes]:
+        stream: IO[bytes] = getattr(self.popen, name)
+        return stream
 
 
-def _last_words(seed: int, code: int) -> str:
+def _environment(threads: int) -> dict[str, str]:
+    """The environment of a process: libraries count threads as they load; modules are found as they are here."""
+    path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if isinstance(entry, str))
+    return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
+
+
+def _describe_exit(process: _Process) -> Failed:
+    """Why a process that sent no outcome has none."""
+    code = process.popen.returncode
     if code >= 0:
-        return f"The process of seed {seed} left with code {code} in the middle of its run."
+        return Failed(process.seed, f"The process of seed {process.seed} exited with code {code} during its run.")
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-    hint = " If the system was out of memory, fewer runs at once may fit: --jobs." if name == "SIGKILL" else ""
-    return f"The process of seed {seed} was killed by {name}.{hint}"
-
-
-def _work(
-    config: RunConfig,
-    out: Path,
-    data_root: Path,
-    offline: bool,
-    threads: int,
-    load: Sequence[Path],
-    pipe: Connection,
-    output: Connection,
-) -> None:
-    """What a process does: one run, as if it were alone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's business
-    if os.name == "posix":  # where a pipe is a file
-        for number in (1, 2):  # whatever is written, from C too
-            os.dup2(output.fileno(), number)
-    keep_freed_memory()
-    with contextlib.redirect_stdout(sys.stderr):
-        import torch
-
-        torch.set_num_threads(threads)
-        reporter = _Reporter(pipe)
-        pipe.send(_outcome(config, out, data_root, offline, load, reporter))
-        pipe.close()
-
-
-def _outcome(
-    config: RunConfig, out: Path, data_root: Path, offline: bool, load: Sequence[Path], notify: "_Reporter"
-) -> Outcome:
-    from decda.core.files import Files
-    from decda.core.parts.loading import load_file
-    from decda.core.parts.registry import Registry
-    from decda.core.runs.experiment import run
-
-    try:
-        files = Files(data_root, offline=offline, notify=notify)
-        registry = Registry.discover()
-        for path in load:
-            load_file(registry, path)
-        return Finished.of(run(config, registry, files, out=out, notify=notify))
-    except Exception as error:
-        return Failed.of(config.seed, error)
-
-
-class _Reporter:
-    """A listener that sends events up a pipe."""
-
-    def __init__(self, pipe: Connection):
-        self.pipe = pipe
-        self._next = 0.0
-
-    def __call__(self, event: Event) -> None:
-        if isinstance(event, Batch) or (isinstance(event, Progress) and not event.terms):
-            if time.monotonic() < self._next:
-                return
-            self._next = time.monotonic() + EVENT_SECONDS
-        slim = without_tensors(event)
-        if slim is None:
-            return
-        try:
-            self.pipe.send(slim)
-        except BrokenPipeError:  # the parent was killed: nobody waits for this run
-            os._exit(1)
-
-
-def without_tensors(event: Event) -> Event | None:
-    """The event as it goes through a pipe: terms as numbers, no labels; None if it does not go."""
-    if isinstance(event, Initialised):
-        return None
-    if isinstance(event, Progress | Refreshed):
-        terms: Any = {name: float(term) for name, term in event.terms.items()}
-        nothing: Any = ()
-        return replace(event, terms=terms, **({"labels": nothing} if isinstance(event, Refreshed) else {}))
-    return event
+    hint = " If the system was out of memory, run fewer jobs at once." if name == "SIGKILL" else ""
+    return Failed(process.seed, f"The process of seed {process.seed} was killed by {name}.{hint}")
 
 
 class _Interrupts:
@@ -245,8 +164,8 @@ class _Interrupts:
         self.former: Mapping[int, Any] = {}
 
     def __enter__(self) -> "_Interrupts":
-        if threading.current_thread() is threading.main_thread():  # no other may have handlers
-            # What is ignored (by nohup, in the background of a script) stays so.
+        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
+            # What is ignored (by nohup, or in the background of a script) stays ignored.
             wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
             self.former = {number: signal.signal(number, self._interrupt) for number in wanted}
         return self
@@ -274,17 +193,3 @@ class _Interrupts:
             self.pending = True
         else:
             raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def _environment(**values: str) -> Iterator[None]:
-    former = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in former.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

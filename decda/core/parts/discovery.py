@@ -19,66 +19,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import entrypoints
 
 from decda.core.errors import did_you_mean
+from decda.core.parts.entries import GROUPS, Entry, Problem, normalise
 
 if TYPE_CHECKING:
     from importlib.metadata import Distribution
 
-API_VERSION = 1
-"""The version of `decda.core.contracts`; it stands here because that module imports torch, and finding must not."""
-
-KINDS = ("encoder", "head", "augment", "dataset", "recipe")
-GROUPS = {
-    "encoder": "decda.encoders",
-    "head": "decda.heads",
-    "augment": "decda.augmentations",
-    "dataset": "decda.datasets",
-    "recipe": "decda.recipes",
-}
 _KIND_OF = {group: kind for kind, group in GROUPS.items()}
 _FILE = "entry_points.txt"
-
-
-@dataclass(frozen=True, order=True)
-class Entry:
-    """A part that a package names in its metadata.
-
-    Attributes:
-        kind: one of `KINDS`.
-        name: the name users type.
-        package: the distribution, normalised (`My.Pkg` is `my-pkg`).
-        version: of the distribution.
-        module: where the part lives.
-        attribute: the object in the module, dotted where it is nested, "" where none is named.
-        problem: why the part cannot be used, where the metadata alone show it.
-    """
-
-    kind: str
-    name: str
-    package: str
-    version: str
-    module: str
-    attribute: str
-    problem: str | None = None
-
-    @property
-    def owner(self) -> str:
-        """The package and its version, as messages name them; of a part added by hand `local` alone."""
-        return f"{self.package} {self.version}".strip()
-
-    @property
-    def qualified(self) -> str:
-        """`package:name`, which means this part alone, whatever else is installed."""
-        return f"{self.package}:{self.name}"
-
-
-@dataclass(frozen=True, order=True)
-class Problem:
-    """A defect of a package's file that cannot be pinned to a part: parts may be missing from the list."""
-
-    package: str
-    version: str
-    file: str
-    reason: str
+DISABLED = "DECDA_DISABLE_PLUGINS"
+"""Environment variable: names of packages, separated by commas; `*` means all but decda."""
+ALL = "*"
+OURS = "decda"
 
 
 class Discovery(NamedTuple):
@@ -130,11 +81,6 @@ class _Distribution:
         return Problem(self.package, self.version, str(self.location / _FILE), reason)
 
 
-def normalise(package: str) -> str:
-    """The one spelling of a distribution's name (PEP 503): `My.Pkg`, `my_pkg` and `my-pkg` are `my-pkg`."""
-    return re.sub(r"[-_.]+", "-", package).lower()
-
-
 def discover(path: Sequence[str] | None = None) -> Discovery:
     """Find every part offered by the packages on a path.
 
@@ -158,6 +104,24 @@ def discover(path: Sequence[str] | None = None) -> Discovery:
     entries = (answer for answer in answers if isinstance(answer, Entry))
     problems = (answer for answer in answers if isinstance(answer, Problem))
     return Discovery(tuple(sorted(entries)), tuple(sorted(problems)))
+
+
+def switch_off_all() -> None:
+    """Switch off every package but decda, in this process and in those it starts."""
+    os.environ[DISABLED] = ALL
+
+
+def is_switched_off(package: str) -> bool:
+    """Whether the user has switched a package off; decda itself never is.
+
+    Args:
+        package: its name, normalised.
+
+    Returns:
+        True if its parts are to be left out.
+    """
+    names = [name.strip() for name in os.environ.get(DISABLED, "").split(",")]
+    return package != OURS and (ALL in names or package in map(normalise, names))
 
 
 def _distributions(folder: str) -> list[_Distribution]:

@@ -63,13 +63,13 @@ def read_parameters(factory: Callable[..., Any]) -> tuple[Parameter, ...]:
     return tuple(found)
 
 
-def wanted_names(factory: Callable[..., Any]) -> tuple[str, ...]:
+def supplied_names(factory: Callable[..., Any]) -> tuple[str, ...]:
     """The names before the star: what assembly supplies (`input_shape`, `n_clusters`, `embedding_dim`, `files`)."""
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return tuple(p.name for p in inspect.signature(factory).parameters.values() if p.kind in kinds)
 
 
-def complete(
+def complete_values(
     owner: str, parameters: tuple[Parameter, ...], values: Mapping[str, Any], origin: str | Mapping[str, str] = ""
 ) -> dict[str, Any]:
     """Check values and fill in the defaults.
@@ -88,11 +88,13 @@ def complete(
     """
     origins = dict.fromkeys(values, origin) if isinstance(origin, str) else origin
     for name in values:
-        find(owner, parameters, name, origins.get(name, ""))
+        find_parameter(owner, parameters, name, origins.get(name, ""))
     result = {}
     for parameter in parameters:
         if parameter.name in values:
-            result[parameter.name] = check(owner, parameter, values[parameter.name], origins.get(parameter.name, ""))
+            result[parameter.name] = convert_value(
+                owner, parameter, values[parameter.name], origins.get(parameter.name, "")
+            )
         elif parameter.required:
             raise InvalidParameter(f"{owner} needs a value for '{parameter.name}' ({parameter.help or 'no default'}).")
         else:
@@ -100,7 +102,7 @@ def complete(
     return result
 
 
-def find(owner: str, parameters: tuple[Parameter, ...], name: str, origin: str = "") -> Parameter:
+def find_parameter(owner: str, parameters: tuple[Parameter, ...], name: str, origin: str = "") -> Parameter:
     """The parameter of that name.
 
     Raises:
@@ -115,7 +117,7 @@ def find(owner: str, parameters: tuple[Parameter, ...], name: str, origin: str =
     raise InvalidParameter(f"{owner} has no parameter {str(name)!r}{_from(origin)}.{hint} {listing}")
 
 
-def parse(owner: str, parameter: Parameter, text: str, origin: str = "") -> Any:
+def parse_value(owner: str, parameter: Parameter, text: str, origin: str = "") -> Any:
     """A value typed as text (`--set head.gamma=0.1`), read by the declared type.
 
     Text stays as typed, numbers are read as Python reads them and must be finite, booleans are `true` and `false`, a
@@ -130,7 +132,7 @@ def parse(owner: str, parameter: Parameter, text: str, origin: str = "") -> Any:
         raise _mismatch(owner, parameter, text, origin) from error
 
 
-def check(owner: str, parameter: Parameter, value: Any, origin: str = "") -> Any:
+def convert_value(owner: str, parameter: Parameter, value: Any, origin: str = "") -> Any:
     """A value from TOML or Python, brought to the declared type (an int serves as a float, a list as a tuple).
 
     Raises:

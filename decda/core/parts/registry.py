@@ -23,11 +23,11 @@ from decda.core.errors import (
     did_you_mean,
     in_a_line,
 )
-from decda.core.parts.classes import class_defect
-from decda.core.parts.discovery import API_VERSION, GROUPS, KINDS, Entry, Problem, discover, normalise
+from decda.core.parts.class_checks import VERSION_1_LOSS, class_defect
+from decda.core.parts.discovery import DISABLED, discover, is_switched_off
+from decda.core.parts.entries import API_VERSION, GROUPS, KINDS, Entry, Problem, normalise
 from decda.core.parts.parameters import Parameter, read_parameters
-from decda.core.parts.summaries import Source, look
-from decda.core.parts.switches import VARIABLE, is_switched_off
+from decda.core.parts.summaries import Source, read_source
 
 LOCAL = "local"
 """The package of parts that were added by hand."""
@@ -83,11 +83,26 @@ class Registry:
             [entry for entry in found.entries if is_switched_off(entry.package)],
         )
 
+    def copy(self) -> "Registry":
+        """The same parts, in a registry of its own: what is added to one does not show in the other."""
+        copy = Registry(self._entries, self.problems, self.switched_off)
+        copy._added, copy._loaded, copy._sources = dict(self._added), dict(self._loaded), dict(self._sources)
+        copy.files, copy.from_files = dict(self.files), set(self.from_files)
+        return copy
+
     def __iter__(self) -> Iterator[Entry]:
         return iter(sorted(self._entries))
 
     def names(self, kind: str) -> list[str]:
-        """The names of a kind, sorted, each once."""
+        """The names of a kind, sorted, each once.
+
+        Args:
+            kind: one of `KINDS`.
+
+        Raises:
+            ConfigError: an unknown kind.
+        """
+        _check_kind(kind)
         return sorted({entry.name for entry in self._entries if entry.kind == kind})
 
     def add(self, kind: str, name: str, factory: Any) -> Entry:
@@ -181,7 +196,7 @@ class Registry:
                 text = factory.__doc__ if callable(factory) else None  # that of a mapping is the one of `dict`
             return Source(next(iter(text.strip().splitlines()), "") if isinstance(text, str) else "")
         if entry not in self._sources:
-            self._sources[entry] = look(entry)
+            self._sources[entry] = read_source(entry)
         return self._sources[entry]
 
     def _unknown(self, kind: str, name: str) -> UnknownComponent:
@@ -195,7 +210,7 @@ class Registry:
             listing += f" Not readable: {', '.join(sorted({problem.package for problem in self.problems}))}."
         off = [entry for entry in self.switched_off if entry.kind == kind and name in (entry.name, entry.qualified)]
         if off:
-            listing += f" {off[0].owner} has one, but is switched off (--no-plugins or {VARIABLE})."
+            listing += f" {off[0].owner} has one, but is switched off (by {DISABLED} or for this program)."
         hint = f"{listing} See: decda list-components {kind}"
         return UnknownComponent(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} {hint}")
 
@@ -247,19 +262,22 @@ def _import(entry: Entry) -> Any:
 
 
 def _check_version(entry: Entry, factory: Any) -> None:
-    """Refuse a part that was written for a later version of the contracts; one that names none is of version 1.
+    """Refuse a part written for a version of the contract that this decda does not serve.
 
-    The object's own word counts first, then that of its module, then those of the packages around it.
+    What the object itself says counts first, then its module, then the packages around it. A part that says nothing is
+    taken for what it is; a head of version 1 shows by its loss.
     """
     with _guard(entry):
         around = [entry.module.rsplit(".", depth)[0] for depth in range(entry.module.count(".") + 1)]
         places = (factory, *(sys.modules.get(str(name)) for name in (getattr(factory, "__module__", ""), *around)))
-        version = next((place.decda_api for place in places if hasattr(place, "decda_api")), 1)
+        version = next((place.decda_api for place in places if hasattr(place, "decda_api")), API_VERSION)
     if type(version) is not int or version < 1:
-        raise _broken(entry, f"its decda_api is {version!r}, and should be a whole number such as {API_VERSION}")
+        raise _broken(entry, f"its decda_api is {version!r}; it must be a whole number such as {API_VERSION}")
     if version > API_VERSION:
-        reason = f"it is written for version {version} of decda's contracts, and this decda has version {API_VERSION}"
+        reason = f"it is written for version {version} of decda's contract, and this decda has version {API_VERSION}"
         raise _broken(entry, f"{reason}; upgrade decda, or install an older {entry.package}")
+    if version == 1 and entry.kind == "head":
+        raise _broken(entry, f"{VERSION_1_LOSS.format(signature='')}. Say decda_api = {API_VERSION} then")
 
 
 def _parameters(entry: Entry, factory: Any) -> tuple[Parameter, ...]:

@@ -9,7 +9,7 @@ STDOUT, STDERR = 1, 2
 
 
 @contextlib.contextmanager
-def lead_to_stderr() -> Iterator[None]:
+def stdout_to_stderr() -> Iterator[None]:
     """Within, whatever goes to stdout goes to stderr, from C and from other processes too."""
     _flush()
     try:

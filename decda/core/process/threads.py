@@ -14,7 +14,7 @@ SPINS = 5000
 programs share the cores each takes its share of them, not a fiftieth."""
 
 
-def spin_briefly() -> None:
+def limit_spinning() -> None:
     """Have threads of libgomp, which PyTorch computes with on Linux, sleep soon when they wait; before torch is loaded.
 
     By itself a thread that waits keeps its core busy, and the one it waits for finds none: two runs of two threads on

@@ -1,4 +1,4 @@
-"""What a run was made of, and on what: parts and their versions, images, machine."""
+"""What a run was made of, and where: parts and their versions, images, machine, and how it ended."""
 
 import hashlib
 import platform
@@ -9,29 +9,33 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from decda import __version__
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet
+from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import components
+from decda.core.runs.images import hash_images
 
 SCHEMA_VERSION = 1
 LIBRARIES = ("torch", "kornia", "numpy", "scikit-learn", "scipy")
 
 
-def describe(
+def describe_start(
     config: RunConfig, registry: Registry, images: ImageSet, device: torch.device, weights: Path | None
 ) -> dict[str, Any]:
-    """What `provenance.json` says as a run starts.
+    """What `provenance.json` says when a run starts.
 
     Args:
         config: resolved.
-        registry: where its parts are.
+        registry: where the parts are.
         images: what is clustered.
-        device: where.
-        weights: the file of the pretrained autoencoder that the run starts from, if it does.
+        device: where it is trained.
+        weights: the file of the pretrained autoencoder that the run starts from, if there is one.
+
+    Returns:
+        A mapping that JSON can hold, its status `started`.
     """
     parts = {kind: component.entry for kind, component in components(config, registry).items()}
     loaded = {"loaded": {str(path): digest for path, digest in registry.files.items()}} if registry.files else {}
@@ -61,20 +65,42 @@ def describe(
     }
 
 
-def finish(seconds: Mapping[str, float], way: str) -> dict[str, Any]:
-    """What `provenance.json` says besides when the run is done; `way` is the one its steps were made in at the end."""
-    return {"status": "finished", "finished": now(), "seconds": seconds, "step": way}
+def describe_end(seconds: Mapping[str, float], mode: str) -> dict[str, Any]:
+    """What `provenance.json` says in addition when a run has finished.
+
+    Args:
+        seconds: how long each phase took.
+        mode: how its steps were made at the end.
+
+    Returns:
+        A mapping that JSON can hold.
+    """
+    return {"status": "finished", "finished": now(), "seconds": dict(seconds), "step": mode}
 
 
-def hash_images(x: Tensor) -> str:
-    """SHA-256 of images, of their type and shape and then their bytes."""
-    digest = hashlib.sha256(f"{x.dtype} {tuple(x.shape)}".encode())
-    digest.update(x.numpy().tobytes())
-    return digest.hexdigest()
+def describe_failure(error: BaseException) -> dict[str, Any]:
+    """What `provenance.json` says in addition when a run has not finished.
+
+    Args:
+        error: what ended it.
+
+    Returns:
+        Its status, `interrupted`, `diverged` or `failed`, with the reason.
+    """
+    status = "failed"
+    if isinstance(error, KeyboardInterrupt | GeneratorExit):
+        status = "interrupted"
+    elif isinstance(error, TrainingDiverged):
+        status = "diverged"
+    return {"status": status, "reason": in_a_line(error), "finished": now()}
 
 
 def hash_file(path: Path) -> str:
-    """SHA-256 of a file."""
+    """SHA-256 of a file, in hexadecimal.
+
+    Args:
+        path: of the file.
+    """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from decda.core.atomic_files import write_whole
+from decda.core.atomic_files import write_text_atomically
 from decda.core.errors import DataError
 
 COLUMNS = (
@@ -75,7 +75,7 @@ class Results:
         writer = csv.DictWriter(lines, COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows[name] for name in sorted(self.rows))
-        write_whole(self.path, lines.getvalue())
+        write_text_atomically(self.path, lines.getvalue())
 
 
 def _is_number(text: str) -> bool:

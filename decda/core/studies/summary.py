@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.studies.results import Results
-from decda.core.studies.seeds_result import spread
+from decda.core.studies.seeds_result import mean_and_std
 from decda.core.studies.trials import Trial
 
 NEAR = 0.01
@@ -57,7 +57,7 @@ def summarise(trials: Sequence[Trial], results: Results) -> list[Summary]:
     summaries = []
     for (row, column), members in cells.items():
         runs = [trial.folder.name for trial in members]
-        spreads = {name: spread(results.figures(runs, name)) for name in ("acc", "nmi", "ari")}
+        spreads = {name: mean_and_std(results.figures(runs, name)) for name in ("acc", "nmi", "ari")}
         mean = {name: value for name, (value, _) in spreads.items()}
         std = {name: value for name, (_, value) in spreads.items()}
         finished = sum(run in results.rows for run in runs)

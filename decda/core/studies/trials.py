@@ -1,36 +1,19 @@
 """The trials of a study: which run each is, which pretraining it shares with others, and what it came to."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from hashlib import sha256
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from decda.core.atomic_files import read_object
+from decda.core.atomic_files import read_json
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError
-from decda.core.runs.folder import folder_name
-from decda.core.runs.pretrained import WEIGHTS
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One entry of a table: a composition on a data set, tried with several seeds.
-
-    Attributes:
-        row: what it is called in the table: `"FcDEC-DA"`.
-        column: the name of the data set.
-        config: resolved; its seed does not matter.
-        data_sha256: of the images.
-        published: ACC and NMI to compare with, None where there are none.
-    """
-
-    row: str
-    column: str
-    config: RunConfig
-    data_sha256: str
-    published: tuple[float, float] | None = None
+from decda.core.parts.registry import Registry
+from decda.core.runs.device import resolve_device
+from decda.core.runs.naming import folder_name
+from decda.core.runs.weights import AUTOENCODER
+from decda.core.studies.cells import Cell
+from decda.core.studies.fingerprint import fingerprint_pretraining, fingerprint_trial
 
 
 @dataclass(frozen=True)
@@ -80,63 +63,79 @@ class Trial:
         return f"{self.cell.column} {self.cell.row} seed {self.seed}"
 
     def is_finished(self) -> bool:
-        """Whether its folder, whose name tells of the images and the device, holds this very run to its end."""
-        seen = _provenance(self.folder)
-        return seen.get("status") == "finished" and seen.get("config_sha256") == self.config.sha256()
+        """Whether its folder, whose name holds the digest of all that decides the result, holds a finished run."""
+        return _provenance(self.folder).get("status") == "finished"
 
 
-def plan_trial(cell: Cell, seed: int, out: Path, device: str) -> Trial:
-    """The trial of a cell and a seed, in a study's folder.
+def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry: Registry) -> list[Trial]:
+    """Every cell with every seed; the first seed of all cells comes first.
 
-    Names end in a digest of all that decides the result, so that a trial is found again when the study is started
-    again, and one with other settings lies beside it.
+    Args:
+        cells: from `prepare_cells`.
+        seeds: each once.
+        out: the folder of the study.
+        registry: where the parts are.
+
+    Returns:
+        The trials in the order in which they are run.
+    """
+    device = resolve_device(cells[0].config.device).type
+    return [plan_trial(cell, seed, out, device, registry) for seed in seeds for cell in cells]
+
+
+def plan_trial(cell: Cell, seed: int, out: Path, device: str, registry: Registry) -> Trial:
+    """The trial of a cell and a seed, in the folder of a study.
+
+    Names of folders end in a digest of all that decides the result, so that a trial is found again when the study is
+    started again, and one with other settings lies beside it.
 
     Args:
         cell: which one.
         seed: which one.
         out: the folder of the study.
-        device: the type of the device, which rounds in its own way.
+        device: the type of the device.
+        registry: where the parts are.
+
+    Returns:
+        The trial, with the pretraining it shares.
     """
     config = replace(cell.config, seed=seed)
-    augmented = config.train.augments("pretrain")
-    alike: dict[str, Any] = {
-        "data": cell.data_sha256,
-        "dataset": config.as_mapping()["dataset"],
-        "encoder": config.as_mapping()["encoder"],
-        "augment": config.as_mapping()["augment"] if augmented else None,
-        "seed": seed,
-        "device": device,
-        "train": {
-            name: value
-            for name, value in asdict(config.train).items()
-            if name.startswith("pretrain_") or name in ("batch_size", "drop_last", "step", "precision")
-        },
-    }
     dataset, encoder, head = (config.part(kind).short for kind in ("dataset", "encoder", "head"))
-    phase = "augmented" if augmented else "plain"
+    phase = "augmented" if config.train.augments("pretrain") else "plain"
     stem = folder_name(f"{dataset}-{encoder}-{phase}-seed{seed}")
     pretraining = Pretraining(
-        out / "autoencoders" / f"{stem}-{_digest(json.dumps(alike, default=str))}",
+        out / "autoencoders" / f"{stem}-{fingerprint_pretraining(cell, seed, device, registry)}",
         replace(config, train=replace(config.train, max_iter=0)),
         f"{cell.column} {encoder} {phase}",
     )
     stem = folder_name(f"{dataset}-{encoder}-{head}-{config.train.augment_in}-seed{seed}")
-    digest = _digest(f"{config.sha256()} {cell.data_sha256} {device}")
-    return Trial(cell, seed, out / "trials" / f"{stem}-{digest}", pretraining)
+    folder = out / "trials" / f"{stem}-{fingerprint_trial(cell, seed, device, registry)}"
+    return Trial(cell, seed, folder, pretraining)
 
 
 def is_pretrained(pretraining: Pretraining) -> bool:
-    """Whether that autoencoder lies in its folder: weights are written whole, and the folder's name tells which."""
-    return (pretraining.folder / WEIGHTS).is_file()
+    """Whether an autoencoder lies in its folder: weights are written completely or not at all.
+
+    Args:
+        pretraining: which one.
+    """
+    return (pretraining.folder / AUTOENCODER).is_file()
 
 
 def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
-    """What a finished trial came to: its row of `results.csv`, by column.
+    """What a finished trial came to.
+
+    Args:
+        trial: which one.
+        settings: how the cells were configured, in words.
+
+    Returns:
+        Its row of `results.csv`, by column.
 
     Raises:
         DataError: a file in its folder is damaged.
     """
-    provenance, metrics = (read_object(trial.folder / name) for name in ("provenance.json", "metrics.json"))
+    provenance, metrics = (read_json(trial.folder / name) for name in ("provenance.json", "metrics.json"))
     pretraining = _provenance(trial.pretraining.folder)
     try:
         return {
@@ -167,10 +166,6 @@ def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
 def _provenance(folder: Path) -> Mapping[str, Any]:
     """What a run says of itself, or nothing where it cannot be read: it is then made again."""
     try:
-        return read_object(folder / "provenance.json")
+        return read_json(folder / "provenance.json")
     except DataError:
         return {}
-
-
-def _digest(text: str) -> str:
-    return sha256(text.encode()).hexdigest()[:8]

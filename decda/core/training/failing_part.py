@@ -1,20 +1,45 @@
-"""Which part an exception came out of."""
+"""Which part an exception came from."""
 
 from traceback import walk_tb
 
-from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead
+from decda.core.training.model import Model
 
 
-def culprit(error: BaseException, autoencoder: Autoencoder, head: ClusteringHead, augment: Augmentation) -> str | None:
-    """The kind of the part (`encoder`, `head`, `augment`) one of whose methods is innermost on the way; None if none.
+def failing_part(error: BaseException, model: Model) -> str | None:
+    """The kind of the part in whose method an exception was raised.
 
-    A method of a layer counts as one of the part that holds the layer.
+    A method of a layer counts as one of the part that holds the layer; of nested calls the innermost counts.
+
+    Args:
+        error: the exception, with its traceback.
+        model: the parts in question.
+
+    Returns:
+        `"encoder"`, `"head"` or `"augment"`; None if no method of a part was on the way.
     """
-    owners: dict[int, str] = {id(augment): "augment"}
-    for kind, module in (("encoder", autoencoder), ("head", head)):
+    owners: dict[int, str] = {id(model.augment): "augment"}
+    for kind, module in (("encoder", model.autoencoder), ("head", model.head)):
         owners |= {id(layer): kind for layer in module.modules()}
     for frame, _ in reversed(list(walk_tb(error.__traceback__))):
         found = owners.get(id(frame.f_locals.get("self")))
         if found is not None:
             return found
     return None
+
+
+def first_cause(error: BaseException) -> BaseException:
+    """The exception that came first, of those that were raised while handling one another.
+
+    Args:
+        error: the last of them.
+
+    Returns:
+        The innermost `__context__`.
+
+    Example:
+        >>> first_cause(ValueError("alone"))
+        ValueError('alone')
+    """
+    while error.__context__ is not None:
+        error = error.__context__
+    return error

@@ -1,8 +1,8 @@
-"""In which number format a network computes. Weights, losses and the optimizer are float32 always."""
+"""The number format in which networks compute. Weights, losses and the optimizer are always float32."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -14,34 +14,50 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 def check_precision(precision: Precision, device: torch.device) -> None:
     """Refuse a format that the device does not have.
 
+    Args:
+        precision: the format.
+        device: where the networks compute.
+
     Raises:
         ConfigError: tf32 without a CUDA device.
     """
     if precision == "tf32" and device.type != "cuda":
         raise ConfigError(
-            f"The precision 'tf32' exists on CUDA devices alone, and this run is on '{device.type}'. Take "
+            f"The precision 'tf32' exists only on CUDA devices, and this run is on '{device.type}'. Choose "
             "train.precision=bfloat16, which is faster on a CPU too, or float32."
         )
 
 
 def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
-    """Within, `bfloat16` rounds the factors of products and convolutions to 7 bits; other formats change nothing."""
+    """Within, `bfloat16` rounds the factors of products and convolutions to 8 significant bits.
+
+    Args:
+        precision: the format; any but `bfloat16` changes nothing.
+        device: where the networks compute.
+    """
     return torch.autocast(device.type, torch.bfloat16) if precision == "bfloat16" else nullcontext()
 
 
 @contextmanager
-def matrix_products(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Within, CUDA computes products and convolutions in whole float32, or, with `tf32`, on factors rounded to 10 bits.
+def matmul_precision(precision: Precision, device: torch.device) -> Iterator[None]:
+    """Within, CUDA multiplies and convolves in full float32 or, with `tf32`, with factors of 11 significant bits.
 
-    PyTorch on its own would let convolutions, but not products, take tf32.
+    By default PyTorch allows tf32 in convolutions but not in products. What the user has set is restored.
+
+    Args:
+        precision: the format.
+        device: where the networks compute; only CUDA has this choice.
     """
     if device.type != "cuda":
         yield
         return
-    matmul, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = matmul.allow_tf32, cudnn.allow_tf32
-    matmul.allow_tf32 = cudnn.allow_tf32 = precision == "tf32"
+    # `allow_tf32`, the older switch of the same, cannot be read once anybody has used this one.
+    switches: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    before = [switch.fp32_precision for switch in switches]
+    for switch in switches:
+        switch.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         yield
     finally:
-        matmul.allow_tf32, cudnn.allow_tf32 = before
+        for switch, former in zip(switches, before, strict=True):
+            switch.fp32_precision = former

@@ -1,4 +1,4 @@
-"""A first batch through copies of the parts, before anything is trained or written: do they keep their contracts?"""
+"""A first batch through copies of the parts, before anything is trained or written: do they fulfil the contract?"""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -7,9 +7,9 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead
-from decda.core.errors import ContractViolation, in_a_line
-from decda.core.random_keys import generator, key
+from decda.core.contracts import Augmentation, Autoencoder, Batch, ClusteringHead
+from decda.core.errors import ContractViolation, OutOfMemory, in_a_line, is_out_of_memory
+from decda.core.random_keys import derive_seed, keyed_generator
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ def probe(
     owners: Mapping[str, str],
     seed: int,
 ) -> None:
-    """Call each method once and look at what it gives. Works on copies: running means, centers and counters stay.
+    """Call each method once and check what it returns. Works on copies: running means, centers and counters stay.
 
     Args:
         autoencoder: on the CPU.
@@ -30,10 +30,11 @@ def probe(
         augment: draws and applies.
         x: a few clean images (B, C, H, W), float32 in [0, 1].
         owners: what errors call the encoder, the head and the augmentation, by kind.
-        seed: of the probe's draws.
+        seed: of the draws made here.
 
     Raises:
-        ContractViolation: a part fails or returns something else than its contract says.
+        ContractViolation: a part fails, or returns something other than its contract says.
+        OutOfMemory: memory ran out.
     """
     _probe_augment(augment, x, owners["augment"], seed)
     _probe_models(autoencoder, head, x, owners, seed)
@@ -41,7 +42,7 @@ def probe(
 
 def _probe_augment(augment: Augmentation, x: Tensor, owner: str, seed: int) -> None:
     before = x.clone()
-    draws = _call(owner, "sample", lambda: augment.sample(len(x), generator(seed, "probe")))
+    draws = _call(owner, "sample", lambda: augment.sample(len(x), keyed_generator(seed, "probe")))
     _expect(owner, "sample", draws, (len(x), None))
     augmented = _call(owner, "apply", lambda: augment.apply(x, draws))
     _expect(owner, "apply", augmented, tuple(x.shape))
@@ -56,7 +57,7 @@ def _probe_models(
     for owner, module in ((encoder, autoencoder), (owners["head"], head)):
         strange = [name for name, value in module.state_dict().items() if not isinstance(value, Tensor)]
         if strange:  # or a finished training could not be saved
-            raise ContractViolation(f"{owner}: '{strange[0]}' in its state_dict is no tensor; keep it in a buffer.")
+            raise ContractViolation(f"{owner}: '{strange[0]}' in its state_dict is not a tensor; keep it in a buffer.")
     n_clusters, dim = head.centers.shape
     autoencoder = _call(encoder, "deepcopy", lambda: deepcopy(autoencoder))
     z = _call(encoder, "encode", lambda: autoencoder.encode(x))
@@ -68,8 +69,8 @@ def _probe_models(
     owner = owners["head"]
     head = _call(owner, "deepcopy", lambda: deepcopy(head))
     # More points than clusters, which the first few images may not be.
-    points = torch.randn(2 * n_clusters + len(x), dim, generator=generator(seed, "probe"))
-    _call(owner, "init_centers", lambda: head.init_centers(points, key(seed, "probe")))
+    points = torch.randn(2 * n_clusters + len(x), dim, generator=keyed_generator(seed, "probe"))
+    _call(owner, "init_centers", lambda: head.init_centers(points, derive_seed(seed, "probe")))
     _expect(owner, "centers after init_centers", head.centers, (n_clusters, dim))
     q = _call(owner, "soft_assign", lambda: head.soft_assign(points))
     _expect(owner, "soft_assign", q, (len(points), n_clusters))
@@ -79,9 +80,10 @@ def _probe_models(
     _expect(owner, "refresh", target, (len(points), n_clusters))
     if target.requires_grad:
         raise ContractViolation(f"{owner}: the target of refresh must carry no gradient.")
-    terms = _call(owner, "loss", lambda: head.loss(z, target[: len(x)], x=x, decode=autoencoder.decode))
+    batch = Batch(z=z, target=target[: len(x)], x=x, decode=autoencoder.decode, index=torch.arange(len(x)))
+    terms = _call(owner, "loss", lambda: head.loss(batch))
     if not isinstance(terms, dict) or not terms:
-        raise ContractViolation(f"{owner}: loss must return a dict of scalar tensors, one at least, not {terms!r}.")
+        raise ContractViolation(f"{owner}: loss must return a dict with at least one scalar tensor, not {terms!r}.")
     for name, term in terms.items():
         _expect(owner, f"the term '{name}' of loss", term, ())
     if not any(term.requires_grad for term in terms.values()):
@@ -93,18 +95,23 @@ def _call(owner: str, method: str, call: Callable[[], T]) -> T:
         return call()
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a stranger's code may raise any
+    except BaseException as error:  # a plugin's code may raise anything
+        if is_out_of_memory(error):
+            raise OutOfMemory(
+                f"Out of memory: {owner} needs more than there is for a first batch of a few images: "
+                f"{in_a_line(error)}. Choose smaller images or a smaller network."
+            ) from error
         raise ContractViolation(f"{owner}: {method} failed on a first batch: {in_a_line(error)}") from error
 
 
 def _expect(owner: str, what: str, value: object, shape: tuple[int | None, ...]) -> None:
-    """A finite float32 tensor of that shape; None stands for any length."""
+    """Require a finite float32 tensor of that shape; None stands for any length."""
     wanted = "(" + ", ".join("any" if side is None else str(side) for side in shape) + ")"
     if not isinstance(value, Tensor):
-        raise ContractViolation(f"{owner}: {what} must give a tensor of shape {wanted}, not {type(value).__name__}.")
+        raise ContractViolation(f"{owner}: {what} must return a tensor of shape {wanted}, not {type(value).__name__}.")
     fits = value.dim() == len(shape) and all(s in (None, v) for s, v in zip(shape, value.shape, strict=True))
     if not fits or value.dtype != torch.float32:
         seen = f"{value.dtype} of shape {tuple(value.shape)}"
-        raise ContractViolation(f"{owner}: {what} must give float32 of shape {wanted}, not {seen}.")
+        raise ContractViolation(f"{owner}: {what} must return float32 of shape {wanted}, not {seen}.")
     if not bool(value.isfinite().all()):
-        raise ContractViolation(f"{owner}: {what} gives numbers that are not finite (NaN or infinite).")
+        raise ContractViolation(f"{owner}: {what} returns numbers that are not finite (NaN or infinite).")

@@ -9,72 +9,95 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from decda.core.errors import ConfigError, ContractViolation
-from decda.core.training.capture import Capture
+from decda.core.training.failing_part import first_cause
+from decda.core.training.graph_capture import GraphCapture
 
 Objective = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """Indices (B,) and draws (B, P) of a batch -> weighted scalar loss terms by name."""
 
-Way = Literal["plain", "compiled", "graph"]
+StepMode = Literal["plain", "compiled", "graph"]
 WARM_UP = 3
 """Plain steps before a capture, as PyTorch advises; they are steps of the training like all others."""
 
 
-def resolve_way(wish: str, device: torch.device) -> Way:
-    """`auto` is a graph on a CUDA device, else plain: on a CPU compiling costs half a minute and gains nothing.
+def resolve_mode(requested: str, device: torch.device) -> StepMode:
+    """The mode in which steps are made on a device.
+
+    Args:
+        requested: a mode, or `auto`: a graph on a CUDA device, else plain, because on a CPU compiling costs half a
+            minute and gains nothing.
+        device: where the training runs.
+
+    Returns:
+        The mode.
 
     Raises:
-        ConfigError: a graph was asked for where there is no CUDA device.
+        ConfigError: a graph was requested where there is no CUDA device.
+
+    Example:
+        >>> resolve_mode("auto", torch.device("cpu"))
+        'plain'
     """
-    if wish == "graph" and device.type != "cuda":
+    if requested == "graph" and device.type != "cuda":
         raise ConfigError(
             f"train.step=graph needs a CUDA device, and this run is on '{device.type}'. Leave train.step at auto."
         )
-    if wish == "auto":
+    if requested == "auto":
         return "graph" if device.type == "cuda" else "plain"
-    return wish  # type: ignore[return-value]
+    return requested  # type: ignore[return-value]
 
 
-def ignore(way: Way, error: Exception) -> None:
-    """Going on plain, without a word."""
+def ignore_fallback(mode: StepMode, error: BaseException) -> None:
+    """Continue with plain steps without telling anybody.
+
+    Args:
+        mode: the one that failed.
+        error: why.
+    """
 
 
 class Step:
     """Descends on the sum of the objective's terms, and keeps their running means on the device.
 
-    Nothing in a call waits for the device, and what it writes is written in place. Whichever way, it computes the same
-    from the same draws; where the way fails, the plain one goes on.
+    Nothing in a call waits for the device, and what it writes is written in place. Every mode computes the same from
+    the same draws; where a mode fails, plain steps take over.
 
     Args:
         objective: of a batch.
         optimizer: of the weights.
-        way: `plain`; `compiled` by torch.compile; `graph`: captured as a CUDA graph, one for each size of a batch, so
-            that a partial one keeps its weight.
-        on_fallback: told which way failed, and how, before the plain one goes on.
+        mode: `plain`; `compiled` by torch.compile; `graph`: captured as a CUDA graph, one for each batch size, so that
+            a partial batch keeps its weight.
+        on_fallback: called with the mode that failed and the first cause, before plain steps take over.
     """
 
     def __init__(
         self,
         objective: Objective,
         optimizer: Optimizer,
-        way: Way = "plain",
-        on_fallback: Callable[[Way, Exception], None] = ignore,
+        mode: StepMode = "plain",
+        on_fallback: Callable[[StepMode, BaseException], None] = ignore_fallback,
     ):
         self.objective = objective
         self.optimizer = optimizer
-        self.way = way
+        self.mode = mode
         self.on_fallback = on_fallback
         self.names: list[str] = []
         self.totals: Tensor | None = None  # (T,), sums over images since the means were last taken
         self.count = 0
         self._compiled: Objective | None = None
-        self._capture: Capture | None = None
+        self._capture: GraphCapture | None = None
         self._captured: dict[int, _Captured] = {}  # by the size of the batch
 
     def __call__(self, index: Tensor, draws: Tensor) -> None:
-        """Descend once on the batch of these indices (B,) and draws (B, P)."""
-        if self.way == "graph":
+        """Descend once.
+
+        Args:
+            index: the images of the batch, int64 (B,).
+            draws: the random parameters of their augmentation, (B, P).
+        """
+        if self.mode == "graph":
             self._descend_captured(index, draws)
-        elif self.way == "compiled":
+        elif self.mode == "compiled":
             self._descend_compiled(index, draws)
         else:
             self._descend(self.objective, index, draws)
@@ -100,7 +123,7 @@ class Step:
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Go on where `state_dict` was taken."""
-        # A state from another device comes with that device's way of computing; this one's stays.
+        # A state from another device names that device's implementation; this one's stays.
         fused = [group.get("fused") for group in self.optimizer.param_groups]
         # Copied: optimizers keep the tensors they are given, and two trainings must not share them.
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # type: ignore[arg-type]
@@ -117,7 +140,10 @@ class Step:
         if self.totals is None:
             self._open(terms)
         elif terms.keys() != set(self.names):
-            raise ContractViolation(f"The loss terms of the head changed from {self.names} to {list(terms)}.")
+            raise ContractViolation(
+                f"The loss of the head returned the terms {list(terms)}; before, it returned {self.names}. "
+                "It must return the same terms every time."
+            )
         stacked = torch.stack([terms[name] for name in self.names])
         self.optimizer.zero_grad()
         stacked.sum().backward()
@@ -140,7 +166,7 @@ class Step:
 
     def _descend_captured(self, index: Tensor, draws: Tensor) -> None:
         if self._capture is None:
-            self._capture = Capture()
+            self._capture = GraphCapture()
         captured = self._captured.get(len(index))
         if captured is None:
             captured = self._captured[len(index)] = _Captured(index.clone(), draws.clone())
@@ -157,14 +183,15 @@ class Step:
                     lambda: self._descend(self.objective, captured.index, captured.draws)
                 )
             except Exception as error:  # whatever a part does that cannot be recorded
-                self._fall_back(error)
+                # What ends a failed capture complains only of "a previous error", which is the one to report.
+                self._fall_back(first_cause(error))
                 self._descend(self.objective, index, draws)
                 return
         captured.replay()
 
-    def _fall_back(self, error: Exception) -> None:
-        self.on_fallback(self.way, error)
-        self.way = "plain"
+    def _fall_back(self, error: BaseException) -> None:
+        self.on_fallback(self.mode, error)
+        self.mode = "plain"
         self._captured.clear()
 
     def _open(self, terms: Mapping[str, Tensor]) -> None:

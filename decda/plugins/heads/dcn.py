@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from decda.core.contracts import ClusteringHead, Decode
+from decda.core.contracts import Batch, ClusteringHead
 from decda.core.functional import kmeans, squared_distances, student_t
 
 
@@ -60,10 +60,13 @@ class DCN(ClusteringHead):
         p = F.one_hot(nearest, len(self.centers)).to(z.dtype)
         if self.moves:
             count = p.sum(0).unsqueeze(1)  # (K, 1)
+            # Sums, not a product with the one-hot target, which tf32 would round; in a fixed order on every device.
+            total = torch.stack([(z * member.unsqueeze(1)).sum(0) for member in p.unbind(1)])  # (K, D)
             # A cluster that lost all its images stays where it is.
-            self.centers.copy_(torch.where(count > 0, p.T @ z / count.clamp(min=1), self.centers))
+            self.centers.copy_(torch.where(count > 0, total / count.clamp(min=1), self.centers))
         return p
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`{"kmeans"}`, mean over the batch and the D dimensions."""
-        return {"kmeans": F.mse_loss(z, target @ self.centers)}
+        # Indexed, not multiplied by the one-hot target: a product in tf32 would round the centers.
+        return {"kmeans": F.mse_loss(batch.z, self.centers[batch.target.argmax(1)])}

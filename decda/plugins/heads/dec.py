@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from decda.core.contracts import ClusteringHead, Decode
+from decda.core.contracts import Batch, ClusteringHead
 from decda.core.functional import kl_divergence, kmeans, student_t, target_distribution
 
 
@@ -40,6 +40,6 @@ class DEC(ClusteringHead):
         """Clean embeddings (N, D) -> the sharpened target p (N, K)."""
         return target_distribution(self.soft_assign(z))
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`{"kl"}`."""
-        return {"kl": kl_divergence(target, self.soft_assign(z))}
+        return {"kl": kl_divergence(batch.target, self.soft_assign(batch.z))}

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from decda.core.contracts import ClusteringHead, Decode
+from decda.core.contracts import Batch, ClusteringHead
 from decda.core.functional import kl_divergence, kmeans, student_t, target_distribution
 
 
@@ -51,9 +51,9 @@ class IDEC(ClusteringHead):
         """Clean embeddings (N, D) -> the sharpened target p (N, K)."""
         return target_distribution(self.soft_assign(z))
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
         """`{"reconstruction", "kl"}`; the reconstruction is a mean over pixels, as gamma expects."""
         return {
-            "reconstruction": F.mse_loss(decode(z), x),
-            "kl": self.gamma * kl_divergence(target, self.soft_assign(z)),
+            "reconstruction": F.mse_loss(batch.decode(batch.z), batch.x),
+            "kl": self.gamma * kl_divergence(batch.target, self.soft_assign(batch.z)),
         }

@@ -11,11 +11,11 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.errors import TrainingDiverged
-from decda.core.execution.interleave import Steps, take_turns
+from decda.core.execution.interleave import Steps, interleave
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import run, running
+from decda.core.runs.experiment import run, run_stepwise
 from tests.conftest import SHORT
 from tests.core.execution.test_processes import EQUAL, Story
 
@@ -63,7 +63,7 @@ def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_pat
         out = tmp_path / "turns" / str(seed)
         return running(replace(config, seed=seed), registry, files, out=out, notify=lambda event: making.append(seed))
 
-    take_turns(jobs([0, 1]), start, story, at_once=2)
+    interleave(jobs([0, 1]), start, story, n_jobs=2)
     assert making.index(1) < len(making) - making[::-1].index(0) - 1  # they did go on in turns
     for seed in (0, 1):
         alone = run(replace(config, seed=seed), registry, files, out=tmp_path / f"alone-{seed}")
@@ -77,7 +77,7 @@ def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_pat
 def test_turns_go_round() -> None:
     """Each run makes a step, then the next one; as one is done, the next that waits starts."""
     runs, story = Runs(), Story()
-    take_turns(jobs([5, 6, 7]), runs.start, story, at_once=2)
+    interleave(jobs([5, 6, 7]), runs.start, story, n_jobs=2)
     assert runs.steps == [5, 6, 5, 6, 5, 6, 7, 7, 7]
     assert story.told == [(seed, Finished(seed, {"seed": seed}, [1, 2])) for seed in (5, 6, 7)]
 
@@ -85,14 +85,14 @@ def test_turns_go_round() -> None:
 def test_one_at_a_time_is_one_after_the_other() -> None:
     """With one run at once no run waits half done."""
     runs = Runs()
-    take_turns(jobs([0, 1]), runs.start, Story(), at_once=1)
+    interleave(jobs([0, 1]), runs.start, Story(), n_jobs=1)
     assert runs.steps == [0, 0, 0, 1, 1, 1]
 
 
 def test_a_seed_that_fails_leaves_the_others_their_turns(capsys: pytest.CaptureFixture[str]) -> None:
     """Its error is told with its code, and the others go on to their end."""
     runs, story = Runs({0: TrainingDiverged("It diverged."), 2: RuntimeError("out of memory")}), Story()
-    take_turns(jobs([0, 1, 2]), runs.start, story, at_once=3)
+    interleave(jobs([0, 1, 2]), runs.start, story, n_jobs=3)
     assert story.of(0) == [Failed(0, "It diverged.", 4)]
     assert isinstance(story.of(1)[-1], Finished)
     assert story.of(2) == [Failed(2, "RuntimeError: out of memory", 1)]
@@ -103,7 +103,7 @@ def test_an_interrupt_is_no_failure_of_a_seed() -> None:
     """Ctrl-C ends all turns."""
     runs = Runs({0: KeyboardInterrupt()})  # type: ignore[dict-item]
     with pytest.raises(KeyboardInterrupt):
-        take_turns(jobs([0, 1]), runs.start, Story(), at_once=2)
+        interleave(jobs([0, 1]), runs.start, Story(), n_jobs=2)
 
 
 def test_each_run_keeps_a_context_of_its_own() -> None:
@@ -122,7 +122,7 @@ def test_each_run_keeps_a_context_of_its_own() -> None:
         def __exit__(self, *error: object) -> None:
             self.steps += runs.steps[self.before :]
 
-    take_turns(jobs([3, 4]), runs.start, Story(), at_once=2, contexts=Context)  # type: ignore[arg-type]
+    interleave(jobs([3, 4]), runs.start, Story(), n_jobs=2, contexts=Context)  # type: ignore[arg-type]
     assert made == [[3, 3, 3], [4, 4, 4]]
 
 
@@ -140,7 +140,7 @@ def test_streams_give_what_each_seed_gives_alone(registry: Registry, tmp_path: P
         out = tmp_path / "turns" / str(seed)
         return running(replace(config, seed=seed), registry, Files(offline=True), out=out)
 
-    take_turns(jobs([0, 1]), start, story, at_once=2, contexts=streams)
+    interleave(jobs([0, 1]), start, story, n_jobs=2, contexts=streams)
     for seed in (0, 1):
         alone = run(replace(config, seed=seed), registry, Files(offline=True), out=tmp_path / f"alone-{seed}")
         end = story.of(seed)[-1]

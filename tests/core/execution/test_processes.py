@@ -17,10 +17,10 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
-from decda.core.events import Batch, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
+from decda.core.events import BatchEnded, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
 from decda.core.execution import processes as pool
-from decda.core.execution.messages import Failed, Finished, Job, Said, Told
-from decda.core.execution.processes import run_pool, without_tensors
+from decda.core.execution.messages import Failed, Finished, Job, Message, OutputLine
+from decda.core.execution.processes import run_in_processes, without_tensors
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
@@ -29,7 +29,7 @@ from tests.conftest import SHORT
 MOODS = '''
 import multiprocessing, os, signal
 from decda.core.errors import TrainingDiverged
-from decda.core.random_keys import key
+from decda.core.random_keys import derive_seed
 from decda.plugins.heads.dec import DEC
 
 
@@ -40,11 +40,11 @@ class Moody(DEC):
         print("noise")
         if multiprocessing.parent_process():
             os.write(1, b"deep \\xff noise\\rhalf a line")
-        if seed == key(1, "centers"):
+        if seed == derive_seed(1, "centers"):
             raise TrainingDiverged("Not this one.")
-        if seed == key(2, "centers"):
+        if seed == derive_seed(2, "centers"):
             os.kill(os.getpid(), signal.SIGKILL)
-        if seed == key(3, "centers"):
+        if seed == derive_seed(3, "centers"):
             os._exit(7)
         super().init_centers(z, seed)
 '''
@@ -67,12 +67,12 @@ class Story:
     """What was told of each seed."""
 
     def __init__(self) -> None:
-        self.told: list[tuple[int, Told]] = []
+        self.told: list[tuple[int, Message]] = []
 
-    def __call__(self, seed: int, event: Told) -> None:
+    def __call__(self, seed: int, event: Message) -> None:
         self.told.append((seed, event))
 
-    def of(self, seed: int) -> list[Told]:
+    def of(self, seed: int) -> list[Message]:
         return [event for told, event in self.told if told == seed]
 
 
@@ -87,7 +87,7 @@ def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
 def endless(config: RunConfig, *words: Any) -> None:
     """A process that has told its outcome, writes more than a pipe holds, and does not leave."""
     *_, pipe, output = words
-    pipe.send(Failed(config.seed, "Told."))
+    pipe.send(Failed(config.seed, "Message."))
     pipe.close()
     os.write(output.fileno(), b"much\n" * 50_000)
     time.sleep(1000)
@@ -102,8 +102,8 @@ def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """Four seeds, two at a time: one ends well, one fails, one is killed, one leaves."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
     before = dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}
-    run_pool(
-        deque([job(moody, seed, folder) for seed in range(4)]), story, at_once=2, data_root=folder / "data", **QUIET
+    run_in_processes(
+        deque([job(moody, seed, folder) for seed in range(4)]), story, n_jobs=2, data_root=folder / "data", **QUIET
     )
     assert (dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}) == before
     return folder, story
@@ -147,7 +147,7 @@ def test_events_come_without_tensors(story: tuple[Path, Story]) -> None:
 
 def test_what_a_process_writes_is_told(story: tuple[Path, Story]) -> None:
     """Lines come with the seed that wrote them, from whichever depth; the head is tried once before it is trained."""
-    lines = [event.text for event in story[1].of(0) if isinstance(event, Said)]
+    lines = [event.text for event in story[1].of(0) if isinstance(event, OutputLine)]
     assert lines == ["noise", "deep � noise", "half a linenoise", "deep � noise", "half a line"]
 
 
@@ -168,17 +168,17 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
     """An interrupt in the middle terminates every process before it goes on its way, and gives the handlers back."""
     started: list[int] = []
 
-    def interrupt(seed: int, event: Told) -> None:
+    def interrupt(seed: int, event: Message) -> None:
         if isinstance(event, PhaseStarted):
             started.append(seed)
             signal.raise_signal(signal.SIGTERM)
 
     former = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
-        run_pool(
+        run_in_processes(
             deque([job(moody, seed, tmp_path) for seed in (4, 5)]),
             interrupt,
-            at_once=1,
+            n_jobs=1,
             data_root=tmp_path / "data",
             **QUIET,
         )
@@ -195,8 +195,8 @@ def test_a_process_that_does_not_leave_is_killed(
     monkeypatch.setattr(pool, "_work", endless)
     monkeypatch.setattr(pool, "PATIENCE", 0.5)
     story = Story()
-    run_pool(deque([job(moody, 6, tmp_path)]), story, at_once=1, data_root=tmp_path / "data", **QUIET)
-    assert story.of(6) == [Said("much")] * 50_000 + [Failed(6, "Told.")]
+    run_in_processes(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
+    assert story.of(6) == [OutputLine("much")] * 50_000 + [Failed(6, "Message.")]
     assert not active_children()
 
 
@@ -246,7 +246,7 @@ def test_passing_events_come_a_few_times_a_second(monkeypatch: pytest.MonkeyPatc
     report = pool._Reporter(pipe)  # type: ignore[arg-type]
     for number in range(100):
         clock[0] += 0.01
-        report(Batch("pretrain", number, 100))
+        report(BatchEnded("pretrain", number, 100))
         report(Progress("cluster", number, 100, {}))
     assert 4 <= len(pipe.sent) <= 6
     report(Progress("pretrain", 1, 2, {"loss": torch.tensor(0.5)}))

@@ -11,7 +11,7 @@ from decda.core.config.composition import compose
 from decda.core.execution import scheduling as jobs
 from decda.core.execution.interleave import streams
 from decda.core.execution.messages import Finished, Job
-from decda.core.execution.scheduling import is_local, run_jobs
+from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from tests.conftest import SHORT
@@ -27,10 +27,10 @@ def test_a_part_added_by_hand_is_local(registry: Registry) -> None:
     own = Registry(registry)
     entry = own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
     config = compose(own, parts={"head": "local:mine"})
-    assert is_local(config, own)
-    assert not is_local(compose(own, parts={"head": "dec"}), own)
+    assert has_local_parts(config, own)
+    assert not has_local_parts(compose(own, parts={"head": "dec"}), own)
     own.from_files.add(entry)
-    assert not is_local(config, own)
+    assert not has_local_parts(config, own)
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
@@ -57,23 +57,23 @@ def test_runs_in_this_process(registry: Registry, tmp_path: Path, device: str) -
 def test_who_drives(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Processes on a CPU, as many as there are cores for their threads; turns on a GPU, all at once."""
     asked: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(jobs, "run_pool", lambda queue, notify, **words: asked.append(("pool", words)))
-    monkeypatch.setattr(jobs, "take_turns", lambda queue, start, notify, **words: asked.append(("turns", words)))
+    monkeypatch.setattr(jobs, "run_in_processes", lambda queue, notify, **words: asked.append(("pool", words)))
+    monkeypatch.setattr(jobs, "interleave", lambda queue, start, notify, **words: asked.append(("turns", words)))
     monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
     files = Files(tmp_path, offline=True)
     for device, words in (
         ("cpu", {}),
         ("cpu", {"threads": 4}),
-        ("cpu", {"at_once": 5}),
+        ("cpu", {"n_jobs": 5}),
         ("cuda", {}),
-        ("cuda", {"at_once": 1}),
+        ("cuda", {"n_jobs": 1}),
     ):
         run_jobs(waiting(registry, tmp_path, "dec", "dcn"), registry, files, device, print, **words)  # type: ignore[arg-type]
     every = {"data_root": tmp_path, "offline": True, "load": ()}
     assert asked == [
-        ("pool", {"at_once": 6, "threads": 1, **every}),
-        ("pool", {"at_once": 1, "threads": 4, **every}),
-        ("pool", {"at_once": 5, "threads": 1, **every}),
-        ("turns", {"at_once": 2, "contexts": streams}),
-        ("turns", {"at_once": 1, "contexts": streams}),
+        ("pool", {"n_jobs": 6, "threads": 1, **every}),
+        ("pool", {"n_jobs": 1, "threads": 4, **every}),
+        ("pool", {"n_jobs": 5, "threads": 1, **every}),
+        ("turns", {"n_jobs": 2, "contexts": streams}),
+        ("turns", {"n_jobs": 1, "contexts": streams}),
     ]

@@ -8,7 +8,8 @@ from pathlib import Path
 import entrypoints
 import pytest
 
-from decda.core.parts.discovery import GROUPS, KINDS, Discovery, Entry, discover
+from decda.core.parts.discovery import Discovery, discover
+from decda.core.parts.entries import GROUPS, KINDS, Entry
 
 GOOD = "[decda.heads]\nidec = good_plugin.heads:IDEC\n"
 GOOD_ENTRY = Entry("head", "idec", "good", "1.0", "good_plugin.heads", "IDEC")

@@ -9,12 +9,9 @@ from decda.core.errors import ContractViolation, InvalidParameter
 from decda.core.parts.parameters import (
     REQUIRED,
     Parameter,
-    check,
-    complete,
-    parse,
     read_parameters,
+    supplied_names,
     type_name,
-    wanted_names,
 )
 
 
@@ -54,7 +51,7 @@ def test_all_after_the_star_is_a_parameter() -> None:
     ]
     assert found[0].help == "how fast"
     assert found[-1].required
-    assert wanted_names(Part) == ("shape",)
+    assert supplied_names(Part) == ("shape",)
 
 
 def test_a_postponed_annotation_is_read() -> None:
@@ -129,7 +126,7 @@ def test_a_default_of_another_type_breaks_the_contract() -> None:
 )
 def test_text_is_read_by_the_declared_type(declared: Any, text: str, value: Any) -> None:
     """What follows `=` in --set is read as the signature says."""
-    read = parse("head 'x'", parameter(declared), text)
+    read = parse_value("head 'x'", parameter(declared), text)
     assert read == value
     assert type(read) is type(value)
 
@@ -153,7 +150,7 @@ def test_text_is_read_by_the_declared_type(declared: Any, text: str, value: Any)
 def test_text_of_another_type_is_refused(declared: Any, text: str) -> None:
     """The error names the part, the parameter, the type, the value and where it came from."""
     with pytest.raises(InvalidParameter) as caught:
-        parse("head 'x'", parameter(declared), text, "--set head.p=...")
+        parse_value("head 'x'", parameter(declared), text, "--set head.p=...")
     for piece in ("head 'x'", "'p'", type_name(declared), repr(text), "--set head.p=..."):
         assert piece in str(caught.value)
 
@@ -164,7 +161,7 @@ def test_text_of_another_type_is_refused(declared: Any, text: str) -> None:
 )
 def test_toml_values_are_brought_to_the_type(declared: Any, given: Any, value: Any) -> None:
     """An int serves as a float, a list as a tuple, text as a path, and "none" as None, which TOML lacks."""
-    assert check("x", parameter(declared), given) == value
+    assert convert_value("x", parameter(declared), given) == value
 
 
 @pytest.mark.parametrize(
@@ -174,7 +171,7 @@ def test_toml_values_are_brought_to_the_type(declared: Any, given: Any, value: A
 def test_values_of_another_type_are_refused(declared: Any, given: Any) -> None:
     """True is no int and 1 is no bool: nothing is guessed."""
     with pytest.raises(InvalidParameter):
-        check("x", parameter(declared), given)
+        convert_value("x", parameter(declared), given)
 
 
 def test_an_unknown_name_meets_the_near_one_and_the_list() -> None:
@@ -182,13 +179,13 @@ def test_an_unknown_name_meets_the_near_one_and_the_list() -> None:
     with pytest.raises(
         InvalidParameter, match=r"no parameter 'rat'.*Did you mean 'rate'\?.*It takes: rate: float = 0.5"
     ):
-        complete("head 'x'", read_parameters(Part), {"rat": 1})
+        complete_values("head 'x'", read_parameters(Part), {"rat": 1})
 
 
 def test_defaults_are_filled_in_and_what_is_required_is_asked_for() -> None:
     """Every parameter gets a value, and one without a default must be given."""
     parameters = read_parameters(Part)
-    assert complete("x", parameters, {"where": "here", "count": 5})["count"] == 5
-    assert complete("x", parameters, {"where": "here"})["rate"] == 0.5
+    assert complete_values("x", parameters, {"where": "here", "count": 5})["count"] == 5
+    assert complete_values("x", parameters, {"where": "here"})["rate"] == 0.5
     with pytest.raises(InvalidParameter, match="'where'"):
-        complete("x", parameters, {})
+        complete_values("x", parameters, {})

@@ -14,7 +14,7 @@ from decda.core.errors import (
     ContractViolation,
     UnknownComponent,
 )
-from decda.core.parts.discovery import API_VERSION, GROUPS, Entry, Problem
+from decda.core.parts.entries import API_VERSION, GROUPS, Entry, Problem
 from decda.core.parts.registry import Registry
 from decda.plugins.augmentations.shift import RandomShift
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from decda.core.parts.discovery import Entry
+from decda.core.parts.entries import Entry
 from decda.core.parts.summaries import Source, look
 
 Write = Callable[[str, str | bytes], None]

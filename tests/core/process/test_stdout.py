@@ -7,11 +7,11 @@ import pytest
 
 CODE = """
 import os, sys
-from decda.core.process.stdout import lead_to_stderr
+from decda.core.process.stdout import stdout_to_stderr
 
 print("before")
 try:
-    with lead_to_stderr():
+    with stdout_to_stderr():
         print("python")
         os.write(1, b"below python\\n")
         os.system("echo process")
@@ -33,7 +33,7 @@ def test_all_that_is_written_goes_to_stderr(words: tuple[str, ...]) -> None:
 
 def test_a_closed_stdout_does_not_matter() -> None:
     """Started with stdout closed, Python has none, and what is led away is still written."""
-    code = "from decda.core.process.stdout import lead_to_stderr\nwith lead_to_stderr():\n    print('said')\n"
+    code = "from decda.core.process.stdout import stdout_to_stderr\nwith stdout_to_stderr():\n    print('said')\n"
     words = [sys.executable, "-c", code]
     done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "said\n")

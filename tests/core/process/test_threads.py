@@ -70,5 +70,5 @@ def test_waiting_threads_sleep_soon(said: dict[str, str], becomes: str | None, m
         monkeypatch.delenv(name)
     for name, value in said.items():
         monkeypatch.setenv(name, value)
-    threads.spin_briefly()
+    threads.limit_spinning()
     assert os.environ.get("GOMP_SPINCOUNT") == becomes

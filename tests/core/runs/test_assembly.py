@@ -12,7 +12,8 @@ from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ContractViolation, DataError, InvalidParameter
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.assembly import build_model, load_images
+from decda.core.runs.assembly import build_model
+from decda.core.runs.images import load_images
 
 FINE = torch.rand(4, 1, 8, 8)
 

@@ -16,7 +16,8 @@ from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, InvalidParameter
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import Result, run
+from decda.core.runs.run import Run
+from decda.core.runs.experiment import run
 from decda.core.runs.inference import load_run
 from tests.conftest import SHORT
 from tests.core.config.test_composition import RECIPES

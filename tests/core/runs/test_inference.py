@@ -13,7 +13,8 @@ from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ConfigError, DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import Result, run
+from decda.core.runs.run import Run
+from decda.core.runs.experiment import run
 from decda.core.runs.inference import evaluate
 from decda.plugins.heads.idec import IDEC
 from tests.conftest import SHORT

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import torch
 
-from decda.core.runs.provenance import hash_file, hash_images
+from decda.core.runs.provenance import hash_file
+from decda.core.runs.images import hash_images
 
 
 def test_images_are_told_by_type_shape_and_bytes() -> None:

@@ -43,8 +43,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         for job in reversed(waiting):
             end(job.key, notify)
 
-    monkeypatch.setattr(jobs, "run_pool", pool)
-    monkeypatch.setattr(jobs, "take_turns", turns)
+    monkeypatch.setattr(jobs, "run_in_processes", pool)
+    monkeypatch.setattr(jobs, "interleave", turns)
     monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
     return calls
 
@@ -63,11 +63,11 @@ def test_a_cpu_gets_a_process_for_each_seed(
     assert job == Job(0, job.config, tmp_path / "a" / "seed-0")
     assert (calls["data_root"], calls["offline"], calls["threads"]) == (tmp_path / "data", True, 1)
     assert [job.config.seed for job in calls["jobs"]] == [0, 2]
-    assert (calls["driver"], calls["at_once"]) == ("pool", 6)
+    assert (calls["driver"], calls["n_jobs"]) == ("pool", 6)
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "b", threads=4)
-    assert (calls["threads"], calls["at_once"]) == (4, 1)
-    run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "c", at_once=5, threads=4)
-    assert calls["at_once"] == 5
+    assert (calls["threads"], calls["n_jobs"]) == (4, 1)
+    run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "c", n_jobs=5, threads=4)
+    assert calls["n_jobs"] == 5
 
 
 def test_a_gpu_gets_all_seeds_in_turns(
@@ -78,9 +78,9 @@ def test_a_gpu_gets_all_seeds_in_turns(
     ready = cpu(config(registry), registry, Files(offline=True))
     monkeypatch.setattr(series, "prepare", lambda *a: type(ready)(**{**vars(ready), "device": torch.device("cuda")}))
     run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "a")
-    assert (calls["driver"], calls["at_once"], calls["contexts"]) == ("turns", 3, streams)
-    run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "b", at_once=2)
-    assert calls["at_once"] == 2
+    assert (calls["driver"], calls["n_jobs"], calls["contexts"]) == ("turns", 3, streams)
+    run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "b", n_jobs=2)
+    assert calls["n_jobs"] == 2
 
 
 def test_parts_added_by_hand_stay_in_this_process(registry: Registry, calls: Calls, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_parts_added_by_hand_stay_in_this_process(registry: Registry, calls: Cal
     words = config(own, parts={"encoder": "fc", "head": "mine"})
     before = torch.get_num_threads()
     run_seeds(words, own, Files(offline=True), [0, 1], out=tmp_path / "a", threads=2)
-    assert (calls["driver"], calls["at_once"], calls["threads"]) == ("turns", 1, 2)
+    assert (calls["driver"], calls["n_jobs"], calls["threads"]) == ("turns", 1, 2)
     assert calls.get("contexts", nullcontext) is nullcontext
     assert torch.get_num_threads() == before
 

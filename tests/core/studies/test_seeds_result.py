@@ -9,7 +9,8 @@ import pytest
 
 from decda.core.errors import InvalidParameter, TrainingDiverged
 from decda.core.execution.messages import Failed, Finished
-from decda.core.studies.seeds_result import Series, name_seeds, parse_seeds, spread
+from decda.core.studies.seeds_result import SeedsResult, mean_and_std
+from decda.core.studies.seed_ranges import format_seeds, parse_seeds
 
 
 @pytest.mark.parametrize(
@@ -57,19 +58,19 @@ def test_mistakes_in_seeds(text: str, pieces: list[str]) -> None:
 
 def test_seeds_name_a_folder() -> None:
     """Ranges are joined, and a long list is told by its ends and its length."""
-    assert name_seeds(range(5)) == "0-4"
-    assert name_seeds([3]) == "3"
-    assert name_seeds([0, 1, 5]) == "0-1_5"
-    assert name_seeds([0, 5]) == "0_5"
-    assert name_seeds(range(0, 100, 2)) == "0-98x50"
+    assert format_seeds(range(5)) == "0-4"
+    assert format_seeds([3]) == "3"
+    assert format_seeds([0, 1, 5]) == "0-1_5"
+    assert format_seeds([0, 5]) == "0_5"
+    assert format_seeds(range(0, 100, 2)) == "0-98x50"
 
 
 def test_spread() -> None:
     """Mean and sample standard deviation are numpy's; None where a value is missing or one alone has none."""
     values = [0.25, 0.5, 0.9, 0.1]
-    assert spread(values) == pytest.approx((np.mean(values), np.std(values, ddof=1)), rel=1e-12)
-    assert spread([0.5]) == (0.5, None)
-    assert spread([]) == spread([0.5, None]) == (None, None)
+    assert mean_and_std(values) == pytest.approx((np.mean(values), np.std(values, ddof=1)), rel=1e-12)
+    assert mean_and_std([0.5]) == (0.5, None)
+    assert mean_and_std([]) == mean_and_std([0.5, None]) == (None, None)
 
 
 def run(seed: int, acc: float | None) -> Finished:
@@ -79,7 +80,7 @@ def run(seed: int, acc: float | None) -> Finished:
 
 def test_what_is_printed_of_several_seeds() -> None:
     """The runs as they stand, mean and deviation of their scores; those that failed only where there are any."""
-    series = Series(Path("x"), [run(0, 0.5), run(1, 1.0)], [], {})
+    series = SeedsResult(Path("x"), [run(0, 0.5), run(1, 1.0)], [], {})
     mapping = json.loads(json.dumps(series.as_mapping()))
     assert list(mapping) == ["schema_version", "runs", "mean", "std"]
     assert mapping["runs"] == [run(0, 0.5).result, run(1, 1.0).result]
@@ -92,9 +93,9 @@ def test_what_is_printed_of_several_seeds() -> None:
 def test_what_is_printed_without_scores() -> None:
     """Where the data set has no classes, and where no seed has a result, mean and deviation are null."""
     empty = {"acc": None, "nmi": None, "ari": None}
-    unlabelled = Series(Path("x"), [run(0, None), run(1, None)], [], {}).as_mapping()
+    unlabelled = SeedsResult(Path("x"), [run(0, None), run(1, None)], [], {}).as_mapping()
     assert (unlabelled["mean"], unlabelled["std"]) == ({**empty, "seconds": 2.5}, empty)
-    series = Series(Path("x"), [], [Failed(3, "no", 4), Failed(4, "nor this", 5)], {})
+    series = SeedsResult(Path("x"), [], [Failed(3, "no", 4), Failed(4, "nor this", 5)], {})
     assert series.as_mapping()["mean"] == {**empty, "seconds": None}
     assert series.as_mapping()["failed"] == [{"seed": 3, "error": "no"}, {"seed": 4, "error": "nor this"}]
     assert series.exit_code == 4

@@ -19,8 +19,13 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
 from decda.core.studies import study as study_module
-from decda.core.studies.study import GPU_AT_ONCE, Entered, Study, check_folder, plan_trials, prepare_cells, run_study
-from decda.core.studies.trials import Cell, Pretraining, Trial
+from decda.core.studies.study import GPU_JOBS, Entered, Study
+from decda.core.studies.lock import check_folder
+from decda.core.studies.trials import plan_trials
+from decda.core.studies.cells import prepare_cells
+from decda.core.studies.runner import run_study
+from decda.core.studies.cells import Cell
+from decda.core.studies.trials import Pretraining, Trial
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -295,14 +300,14 @@ def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -
 
 def test_how_many_at_once(registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """On a CPU as many as cores unless told otherwise; on a GPU a few, each with its memory."""
-    go(registry, tmp_path / "a", "fcdec-da", at_once=3, threads=2)
-    assert drive.words == {"device": "cpu", "at_once": 3, "threads": 2, "here": False}
+    go(registry, tmp_path / "a", "fcdec-da", n_jobs=3, threads=2)
+    assert drive.words == {"device": "cpu", "n_jobs": 3, "threads": 2, "here": False}
     go(registry, tmp_path / "b", "fcdec-da")
-    assert drive.words["at_once"] is None
+    assert drive.words["n_jobs"] is None
     planned = cells(registry, "fcdec-da")
     monkeypatch.setattr(study_module, "resolve_device", lambda name: type("Device", (), {"type": "cuda"}))
     run_study(plan_trials(planned, [0], tmp_path / "c"), registry, FILES, tmp_path / "c")
-    assert (drive.words["device"], drive.words["at_once"]) == ("cuda", GPU_AT_ONCE)
+    assert (drive.words["device"], drive.words["n_jobs"]) == ("cuda", GPU_JOBS)
 
 
 def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: Path) -> None:
@@ -320,7 +325,7 @@ def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: P
 
 def test_a_trial_is_the_run_that_train_makes(registry: Registry, tmp_path: Path) -> None:
     """In processes, from a shared autoencoder: the labels, the model and the digests of a whole run by itself."""
-    study = go(registry, tmp_path / "study", "fcdec-da", "fcidec-da", seeds=1, at_once=2)
+    study = go(registry, tmp_path / "study", "fcdec-da", "fcidec-da", seeds=1, n_jobs=2)
     assert study.failed == {}
     for trial in study.trials:
         recipe = trial.cell.row

@@ -11,7 +11,8 @@ from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError
 from decda.core.parts.registry import Registry
-from decda.core.studies.trials import Cell, Trial, is_pretrained, plan_trial, read_outcome
+from decda.core.studies.cells import Cell
+from decda.core.studies.trials import Trial, is_pretrained, plan_trial, read_outcome
 
 OUT = Path("study")
 

@@ -5,7 +5,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from decda.core.contracts import Autoencoder
-from decda.core.training.failing_part import culprit
+from decda.core.training.failing_part import failing_part
 from decda.plugins.heads.idec import IDEC
 
 
@@ -54,4 +54,4 @@ def test_parts() -> None:
         for call in each:
             with pytest.raises(RuntimeError) as caught:
                 call()
-            assert culprit(caught.value, ENCODER, HEAD, AUGMENT) == kind
+            assert failing_part(caught.value, ENCODER, HEAD, AUGMENT) == kind

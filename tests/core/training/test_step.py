@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from decda.core.errors import ConfigError, ContractViolation
 from decda.core.training import step as step_module
 from decda.core.training.optimizer import make_optimizer
-from decda.core.training.step import WARM_UP, Step, Way, resolve_way
+from decda.core.training.step import WARM_UP, Step, Way, resolve_mode
 
 CPU = torch.device("cpu")
 CURVATURE = np.array([0.3, 2.0, 1e-7])
@@ -278,11 +278,11 @@ def test_a_state_taken_up_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> N
 def test_ways() -> None:
     """`auto` is a graph on a CUDA device alone; a graph anywhere else is refused."""
     cuda = torch.device("cuda")
-    assert (resolve_way("auto", CPU), resolve_way("auto", cuda)) == ("plain", "graph")
-    assert resolve_way("compiled", CPU) == "compiled"
-    assert resolve_way("graph", cuda) == "graph"
+    assert (resolve_mode("auto", CPU), resolve_mode("auto", cuda)) == ("plain", "graph")
+    assert resolve_mode("compiled", CPU) == "compiled"
+    assert resolve_mode("graph", cuda) == "graph"
     with pytest.raises(ConfigError, match="needs a CUDA device"):
-        resolve_way("graph", CPU)
+        resolve_mode("graph", CPU)
 
 
 @pytest.mark.gpu

@@ -10,10 +10,19 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from decda.core.config.run_config import TrainConfig
-from decda.core.contracts import Autoencoder, ClusteringHead, Decode, as_float
+from decda.core.config.train_config import TrainConfig
+from decda.core.contracts import Autoencoder, ClusteringHead, Batch, as_float
 from decda.core.errors import ContractViolation, TrainingDiverged
-from decda.core.events import Batch, Event, FellBack, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed
+from decda.core.events import (
+    BatchEnded,
+    Event,
+    Initialised,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    Refreshed,
+    StepFallback,
+)
 from decda.core.functional import student_t
 from decda.core.training import step as step_module
 from decda.core.training.trainer import Trainer
@@ -63,9 +72,12 @@ class Head(ClusteringHead):
         self.refreshes.add_(1)
         return torch.arange(N * K, dtype=torch.float32).view(N, K) + self.refreshes
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        self.targets.append(target.clone())
-        return {"pull": (z - self.centers[0]).square().mean(), "rebuild": 0.1 * F.mse_loss(decode(z), x)}
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        self.targets.append(batch.target.clone())
+        return {
+            "pull": (batch.z - self.centers[0]).square().mean(),
+            "rebuild": 0.1 * F.mse_loss(batch.decode(batch.z), batch.x),
+        }
 
 
 class Add:
@@ -102,9 +114,9 @@ def test_the_story_in_events() -> None:
     """Pretraining, the start, then a refresh every interval until the iterations are over."""
     events: list[Event] = []
     make(events.append).run()
-    batches = [(e.number, e.total) for e in events if isinstance(e, Batch)]
+    batches = [(e.number, e.total) for e in events if isinstance(e, BatchEnded)]
     assert batches == [(1, 2), (2, 2)] * 3
-    events = [e for e in events if not isinstance(e, Batch)]
+    events = [e for e in events if not isinstance(e, BatchEnded)]
     told = [(type(e), getattr(e, "step", getattr(e, "iteration", getattr(e, "phase", "")))) for e in events]
     cluster = [(Progress, i) for i in range(1, 11)]
     assert told == [
@@ -390,8 +402,8 @@ def test_a_failed_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer.way = "graph"
     trainer.run()
     plain.run()
-    told = [event for event in events if isinstance(event, FellBack)]
-    assert told == [FellBack("graph", None, "RuntimeError: operation not permitted when stream is capturing")]
+    told = [event for event in events if isinstance(event, StepFallback)]
+    assert told == [StepFallback("graph", None, "RuntimeError: operation not permitted when stream is capturing")]
     assert weights(trainer) == weights(plain)
 
 
@@ -411,9 +423,9 @@ class Strict(Head):
         assert z.dtype == torch.float32
         return super().refresh(z)
 
-    def loss(self, z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> dict[str, Tensor]:
-        assert {z.dtype, target.dtype, x.dtype, decode(z).dtype} == {torch.float32}
-        return super().loss(z, target, x=x, decode=decode)
+    def loss(self, batch: Batch) -> dict[str, Tensor]:
+        assert {batch.z.dtype, batch.target.dtype, batch.x.dtype, batch.decode(batch.z).dtype} == {torch.float32}
+        return super().loss(batch)
 
 
 def test_bfloat16() -> None:

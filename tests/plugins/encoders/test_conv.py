@@ -373,7 +373,7 @@ def test_start(paper: ConvAutoencoder, at: int, fans: int) -> None:
 
 
 def channels_last(x: Tensor) -> bool:
-    """Told by the strides, even where there is but one channel."""
+    """Message by the strides, even where there is but one channel."""
     return x.is_contiguous(memory_format=torch.channels_last) and x.stride(1) == 1
 
 

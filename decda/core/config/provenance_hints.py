@@ -4,25 +4,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from decda.core.atomic_files import read_object
+from decda.core.atomic_files import read_json
 from decda.core.errors import DataError
 
 
 def provenance_beside(path: Path) -> dict[str, Any]:
-    """The provenance of the run whose `config.toml` that is; empty where it is a file of its own."""
+    """The provenance of the run that a `config.toml` belongs to.
+
+    Args:
+        path: of the configuration file.
+
+    Returns:
+        The mapping in the `provenance.json` beside it; empty where there is none.
+    """
     try:
-        return read_object(path.with_name("provenance.json"))
+        return read_json(path.with_name("provenance.json"))
     except DataError:
         return {}
 
 
-def tell_origin(kind: str, name: str, provenance: Mapping[str, Any]) -> str:
-    """Who provided a part that is missing now, and how to have it back; "" where that is not known.
+def describe_origin(kind: str, name: str, provenance: Mapping[str, Any]) -> str:
+    """Who provided a part that is missing now, and how to get it back.
 
     Args:
         kind: of the part.
         name: as the configuration writes it, `package:name`.
         provenance: of the run.
+
+    Returns:
+        A sentence with a leading blank, or "" where nothing is known.
     """
     try:
         part = provenance["parts"][kind]
@@ -34,5 +44,6 @@ def tell_origin(kind: str, name: str, provenance: Mapping[str, Any]) -> str:
     if version:
         return f" That run had it from {package} {version}: python -m pip install {package}=={version}"
     files = provenance.get("loaded")
-    shown = ", ".join(files) if isinstance(files, Mapping) and files else "no file that is known"
-    return f" That run had it added by hand, from {shown}: name the file again by --load."
+    if isinstance(files, Mapping) and files:
+        return f" That run had it from the file {', '.join(files)}: load that file again."
+    return " That run had it from Python code, not from a file or a package: add it to the registry again."

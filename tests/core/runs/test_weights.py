@@ -11,7 +11,8 @@ from decda.core.config.composition import compose
 from decda.core.errors import DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import Result, run
+from decda.core.runs.run import Run
+from decda.core.runs.experiment import run
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)

@@ -11,7 +11,9 @@ from torch import nn
 
 from decda.core.errors import ConfigError, DataError
 from decda.core.events import Progress, Refreshed, Scored
-from decda.core.runs.folder import RunDir, read_run, read_weights
+from decda.core.runs.run_folder import RunFolder
+from decda.core.runs.reading import read_run
+from decda.core.runs.weights import read_weights
 
 
 def test_each_run_gets_a_folder_of_its_own(tmp_path: Path) -> None:
@@ -21,7 +23,7 @@ def test_each_run_gets_a_folder_of_its_own(tmp_path: Path) -> None:
 
     def start() -> None:
         barrier.wait()
-        paths.append(RunDir.create(None, "quick", tmp_path / "runs").path)
+        paths.append(RunFolder.create(None, "quick", tmp_path / "runs").path)
 
     threads = [threading.Thread(target=start) for _ in range(8)]
     for thread in threads:
@@ -37,21 +39,21 @@ def test_out_must_not_exist(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link", "."):
         with pytest.raises(ConfigError, match="exists already"):
-            RunDir.create(tmp_path / name, "x")
+            RunFolder.create(tmp_path / name, "x")
     assert (tmp_path / "file").read_text() == "precious"
-    assert RunDir.create(tmp_path / "a" / "b", "x").path.is_dir()
+    assert RunFolder.create(tmp_path / "a" / "b", "x").path.is_dir()
 
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     """Below a file no folder can be made; the message says what to do."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be made.*--out"):
-        RunDir.create(tmp_path / "file" / "run", "x")
+        RunFolder.create(tmp_path / "file" / "run", "x")
 
 
 def test_the_log_has_a_row_an_epoch_and_a_refresh(tmp_path: Path) -> None:
     """Losses by term, share of changed labels, and scores of the labels of that very refresh."""
-    folder = RunDir.create(tmp_path / "run", "x")
+    folder = RunFolder.create(tmp_path / "run", "x")
     labels = torch.zeros(2, dtype=torch.int64)
     folder(Progress("pretrain", 1, 2, {"reconstruction": torch.tensor(0.25)}))
     folder(Scored({"acc": 0.5, "nmi": None, "ari": None}))
@@ -82,7 +84,7 @@ class Tied(nn.Module):
 
 def test_tied_and_channels_last_weights_come_back(tmp_path: Path) -> None:
     """What safetensors refuses by itself is saved all the same, and read back equal."""
-    folder = RunDir.create(tmp_path / "run", "x")
+    folder = RunFolder.create(tmp_path / "run", "x")
     saved, loaded = Tied(), Tied()
     saved.count.fill_(7)
     folder.write_weights("model.safetensors", {"part": saved})
@@ -99,7 +101,7 @@ def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
     module = Tied()
     files = []
     for name in "ab":
-        folder = RunDir.create(tmp_path / name, "x")
+        folder = RunFolder.create(tmp_path / name, "x")
         folder.write_weights("model.safetensors", {"part": module})
         files.append((folder.path / "model.safetensors").read_bytes())
     assert files[0] == files[1]
@@ -107,7 +109,7 @@ def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
 
 def test_labels_name_their_images(tmp_path: Path) -> None:
     """index, name where there is one, label, confidence; names may hold commas and quotes."""
-    folder = RunDir.create(tmp_path / "run", "x")
+    folder = RunFolder.create(tmp_path / "run", "x")
     folder.write_labels(torch.tensor([1, 0]), torch.tensor([0.5, 0.25]), ['a, "b".png', "ü.png"])
     text = (folder.path / "labels.csv").read_text(encoding="utf-8")
     assert text == 'index,name,label,confidence\n0,"a, ""b"".png",1,0.500000\n1,ü.png,0,0.250000\n'

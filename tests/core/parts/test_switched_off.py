@@ -4,8 +4,8 @@ import pytest
 
 from decda.core.config.composition import compose
 from decda.core.errors import UnknownComponent
+from decda.core.parts.discovery import DISABLED, is_switched_off, switch_off_all
 from decda.core.parts.registry import Registry
-from decda.core.parts.switches import VARIABLE, is_switched_off, switch_off_all
 from tests.conftest import install
 
 
@@ -22,7 +22,7 @@ from tests.conftest import install
 )
 def test_which_packages_are_off(said: str, off: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Names in any spelling, with commas between; a star is all; decda itself stays."""
-    monkeypatch.setenv(VARIABLE, said)
+    monkeypatch.setenv(DISABLED, said)
     assert {name for name in ("decda", "one", "my-pkg", "three") if is_switched_off(name)} == off
 
 
@@ -30,7 +30,7 @@ def test_their_parts_are_left_out_and_told(tmp_path, monkeypatch: pytest.MonkeyP
     """Parts and problems of such a package are gone; who asks for one is told where it is."""
     install(tmp_path, "one", "[decda.heads]\nidec = one:IDEC\n[decda.head]\nx = one:X\n")
     install(tmp_path, "two", "[decda.heads]\nother = two:Head\n")
-    monkeypatch.setenv(VARIABLE, "one")
+    monkeypatch.setenv(DISABLED, "one")
     registry = Registry.discover([str(tmp_path)])
     assert [entry.qualified for entry in registry] == ["two:other"]
     assert registry.problems == ()

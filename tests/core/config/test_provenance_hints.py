@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from decda.core.config.composition import compose
-from decda.core.config.origins import tell_origin
+from decda.core.config.provenance_hints import describe_origin
 from decda.core.errors import UnknownComponent
 from decda.core.parts.registry import Registry
 from decda.core.runs.inference import load_run
@@ -40,5 +40,5 @@ def test_the_provenance_tells(provenance: dict[str, Any], words: str, tmp_path: 
 @pytest.mark.parametrize("provenance", [{}, {"parts": []}, {"parts": {"head": {}}}, {"parts": {"head": None}}])
 def test_what_the_provenance_does_not_tell(provenance: Any) -> None:
     """Damaged provenance, or that of another part, tells nothing."""
-    assert tell_origin("head", "decda-extra:mine", provenance) == ""
-    assert tell_origin("head", "other:mine", {"parts": PARTS}) == ""
+    assert describe_origin("head", "decda-extra:mine", provenance) == ""
+    assert describe_origin("head", "other:mine", {"parts": PARTS}) == ""

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from decda.core.contracts import ClusteringHead
-from decda.core.parts.classes import class_defect
+from decda.core.parts.class_checks import class_defect
 from decda.plugins.encoders.fc import FcAutoencoder
 from decda.plugins.heads.idec import IDEC
 

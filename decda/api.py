@@ -1,0 +1,250 @@
+"""The Python door: train, load and list, with the same parts, settings and results as on the command line."""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from decda.core.config.composition import compose
+from decda.core.config.listing import describe
+from decda.core.config.run_config import RunConfig
+from decda.core.errors import ConfigError
+from decda.core.events import Event, ignore
+from decda.core.parts.registry import Registry
+
+if TYPE_CHECKING:
+    from decda.core.runs.run import Run
+
+Part = str | Mapping[str, Any] | Callable[..., Any]
+"""A registered name, a table with `name` and parameters, or a class or function."""
+
+
+def train(
+    data: Any = None,
+    *,
+    n_clusters: int | None = None,
+    labels: Any = None,
+    channels: Literal["first", "last"] | None = None,
+    recipe: str | None = None,
+    config: str | Path | Mapping[str, Any] | None = None,
+    encoder: Part | None = None,
+    head: Part | None = None,
+    augment: Part | None = None,
+    train: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    autoencoder: str | Path | None = None,
+    out: str | Path | None = None,
+    data_root: str | Path | None = None,
+    offline: bool | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+    notify: Callable[[Event], None] = ignore,
+    registry: Registry | None = None,
+) -> "Run":
+    """Cluster images: pretrain an autoencoder, place the centers, cluster. What `decda train` does.
+
+    Args:
+        data: images, or the name of a data set. Images are an array or tensor (N, H, W), (N, H, W, C), (N, C, H, W), or
+            rows (N, D), uint8 or floats in [0, 1]. A data set is a name, a table with `name` and parameters, or a
+            function that returns an `ImageSet`. None: the data set of the recipe or configuration.
+        n_clusters: number of clusters; None: as many as there are classes.
+        labels: true classes of the images (N,), numbers or texts; they measure the result and never train.
+        channels: whether the channels of an array come `first` or `last`, where its shape leaves that open.
+        recipe: the named composition to start from; with neither recipe nor config, `quick`.
+        config: a configuration file or mapping to start from.
+        encoder: the autoencoder: a name, a table such as `{"name": "fc", "embedding_dim": 5}` (without a name: settings
+            of the part that is there), or a class.
+        head: the clustering objective, likewise.
+        augment: the augmentation, likewise.
+        train: settings of training: `{"max_iter": 4000}`.
+        seed: of every random draw; None: 0, or that of the configuration.
+        device: `auto`, `cpu`, `cuda` or `mps`.
+        autoencoder: pretrained weights to start from, a run's folder or a file.
+        out: the folder of the run, which must not exist; None: a new one below `runs/`.
+        data_root: the folder that holds the files of data sets; None: `DECDA_DATA`, else the user's cache.
+        offline: whether the network is left alone; None: as `DECDA_OFFLINE` says.
+        threads: that PyTorch computes with meanwhile; None: as many as it has.
+        progress: show progress and the result, where there is a terminal or a notebook.
+        notify: called with each event of the training.
+        registry: the parts that names are looked up in; None: those that are installed.
+
+    Returns:
+        The run: its labels, scores, folder and model.
+
+    Raises:
+        DecdaError: something does not fit; the message says what, why and what to do.
+
+    Example:
+        >>> import numpy as np
+        >>> images = np.random.default_rng(0).random((60, 9, 12))
+        >>> short = {"pretrain_epochs": 1, "max_iter": 4}
+        >>> run = train(images, n_clusters=3, encoder="fc", train=short, progress=False)
+        >>> run.predict(images[:5]).shape, run.embed(images).shape
+        ((5,), (60, 10))
+    """
+    from decda.core.files import Files
+    from decda.core.runs.experiment import run as run_experiment
+
+    registry = Registry.discover() if registry is None else registry.copy()
+    parts: dict[str, Any] = {"dataset": _dataset(registry, data, labels, channels), "train": train}
+    for kind, part in (("encoder", encoder), ("head", head), ("augment", augment)):
+        parts[kind] = _table(registry, kind, part)
+    composed = compose(
+        registry,
+        recipe=recipe,
+        config=Path(config) if isinstance(config, str) else config,
+        parts=parts,
+        n_clusters=n_clusters,
+        seed=seed,
+        device=device,
+        autoencoder=autoencoder,
+    )
+    root = None if data_root is None else Path(data_root)
+    with _threads(threads), _display(composed, progress) as show:
+
+        def listen(event: Event) -> None:
+            show(event)
+            notify(event)
+
+        files = Files(root, offline=offline, notify=listen)
+        run = run_experiment(composed, registry, files, out=None if out is None else Path(out), notify=listen)
+    if show is not ignore:
+        from decda.console import print_result
+
+        print_result(run.as_mapping(), run.sizes)
+    return run
+
+
+def load(
+    path: str | Path,
+    *,
+    device: str | None = None,
+    parts: Sequence[str | Path] = (),
+    registry: Registry | None = None,
+) -> "Run":
+    """Read a finished run back from its folder alone; the data set it was trained on is not needed.
+
+    Args:
+        path: the folder of the run.
+        device: where its model computes; None: as the run was configured, or the CPU where that device is missing.
+        parts: Python files with parts that the run needs, as `decda train --load`.
+        registry: the parts that names are looked up in; None: those that are installed.
+
+    Returns:
+        The run, with its trained model.
+
+    Raises:
+        DecdaError: the folder is not a run's, the run has not finished, or a part of it is missing.
+
+    Example:
+        >>> short = {"pretrain_epochs": 1, "max_iter": 4}
+        >>> run = train("digits", encoder="fc", train=short, out="my-run", progress=False)
+        >>> again = load("my-run")
+        >>> bool((again.labels == run.labels).all())
+        True
+    """
+    from decda.core.parts.loading import load_file
+    from decda.core.runs.inference import load_run
+
+    registry = Registry.discover() if registry is None else registry.copy()
+    for file in parts:
+        load_file(registry, Path(file))
+    return load_run(Path(path), registry, device=device)
+
+
+def components(kind: str | None = None, *, registry: Registry | None = None) -> list[dict[str, Any]]:
+    """The registered parts, as `decda list-components` lists them. Runs no code of any part.
+
+    Args:
+        kind: `encoder`, `head`, `augment`, `dataset` or `recipe`; None: all.
+        registry: the parts to list; None: those that are installed.
+
+    Returns:
+        A record for each: `kind`, `name`, `summary`, `package`, `version`, `status` and `error`.
+
+    Raises:
+        ConfigError: there is no such kind.
+
+    Example:
+        >>> [record["name"] for record in components("head") if record["package"] == "decda"]
+        ['dcn', 'dec', 'idec']
+    """
+    registry = registry or Registry.discover()
+    if kind is not None:
+        registry.names(kind)
+    return [describe(registry, entry) for entry in registry if kind in (None, entry.kind)]
+
+
+def _table(registry: Registry, kind: str, part: Part | None) -> str | dict[str, Any] | None:
+    """A part as configurations name it; a class or function is added to the registry under its own name."""
+    if part is None or isinstance(part, str):
+        return part
+    if isinstance(part, Mapping):
+        table = dict(part)
+        if "name" in table and not isinstance(table["name"], str):
+            table["name"] = _add(registry, kind, table["name"])
+        return table
+    return _add(registry, kind, part)
+
+
+def _add(registry: Registry, kind: str, factory: Any) -> str:
+    if not callable(factory):
+        raise ConfigError(
+            f"{kind} must be a name, a table with a name, or a class or function; not {type(factory).__name__}.",
+            parameter=kind,
+        )
+    name = getattr(factory, "__name__", type(factory).__name__).strip("<>").lower()
+    return registry.add(kind, name, factory).qualified
+
+
+def _dataset(registry: Registry, data: Any, labels: Any, channels: Any) -> str | dict[str, Any] | None:
+    from decda.core.contracts import ImageSet
+    from decda.core.runs.arrays import as_images, as_labels
+
+    if data is None or isinstance(data, str | Mapping) or inspect.isroutine(data):
+        if labels is not None or channels is not None:
+            raise ConfigError("labels and channels go with images; a data set brings its own.", parameter="labels")
+        return _table(registry, "dataset", data)
+    if isinstance(data, ImageSet):
+        images = data
+    else:
+        x = as_images(data, channels=channels)
+        images = ImageSet(x, None if labels is None else as_labels(labels, len(x)))
+
+    def array() -> ImageSet:
+        """Images that were given as an array."""
+        return images
+
+    return registry.add("dataset", "array", array).qualified
+
+
+@contextlib.contextmanager
+def _threads(threads: int | None) -> Iterator[None]:
+    if threads is None:
+        yield
+        return
+    import torch
+
+    if threads < 1:
+        raise ConfigError(f"threads must be at least 1, it is {threads}.", parameter="threads")
+    former = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(former)
+
+
+@contextlib.contextmanager
+def _display(config: RunConfig, progress: bool) -> Iterator[Callable[[Event], None]]:
+    """A listener that shows a run, or none."""
+    if progress:
+        from decda.console import ProgressDisplay, is_interactive
+
+        if is_interactive():
+            with ProgressDisplay(config) as display:
+                yield display
+            return
+    yield ignore

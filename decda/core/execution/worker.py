@@ -1,0 +1,106 @@
+"""The process of one run: `python -m decda.core.execution.worker`.
+
+It reads a job from stdin, a line of JSON, and writes events and the outcome to stdout, a line each. Whatever else is
+written, by Python or below it, goes to stderr.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+from decda.core.events import BatchEnded, Event, Progress
+from decda.core.execution.messages import Failed, Finished, Message, Outcome
+from decda.core.execution.protocol import WorkerJob, as_line
+from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.threads import limit_spinning
+
+EVENT_SECONDS = 0.2
+"""Between two events that only displays need."""
+
+
+class Reporter:
+    """A listener that writes events as lines of JSON.
+
+    Args:
+        stream: that the starting process reads.
+    """
+
+    def __init__(self, stream: IO[str]):
+        self.stream = stream
+        self._next = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Report an event; those that only displays need, a few times a second."""
+        if isinstance(event, BatchEnded) or (isinstance(event, Progress) and not event.terms):
+            if time.monotonic() < self._next:
+                return
+            self._next = time.monotonic() + EVENT_SECONDS
+        self.send(event)
+
+    def send(self, message: Message) -> None:
+        """Write a message.
+
+        Args:
+            message: an event or the outcome.
+        """
+        line = as_line(message)
+        if line is None:
+            return
+        try:
+            self.stream.write(line)
+            self.stream.flush()
+        except BrokenPipeError:  # the starting process was killed: nobody waits for this run
+            os._exit(1)
+
+
+def main() -> None:
+    """Make the run that stdin describes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the starting process
+    signal.signal(signal.SIGTERM, _interrupt)
+    messages = os.fdopen(os.dup(1), "w", encoding="utf-8")  # not inherited by processes that a part starts
+    os.dup2(2, 1)
+    job = WorkerJob.from_line(sys.stdin.readline())
+    limit_spinning()  # these two before torch is loaded
+    keep_freed_memory()
+    with contextlib.redirect_stdout(sys.stderr):
+        import torch
+
+        torch.set_num_threads(job.threads)
+        reporter = Reporter(messages)
+        try:
+            reporter.send(_outcome(job, reporter))
+        except KeyboardInterrupt:
+            sys.exit(130)
+    messages.close()
+
+
+def _outcome(job: WorkerJob, notify: Reporter) -> Outcome:
+    from decda.core.config.composition import compose
+    from decda.core.files import Files
+    from decda.core.parts.loading import load_file
+    from decda.core.parts.registry import Registry
+    from decda.core.runs.experiment import run
+
+    try:
+        files = Files(Path(job.data_root), offline=job.offline, notify=notify)
+        registry = Registry.discover()
+        for path in job.load:
+            load_file(registry, Path(path))
+        config = replace(compose(registry, config=job.config), recipe=job.recipe)
+        return Finished.from_run(run(config, registry, files, out=Path(job.out), notify=notify))
+    except Exception as error:
+        return Failed.from_error(int(job.config["seed"]), error)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

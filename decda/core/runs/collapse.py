@@ -1,0 +1,66 @@
+"""Signs, seen without labels, that a clustering has gone wrong: clusters lost, or a sound start abandoned."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from decda.core.functional import kmeans, squared_distances
+from decda.core.random_keys import derive_seed
+from decda.core.training.metrics import accuracy, ari
+
+STABLE = 0.8
+"""Adjusted Rand index of two k-means starts from different seeds, from which the start agrees with itself."""
+KEPT = 0.5
+"""Share of images that a sound clustering leaves in the cluster where the start put them."""
+
+
+def collapse_warnings(
+    labels: NDArray[np.int64],
+    n_clusters: int,
+    start_labels: NDArray[np.int64] | None = None,
+    start_embeddings: Tensor | None = None,
+    seed: int = 0,
+) -> list[str]:
+    """What speaks against a clustering, in sentences.
+
+    Two things are looked for: fewer clusters than were asked for, and a clustering that moved most images out of the
+    cluster in which it started although that start was stable: k-means from two other seeds agrees on it.
+
+    Args:
+        labels: the final cluster of each image (N,).
+        n_clusters: how many were asked for.
+        start_labels: those at the start of clustering (N,), None if it did not take place.
+        start_embeddings: the embeddings on which the centers were placed (N, D).
+        seed: of the run.
+
+    Returns:
+        Sentences; empty if nothing was found.
+
+    Example:
+        >>> collapse_warnings(np.array([1, 1, 1, 1]), 2)
+        ['Only 1 of 2 clusters holds any images.']
+    """
+    found = []
+    used = len(np.unique(labels))
+    if used < n_clusters:
+        found.append(f"Only {used} of {n_clusters} clusters {'holds' if used == 1 else 'hold'} any images.")
+    if start_labels is not None and start_embeddings is not None:
+        kept = accuracy(start_labels, labels)
+        if kept < KEPT and _is_stable(start_embeddings, n_clusters, seed):
+            found.append(
+                f"Clustering moved {1 - kept:.0%} of the images out of the clusters they started in, although k-means "
+                "finds the same start from every seed. The start may be the better result: compare with "
+                "train.max_iter=0."
+            )
+    return found
+
+
+@torch.no_grad()
+def _is_stable(z: Tensor, n_clusters: int, seed: int) -> bool:
+    """Whether k-means finds the same clusters from two seeds."""
+    first, second = (
+        squared_distances(z, kmeans(z, n_clusters, derive_seed(seed, "stability", number))).argmin(1).cpu().numpy()
+        for number in range(2)
+    )
+    return ari(first, second) >= STABLE

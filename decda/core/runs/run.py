@@ -1,0 +1,141 @@
+"""A finished run: its labels, its scores, its model, and what the model makes of new images."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from decda.core.config.run_config import RunConfig
+from decda.core.errors import DataError, DecdaError
+from decda.core.parts.registry import Component
+from decda.core.runs.arrays import Channels, as_images
+from decda.core.runs.failures import explain_failure
+from decda.core.training.model import Model
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, repr=False)
+class Run:
+    """What a run came to. The same stands in its folder, from which `decda.load` reads it back.
+
+    Attributes:
+        folder: of the run.
+        config: the configuration with everything resolved.
+        model: the trained model.
+        input_shape: (C, H, W) of the images it was trained on.
+        labels: the cluster of each image, int64 (N,), by the final weights.
+        confidence: the largest soft assignment of each image, float32 (N,); read back from a folder, to six decimals.
+        names: a name for each image, or None.
+        metrics: `acc`, `nmi` and `ari` against the classes of the data set, each None where it has none.
+        baseline: the same for k-means on the pretrained embedding.
+        seconds: how long each phase took, and `total`.
+        warnings: sentences that speak against the result; empty where nothing was found.
+        parts: the components that the model is made of, by kind.
+    """
+
+    folder: Path
+    config: RunConfig
+    model: Model
+    input_shape: tuple[int, ...]
+    labels: NDArray[np.int64]
+    confidence: NDArray[np.float32]
+    names: Sequence[str] | None
+    metrics: Mapping[str, float | None]
+    baseline: Mapping[str, float | None]
+    seconds: Mapping[str, float]
+    warnings: Sequence[str] = ()
+    parts: Mapping[str, Component] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """The run in a line: its folder, its size, and its accuracy where that is known."""
+        acc = self.metrics.get("acc")
+        score = "" if acc is None else f", ACC {acc:.3f}"
+        return f"<Run {self.folder}: {len(self.labels)} images in {self.config.n_clusters} clusters{score}>"
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many images each cluster holds."""
+        sizes: list[int] = np.bincount(self.labels, minlength=self.config.n_clusters or 0).tolist()
+        return sizes
+
+    def predict(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.int64]:
+        """Assign images to the clusters of this run.
+
+        Args:
+            images: of the shape the model was trained on, in any layout that `decda.train` takes.
+            channels: whether channels come `first` or `last`, where the shape leaves that open.
+
+        Returns:
+            The cluster of each image, int64 (N,).
+
+        Raises:
+            DataError: the images do not fit, or the model returns numbers that are not finite.
+        """
+        labels: NDArray[np.int64] = self.soft_assign(images, channels=channels).argmax(1)
+        return labels
+
+    def soft_assign(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.float32]:
+        """Soft assignments of images to the clusters of this run.
+
+        Args:
+            images: as for `predict`.
+            channels: as for `predict`.
+
+        Returns:
+            q, float32 (N, K), rows sum to 1.
+
+        Raises:
+            DataError: as for `predict`.
+        """
+        return self._apply(self.model.soft_assign, as_images(images, channels=channels, shape=self.input_shape))
+
+    def embed(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.float32]:
+        """Embed images by the trained encoder.
+
+        Args:
+            images: as for `predict`.
+            channels: as for `predict`.
+
+        Returns:
+            z, float32 (N, D).
+
+        Raises:
+            DataError: as for `predict`.
+        """
+        return self._apply(self.model.embed, as_images(images, channels=channels, shape=self.input_shape))
+
+    def as_mapping(self) -> dict[str, Any]:
+        """What `decda train --json` prints."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "run": str(self.folder),
+            "recipe": self.config.recipe,
+            "dataset": self.config.dataset.short,
+            "n_samples": len(self.labels),
+            "n_clusters": self.config.n_clusters,
+            "seed": self.config.seed,
+            **self.metrics,
+            "warnings": list(self.warnings),
+            "seconds": dict(self.seconds),
+            "baseline": dict(self.baseline),
+        }
+
+    def _apply(self, method: Callable[[Tensor], Tensor], x: Tensor) -> NDArray[np.float32]:
+        try:
+            result = method(x).cpu()
+        except DecdaError:
+            raise
+        except (Exception, SystemExit) as error:
+            explained = explain_failure(error, self.model, self.parts, self.config, tuple(x.shape), "in use")
+            if explained is None:
+                raise
+            raise explained from error
+        if not bool(result.isfinite().all()):
+            raise DataError(f"The model of {self.folder} returns numbers that are not finite: its weights are damaged.")
+        numbers: NDArray[np.float32] = result.numpy()
+        return numbers

@@ -1,0 +1,53 @@
+"""The folder of a study, which one study at a time may use."""
+
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from decda.core.errors import ConfigError
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a folder that belongs to something else, before anything is loaded.
+
+    Args:
+        out: the folder of a study, or of one to be.
+
+    Raises:
+        ConfigError: there is a file at that path, or a folder that is neither empty nor a study's.
+    """
+    if out.exists() and not (out / "trials").is_dir() and not (out.is_dir() and not any(out.iterdir())):
+        raise ConfigError(f"{out} exists and is not the folder of a study. Name another folder.", parameter="out")
+
+
+class StudyLock:
+    """Keeps a second study out of a folder, where it would remove what the first one is working on.
+
+    Args:
+        out: the folder, made if it does not exist.
+
+    Raises:
+        ConfigError: on entry, if another study is at work there, or the folder cannot be used.
+    """
+
+    def __init__(self, out: Path):
+        self.out = out
+
+    def __enter__(self) -> None:
+        try:
+            for folder in ("trials", "autoencoders"):
+                (self.out / folder).mkdir(parents=True, exist_ok=True)
+            self.lock = FileLock(self.out / ".lock")
+            self.lock.acquire(timeout=0)
+        except Timeout as error:
+            raise ConfigError(
+                f"Another study is at work in {self.out}. Wait for it, or name another folder.", parameter="out"
+            ) from error
+        except OSError as error:
+            raise ConfigError(
+                f"The folder {self.out} cannot be used: {error.strerror or error}. Name another folder.",
+                parameter="out",
+            ) from error
+
+    def __exit__(self, *error: object) -> None:
+        self.lock.release()
