@@ -11,9 +11,9 @@ Types: bool, int, float, str, pathlib.Path, Literal, tuples of these, and `| Non
 annotation; `*args` and `**kwargs` are not allowed. Check ranges in `__init__` and raise ValueError.
 
 State that changes during training is a parameter or a buffer, changed in place (`copy_`, `add_`), its shape fixed;
-every other attribute is constant after `__init__`. `encode`, `decode`, `soft_assign`, `refresh`, `loss` and `apply` draw
-no random numbers and read no tensor's value on the host, so that a step can be captured as a CUDA graph. Once built, a
-part neither draws from a global generator nor reseeds one, and it never writes to stdout.
+every other attribute is constant after `__init__`. `encode`, `decode`, `soft_assign`, `refresh`, `loss` and `apply`
+draw no random numbers and read no tensor's value on the host, so that a step can be captured as a CUDA graph. Once
+built, a part neither draws from a global generator nor reseeds one, and it never writes to stdout.
 
 `decda.testing` and `decda check` test a part for all of this.
 
