@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from decda.cli import main
+from decda.core.contracts import Batch, Decode
 from decda.core.parts.registry import Registry
 
 # A script ignores Ctrl-C for what it starts in the background, and processes inherit that; some tests send it to them.
@@ -26,6 +28,11 @@ SHORT = (
     "train.tol=0",
 )
 """Settings for a run of a few iterations."""
+
+
+def batch_of(z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> Batch:
+    """What the loss of a head gets, for the first images of a set."""
+    return Batch(z=z, target=target, x=x, decode=decode, index=torch.arange(len(z)))
 
 
 def install(site: Path, package: str, entry_points: str) -> None:

@@ -20,6 +20,7 @@ from decda.plugins.encoders.conv import ConvAutoencoder
 from decda.plugins.heads.dcn import DCN
 from decda.plugins.heads.dec import DEC
 from decda.plugins.heads.idec import IDEC
+from tests.conftest import batch_of
 
 Array = NDArray[np.float64]
 
@@ -216,7 +217,7 @@ def test_loss(head: DEC | IDEC | DCN, expected: dict[str, float]) -> None:
     with torch.no_grad():
         head.centers.copy_(CENTERS)
     target = double([[0, 1], [1, 0]]) if isinstance(head, DCN) else TARGET
-    terms = head.loss(Z, target, x=X, decode=decoded)
+    terms = head.loss(batch_of(Z, target, x=X, decode=decoded))
     assert {name: term.item() for name, term in terms.items()} == pytest.approx(expected, rel=1e-13)
 
 

@@ -218,7 +218,13 @@ def test_missing(tmp_path: Path, root: Path) -> None:
     with pytest.raises(DataError) as caught:
         Files(root).get(NAME)
     message = str(caught.value)
-    for part in (NAME, f"{root} (no such folder)", str(tmp_path / "cache/data"), str(root / NAME), "--data-root"):
+    for part in (
+        NAME,
+        f"{root} (no such folder)",
+        str(tmp_path / "cache/data"),
+        str(root / NAME),
+        "data root (DECDA_DATA)",
+    ):
         assert part in message
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from decda.core.contracts import ClusteringHead, Batch
+from decda.core.contracts import Batch, ClusteringHead
 from decda.testing import check_head
 from decda.testing.kit import Subject
 from decda.testing.suite import try_all

@@ -13,6 +13,9 @@ from decda.core.parts.entries import Entry
 MAX_DEPTH = 5
 """How many re-exports (`from .heads import Mine`) are followed."""
 
+DYNAMIC = ("import *", "__getattr__", "__path__", "globals", "locals", "vars(", "setattr", "exec(", "sys.modules")
+"""Words of a module that may come to hold names which its text does not show."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -55,8 +58,11 @@ def read_source(entry: Entry) -> Source:
 def _docstring(module: str, attribute: str, depth: int = 0) -> str:
     """First line of the docstring of an object, following re-exports; "" where the text does not show one."""
     spec = _find_spec(module)
-    body: Sequence[ast.stmt] = _parse(spec).body
+    text, tree = _parse(spec)
+    body: Sequence[ast.stmt] = tree.body
     *classes, name = attribute.split(".")
+    if "." not in attribute and name not in text and not any(word in text for word in DYNAMIC):
+        raise _Missing(f"module '{module}' has no '{name}'")
     for outer in classes:
         found = [node for node in body if isinstance(node, ast.ClassDef) and node.name == outer]
         body = found[-1].body if found else []
@@ -81,25 +87,27 @@ def _find_spec(module: str) -> ModuleSpec:
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
         inside = depth == 1 or path is not None  # only a package has modules in it
+        outer = spec
         spec = (
             next((spec for finder in sys.meta_path if (spec := finder.find_spec(name, path))), None) if inside else None
         )
         if spec is None:
             if module in sys.modules:  # made by code, as in a notebook
                 raise LookupError(module)
+            if outer is not None and outer.loader is not None and "__path__" in _parse(outer)[0]:
+                raise LookupError(module)  # the package looks for its modules elsewhere
             raise _Missing(f"there is no module '{name}'")
         path = spec.submodule_search_locations
     assert spec is not None
     return spec
 
 
-def _parse(spec: ModuleSpec) -> ast.Module:
-    text = spec.loader.get_source(spec.name)  # type: ignore[union-attr]  # from a zip file, too
+def _parse(spec: ModuleSpec) -> tuple[str, ast.Module]:
+    text: str = spec.loader.get_source(spec.name)  # type: ignore[union-attr]  # from a zip file, too
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an invalid escape in a plugin's docstring is not our business
-            tree: ast.Module = ast.parse(text)
-            return tree
+            return text, ast.parse(text)
     except SyntaxError as error:
         raise _Missing(f"syntax error in line {error.lineno} of {spec.origin}: {error.msg}") from error
 

@@ -50,7 +50,7 @@ def collapse_warnings(
         if kept < KEPT and _is_stable(start_embeddings, n_clusters, seed):
             found.append(
                 f"Clustering moved {1 - kept:.0%} of the images out of the clusters they started in, although k-means "
-                "finds the same start from every seed. The start may be the better result: compare with "
+                "finds the same start from other seeds. The start may be the better result: compare with "
                 "train.max_iter=0."
             )
     return found

@@ -20,8 +20,8 @@ BY_HAND = {"head": {"name": "mine", "package": "local", "version": ""}}
     ("provenance", "words"),
     [
         ({"parts": PARTS}, "That run had it from decda-extra 1.2: python -m pip install decda-extra==1.2"),
-        ({"parts": BY_HAND, "loaded": {"my_head.py": "0"}}, "from my_head.py: name the file again by --load."),
-        ({"parts": BY_HAND}, "from no file that is known"),
+        ({"parts": BY_HAND, "loaded": {"my_head.py": "0"}}, "from the file my_head.py: load that file again."),
+        ({"parts": BY_HAND}, "from Python code, not from a file"),
     ],
 )
 def test_the_provenance_tells(provenance: dict[str, Any], words: str, tmp_path: Path, registry: Registry) -> None:

@@ -4,14 +4,14 @@ from collections import deque
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
 
 from decda.core.config.composition import compose
 from decda.core.errors import TrainingDiverged
-from decda.core.execution.interleave import Steps, interleave
+from decda.core.execution.interleave import Steps, cuda_stream, interleave
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -23,7 +23,7 @@ from tests.core.execution.test_processes import EQUAL, Story
 class Result(SimpleNamespace):
     """As much of a result as is told."""
 
-    labels = torch.tensor([0, 1, 1])
+    sizes: ClassVar[list[int]] = [1, 2]
 
     def as_mapping(self) -> dict[str, Any]:
         return {"seed": self.config.seed}
@@ -61,14 +61,16 @@ def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_pat
     def start(job: Job) -> Steps:
         seed = job.key
         out = tmp_path / "turns" / str(seed)
-        return running(replace(config, seed=seed), registry, files, out=out, notify=lambda event: making.append(seed))
+        return run_stepwise(
+            replace(config, seed=seed), registry, files, out=out, notify=lambda event: making.append(seed)
+        )
 
     interleave(jobs([0, 1]), start, story, n_jobs=2)
     assert making.index(1) < len(making) - making[::-1].index(0) - 1  # they did go on in turns
     for seed in (0, 1):
         alone = run(replace(config, seed=seed), registry, files, out=tmp_path / f"alone-{seed}")
         for name in EQUAL:
-            assert (tmp_path / "turns" / str(seed) / name).read_bytes() == (alone.path / name).read_bytes(), name
+            assert (tmp_path / "turns" / str(seed) / name).read_bytes() == (alone.folder / name).read_bytes(), name
         end = story.of(seed)[-1]
         assert isinstance(end, Finished)
         assert end.result["acc"] == alone.metrics["acc"]
@@ -130,17 +132,15 @@ def test_each_run_keeps_a_context_of_its_own() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_streams_give_what_each_seed_gives_alone(registry: Registry, tmp_path: Path) -> None:
     """On a GPU, runs in turns on streams of their own, captured, give the labels that each gives alone."""
-    from decda.core.execution.interleave import streams
-
     config = compose(registry, settings=(*SHORT[:-2], "train.max_iter=40"), device="cuda")
     story = Story()
 
     def start(job: Job) -> Steps:
         seed = job.key
         out = tmp_path / "turns" / str(seed)
-        return running(replace(config, seed=seed), registry, Files(offline=True), out=out)
+        return run_stepwise(replace(config, seed=seed), registry, Files(offline=True), out=out)
 
-    interleave(jobs([0, 1]), start, story, n_jobs=2, contexts=streams)
+    interleave(jobs([0, 1]), start, story, n_jobs=2, contexts=cuda_stream)
     for seed in (0, 1):
         alone = run(replace(config, seed=seed), registry, Files(offline=True), out=tmp_path / f"alone-{seed}")
         end = story.of(seed)[-1]

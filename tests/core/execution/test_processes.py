@@ -3,31 +3,29 @@
 import os
 import pickle
 import signal
+import subprocess
 import sys
-import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
-from multiprocessing import active_children
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
-from decda.core.events import BatchEnded, Initialised, PhaseEnded, PhaseStarted, Progress, Refreshed, Scored
-from decda.core.execution import processes as pool
+from decda.core.events import Initialised, PhaseEnded, PhaseStarted, Progress, Scored
+from decda.core.execution import processes
 from decda.core.execution.messages import Failed, Finished, Job, Message, OutputLine
-from decda.core.execution.processes import run_in_processes, without_tensors
+from decda.core.execution.processes import run_in_processes
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
 from tests.conftest import SHORT
 
 MOODS = '''
-import multiprocessing, os, signal
+import os, signal, sys
 from decda.core.errors import TrainingDiverged
 from decda.core.random_keys import derive_seed
 from decda.plugins.heads.dec import DEC
@@ -38,7 +36,7 @@ class Moody(DEC):
 
     def init_centers(self, z, seed):
         print("noise")
-        if multiprocessing.parent_process():
+        if "worker" in sys.argv[0]:
             os.write(1, b"deep \\xff noise\\rhalf a line")
         if seed == derive_seed(1, "centers"):
             raise TrainingDiverged("Not this one.")
@@ -84,13 +82,24 @@ def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
         yield compose(Registry.discover(), parts={"encoder": "fc", "head": "moody"}, settings=SHORT)
 
 
-def endless(config: RunConfig, *words: Any) -> None:
-    """A process that has told its outcome, writes more than a pipe holds, and does not leave."""
-    *_, pipe, output = words
-    pipe.send(Failed(config.seed, "Message."))
-    pipe.close()
-    os.write(output.fileno(), b"much\n" * 50_000)
-    time.sleep(1000)
+ENDLESS = """
+import os, sys, time
+from decda.core.execution.messages import Failed
+from decda.core.execution.protocol import as_line
+
+os.write(1, as_line(Failed(6, "Told.")).encode())
+os.close(1)
+os.write(2, b"much\\n" * 50_000)
+time.sleep(1000)
+"""
+"""A process that has sent its outcome, writes more than a pipe holds, and does not exit."""
+
+
+def children() -> list[str]:
+    """The processes that this one has started and that still run."""
+    words = ["ps", "-A", "-ww", "-o", "ppid=,stat=,args="]
+    rows = [line.split(None, 2) for line in subprocess.check_output(words, text=True).splitlines()]
+    return [args for parent, state, args in rows if int(parent) == os.getpid() and "ps -A" not in args]
 
 
 def job(config: RunConfig, seed: int, folder: Path) -> Job:
@@ -101,11 +110,11 @@ def job(config: RunConfig, seed: int, folder: Path) -> Job:
 def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
     """Four seeds, two at a time: one ends well, one fails, one is killed, one leaves."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
-    before = dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}
+    before = dict(os.environ), {number: signal.getsignal(number) for number in processes.SIGNALS}
     run_in_processes(
         deque([job(moody, seed, folder) for seed in range(4)]), story, n_jobs=2, data_root=folder / "data", **QUIET
     )
-    assert (dict(os.environ), {number: signal.getsignal(number) for number in pool.SIGNALS}) == before
+    assert (dict(os.environ), {number: signal.getsignal(number) for number in processes.SIGNALS}) == before
     return folder, story
 
 
@@ -121,7 +130,7 @@ def test_a_seed_gives_the_bytes_it_gives_alone(story: tuple[Path, Story], moody:
     for result in (mine, its):
         del result["seconds"], result["run"]
     assert mine == its
-    assert list(end.sizes) == alone.labels.bincount(minlength=10).tolist()
+    assert list(end.sizes) == alone.sizes
 
 
 def test_events_come_without_tensors(story: tuple[Path, Story]) -> None:
@@ -159,9 +168,9 @@ def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) ->
     assert isinstance(ends[2], Failed)
     assert isinstance(ends[3], Failed)
     assert "seed 2 was killed by SIGKILL" in ends[2].error
-    assert "--jobs" in ends[2].error
-    assert "seed 3 left with code 7" in ends[3].error
-    assert not active_children()
+    assert "fewer jobs at once" in ends[2].error
+    assert "seed 3 exited with code 7" in ends[3].error
+    assert not children()
 
 
 def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> None:
@@ -183,21 +192,48 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
             **QUIET,
         )
     assert started == [4]
-    assert not active_children()
+    assert not children()
     assert not (tmp_path / "seed-5").exists()
     assert signal.getsignal(signal.SIGTERM) is former
 
 
-def test_a_process_that_does_not_leave_is_killed(
+def test_a_process_that_does_not_exit_is_killed(
     moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it had told by then counts."""
-    monkeypatch.setattr(pool, "_work", endless)
-    monkeypatch.setattr(pool, "PATIENCE", 0.5)
+    """What it had sent by then counts."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "endless_worker.py").write_text(ENDLESS)
+    monkeypatch.setattr(processes, "WORKER", "endless_worker")
+    monkeypatch.setattr(processes, "EXIT_TIMEOUT", 0.5)
     story = Story()
     run_in_processes(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
-    assert story.of(6) == [OutputLine("much")] * 50_000 + [Failed(6, "Message.")]
-    assert not active_children()
+    assert story.of(6) == [OutputLine("much")] * 50_000 + [Failed(6, "Told.")]
+    assert not children()
+
+
+SCRIPT = """
+import decda.core.execution.processes
+from collections import deque
+from pathlib import Path
+from decda.core.config.composition import compose
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.studies.seeds import run_seeds
+
+print("once")
+registry = Registry.discover()
+config = compose(registry, parts={"encoder": "fc"}, settings=SETTINGS)
+result = run_seeds(config, registry, Files(offline=True), [0, 1], out=Path("all"))
+print(len(result.finished))
+"""
+
+
+def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
+    """The processes of its seeds do not run the script again."""
+    (tmp_path / "script.py").write_text(SCRIPT.replace("SETTINGS", repr(SHORT)))
+    words = [sys.executable, "script.py"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, done.stdout) == (0, "once\n2\n"), done.stderr
 
 
 def test_interrupts_wait_while_a_process_starts() -> None:
@@ -205,7 +241,7 @@ def test_interrupts_wait_while_a_process_starts() -> None:
     reached = []
 
     def start() -> None:
-        with pool._Interrupts() as interrupts, interrupts.held():
+        with processes._Interrupts() as interrupts, interrupts.held():
             signal.raise_signal(signal.SIGTERM)
             signal.raise_signal(signal.SIGINT)
             reached.append(True)
@@ -219,53 +255,7 @@ def test_ignored_signals_stay_ignored() -> None:
     """What runs in the background of a script, where Ctrl-C is ignored, goes on."""
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with pool._Interrupts():
+        with processes._Interrupts():
             signal.raise_signal(signal.SIGINT)
     finally:
         signal.signal(signal.SIGINT, former)
-
-
-class Pipe:
-    """Takes what is sent, until it is broken."""
-
-    def __init__(self) -> None:
-        self.sent: list[Any] = []
-        self.broken = False
-
-    def send(self, event: Any) -> None:
-        if self.broken:
-            raise BrokenPipeError
-        self.sent.append(event)
-
-
-def test_passing_events_come_a_few_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches and iterations are thinned out, all that tells a figure is sent."""
-    clock = [100.0]
-    monkeypatch.setattr(pool.time, "monotonic", lambda: clock[0])
-    pipe = Pipe()
-    report = pool._Reporter(pipe)  # type: ignore[arg-type]
-    for number in range(100):
-        clock[0] += 0.01
-        report(BatchEnded("pretrain", number, 100))
-        report(Progress("cluster", number, 100, {}))
-    assert 4 <= len(pipe.sent) <= 6
-    report(Progress("pretrain", 1, 2, {"loss": torch.tensor(0.5)}))
-    assert pipe.sent[-1] == Progress("pretrain", 1, 2, {"loss": 0.5})  # type: ignore[dict-item]
-
-
-def test_nobody_waits_for_a_run_whose_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the pipe has no other end any more, the process ends."""
-    monkeypatch.setattr(os, "_exit", sys.exit)
-    pipe = Pipe()
-    pipe.broken = True
-    with pytest.raises(SystemExit):
-        pool._Reporter(pipe)(PhaseStarted("cluster", 1))  # type: ignore[arg-type]
-
-
-def test_what_goes_through_a_pipe() -> None:
-    """Labels and embeddings stay behind, terms become numbers, all else goes as it is."""
-    ended = PhaseEnded("cluster", 3, "converged")
-    assert without_tensors(ended) is ended
-    assert without_tensors(Initialised(torch.zeros(3, 2))) is None
-    refreshed = Refreshed(30, 100, torch.zeros(3, dtype=torch.int64), 0.25, {"kl": torch.tensor(2.0)})
-    assert without_tensors(refreshed) == Refreshed(30, 100, (), 0.25, {"kl": 2.0})  # type: ignore[arg-type, dict-item]

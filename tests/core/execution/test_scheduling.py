@@ -9,7 +9,7 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.execution import scheduling as jobs
-from decda.core.execution.interleave import streams
+from decda.core.execution.interleave import cuda_stream
 from decda.core.execution.messages import Finished, Job
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
@@ -55,7 +55,7 @@ def test_runs_in_this_process(registry: Registry, tmp_path: Path, device: str) -
 
 
 def test_who_drives(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes on a CPU, as many as there are cores for their threads; turns on a GPU, all at once."""
+    """Processes on a CPU, as many as there are cores for their threads; turns on a GPU, a few at once."""
     asked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(jobs, "run_in_processes", lambda queue, notify, **words: asked.append(("pool", words)))
     monkeypatch.setattr(jobs, "interleave", lambda queue, start, notify, **words: asked.append(("turns", words)))
@@ -74,6 +74,6 @@ def test_who_drives(registry: Registry, tmp_path: Path, monkeypatch: pytest.Monk
         ("pool", {"n_jobs": 6, "threads": 1, **every}),
         ("pool", {"n_jobs": 1, "threads": 4, **every}),
         ("pool", {"n_jobs": 5, "threads": 1, **every}),
-        ("turns", {"n_jobs": 2, "contexts": streams}),
-        ("turns", {"n_jobs": 1, "contexts": streams}),
+        ("turns", {"n_jobs": jobs.GPU_JOBS, "contexts": cuda_stream}),
+        ("turns", {"n_jobs": 1, "contexts": cuda_stream}),
     ]

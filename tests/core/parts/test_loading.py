@@ -77,10 +77,18 @@ def test_files_that_fail(tmp_path: Path, text: str, kind: type[Exception], words
     assert sys.path == before
 
 
+def test_a_folder_of_the_users_stays_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the user put the file's folder on `sys.path`, it stays where it was."""
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    before = list(sys.path)
+    load_file(Registry(), write(tmp_path, GOOD))
+    assert sys.path == before
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     """A file that is missing or no Python is a mistake in words."""
     for name, content in (("gone.py", None), ("notes.txt", "x")):
         if content:
             (tmp_path / name).write_text(content)
-        with pytest.raises(ConfigError, match=f"{name} .from --load."):
+        with pytest.raises(ConfigError, match=f"{name} (cannot be read|is not a Python file)"):
             load_file(Registry(), tmp_path / name)

@@ -9,6 +9,9 @@ from decda.core.errors import ContractViolation, InvalidParameter
 from decda.core.parts.parameters import (
     REQUIRED,
     Parameter,
+    complete_values,
+    convert_value,
+    parse_value,
     read_parameters,
     supplied_names,
     type_name,

@@ -174,8 +174,8 @@ def test_nested_objects_are_loaded(site: Path) -> None:
         ("def x(:", "SyntaxError: invalid syntax"),
         ("IDEC = 3", "it must be a class or a function, but is of type 'int'"),
         ("from decda.core.errors import ConfigError\nraise ConfigError('mine')", "ConfigError: mine"),
-        (HEAD + "    decda_api = 2", f"version 2 of decda's contracts, and this decda has version {API_VERSION}"),
-        (HEAD + "decda_api = 99", f"version 99 of decda's contracts, and this decda has version {API_VERSION}"),
+        (HEAD + "    decda_api = 3", f"version 3 of decda's contract, and this decda has version {API_VERSION}"),
+        (HEAD + "decda_api = 99", f"version 99 of decda's contract, and this decda has version {API_VERSION}"),
         (HEAD + "decda_api = '1'", "its decda_api is '1'"),
         (HEAD + "decda_api = True", "its decda_api is True"),
         (HEAD + "decda_api = 0", "its decda_api is 0"),
@@ -234,7 +234,7 @@ def test_a_part_with_a_problem_is_not_imported(site: Path) -> None:
     assert "plug_code" not in sys.modules
 
 
-@pytest.mark.parametrize("code", [HEAD + "decda_api = 1", HEAD + "    decda_api = 1\ndecda_api = 2"])
+@pytest.mark.parametrize("code", [HEAD + "decda_api = 2", HEAD + "    decda_api = 2\ndecda_api = 3"])
 def test_the_present_version_of_the_contracts_is_fine(site: Path, code: str) -> None:
     """A part that states the present version is loaded; what it says itself counts before its module's word."""
     registry = install(site, code)
@@ -257,14 +257,14 @@ def test_a_package_states_the_version_of_all_in_it(site: Path) -> None:
     inner = site / "plug_outer" / "inner"
     inner.mkdir(parents=True)
     (inner / "code.py").write_text(HEAD)
-    (site / "plug_outer" / "__init__.py").write_text("decda_api = 2\n")
+    (site / "plug_outer" / "__init__.py").write_text("decda_api = 3\n")
     (inner / "__init__.py").write_text("")
     install(site, "", "nothing")
     (site / "plug-1.0.dist-info" / "entry_points.txt").write_text("[decda.heads]\nidec = plug_outer.inner.code:IDEC\n")
     registry = Registry.discover([str(site)])
-    with pytest.raises(BrokenComponent, match="version 2 of decda's contracts"):
+    with pytest.raises(BrokenComponent, match="version 3 of decda's contract"):
         registry.load(registry.find("head", "idec"))
-    (inner / "__init__.py").write_text("decda_api = 1\n")
+    (inner / "__init__.py").write_text("decda_api = 2\n")
     for name in [name for name in sys.modules if name.startswith("plug_outer")]:
         del sys.modules[name]
     registry = Registry.discover([str(site)])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from decda.core.parts.entries import Entry
-from decda.core.parts.summaries import Source, look
+from decda.core.parts.summaries import Source, read_source
 
 Write = Callable[[str, str | bytes], None]
 
@@ -29,7 +29,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
 def see(target: str, problem: str | None = None) -> Source:
     before = set(sys.modules)
     module, _, attribute = target.partition(":")
-    source = look(Entry("head", "x", "p", "1.0", module, attribute, problem))
+    source = read_source(Entry("head", "x", "p", "1.0", module, attribute, problem))
     assert {name for name in set(sys.modules) - before if name.startswith("plug")} == set()
     return source
 
@@ -44,22 +44,14 @@ def see(target: str, problem: str | None = None) -> Source:
         'async def X():\n    """It."""',
         'X = {}\n"""It."""',
         'X: dict = {}\n"""It.\n\nMore."""',
-        'X, Y = 1, 2\n"""It."""',
-        'class Y:\n    """It."""\nX = Y',
-        'X = Y = {}\n"""It."""\nX = Y',
         'class X:\n    """Not it."""\nclass X:\n    """It."""',
-        'if something:\n    def X():\n        """It."""\nelse:\n    Z = 1',
-        'try:\n    import y\nexcept ImportError:\n    class X:\n        """It."""',
-        'with a as b:\n    for c in d:\n        while e:\n            def X():\n                """It."""',
-        'match a:\n    case 1:\n        def X():\n            """It."""',
         'def X():\n    """It."""\ny = [X for X in range(3)]',
-        'def X():\n    """It."""\nX: int',
         'import warnings\ndef X():\n    """It."""\n    "\\d"',
         '\ufeffdef X():\n    """It."""',
     ],
 )
 def test_the_summary_is_the_first_line_of_the_docstring(write: Write, text: str) -> None:
-    """However a module defines its part, the summary is read from the text."""
+    """A class, a function, or a value with a string below it, by the last definition at the top of the module."""
     write("plug.py", text)
     assert see("plug:X") == Source("It.")
 
@@ -86,6 +78,8 @@ def test_the_summary_is_the_first_line_of_the_docstring(write: Write, text: str)
         "try:\n    from nowhere import X\nexcept ImportError:\n    X = None",
         "if TYPE_CHECKING:\n    from nowhere import X",
         "X = Y\nY = X",
+        'if something:\n    def X():\n        """It."""',
+        'try:\n    import y\nexcept ImportError:\n    class X:\n        """It."""',
     ],
 )
 def test_no_false_alarm(write: Write, text: str) -> None:
@@ -102,19 +96,11 @@ def test_no_false_alarm(write: Write, text: str) -> None:
         ("plug.nowhere:X", "there is no module 'plug.nowhere'"),
         ("plug.good.deeper:X", "there is no module 'plug.good.deeper'"),
         ("plug.good:Y", "module 'plug.good' has no 'Y'"),
-        ("plug.good:X.missing", "class 'X' in module 'plug.good' has no 'missing'"),
-        ("plug.good:annotated", "module 'plug.good' has no 'annotated'"),
-        ("plug.good:inner", "module 'plug.good' has no 'inner'"),
-        ("plug.good:changed", "module 'plug.good' has no 'changed'"),
         ("plug.good:from_nowhere", "there is no module 'plug_nowhere'"),
         ("plug.good:gone", "module 'plug.other' has no 'gone'"),
-        ("plug.good", "an object in it is needed"),
-        ("plug.namespace:X", "module 'plug.namespace' has no 'X'"),
+        ("plug.good", "name an object in it"),
         ("plug.syntax:X", "syntax error in line 2 of"),
-        ("plug.returns:X", "syntax error in line 1 of"),
         ("plug.nul:X", "nul.py"),
-        ("plug.latin:X", "latin.py"),
-        ("plug.broken.fine:X", "broken/__init__.py"),
     ],
 )
 def test_what_is_surely_wrong_is_told(write: Write, target: str, error: str) -> None:
@@ -126,13 +112,8 @@ def test_what_is_surely_wrong_is_told(write: Write, target: str, error: str) -> 
         "from plug_nowhere import from_nowhere\nfrom .other import gone\n",
     )
     write("plug/other.py", "")
-    write("plug/namespace/x.py", "")
     write("plug/syntax.py", "X = 1\nX = = 2")
-    write("plug/returns.py", "return 3")
     write("plug/nul.py", b"X = 1\0")
-    write("plug/latin.py", b"X = '\xfc'")
-    write("plug/broken/__init__.py", "X =")
-    write("plug/broken/fine.py", "X = 1")
     source = see(target)
     assert source.summary == ""
     assert error.replace("/", os.sep) in (source.error or "")
@@ -146,14 +127,14 @@ def test_a_problem_of_the_metadata_is_told_first(write: Write) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["plug:A", "plug:B", "plug:C", "plug:D", "plug:E", "plug:heads.X", "plug:heads.X.make", "plug:named.X"],
+    ["plug:A", "plug:B", "plug:C", "plug:D"],
 )
 def test_what_a_module_only_passes_on_is_followed(write: Write, target: str) -> None:
     """Imports lead to the text that they pass on, over several levels, absolute or relative."""
     write(
         "plug/__init__.py",
         "from .heads import X as A\nfrom plug.heads import X as B\nfrom .middle import C\nfrom . import heads\n"
-        "from .sub.deep import D\nimport plug.heads as named\nE = A\n",
+        "from .sub.deep import D\n",
     )
     write("plug/heads.py", 'class X:\n    """It."""\n    def make():\n        """It."""')
     write("plug/middle.py", "from plug.heads import X as C")
@@ -175,14 +156,6 @@ def test_members_are_found_in_classes(write: Write) -> None:
     assert see("plug:A.C.make") == Source("It.")
     assert see("plug:A.from_b") == Source()
     assert see("plug:A.C.make.attribute") == Source()
-    assert see("plug:A.C.other").error == "class 'C' in module 'plug' has no 'other'"
-
-
-def test_packages_without_init_are_walked(write: Write) -> None:
-    """Folders without `__init__.py`, one in the other, are walked though Python would need to import them."""
-    write("plug_ns/inner/heads.py", 'def X():\n    """It."""')
-    assert see("plug_ns.inner.heads:X") == Source("It.")
-    assert see("plug_ns.inner.nowhere:X").error == "there is no module 'plug_ns.inner.nowhere'"
 
 
 def test_a_submodule_may_be_an_attribute(write: Write) -> None:

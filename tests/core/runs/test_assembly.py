@@ -59,7 +59,7 @@ def test_images_that_are_none_are_an_error_of_data(registry: Registry, made: Ima
         (ImageSet(FINE.double()), "float64"),
         (ImageSet(FINE, y=torch.zeros(3, dtype=torch.int64)), r"int64 of shape \(4,\)"),
         (ImageSet(FINE, y=torch.zeros(4)), "int64"),
-        (ImageSet(FINE, names=["a"]), "a name for each"),
+        (ImageSet(FINE, names=["a"]), "names as texts, one for each"),
     ],
 )
 def test_a_data_set_must_keep_its_contract(registry: Registry, made: Any, pattern: str) -> None:

@@ -1,24 +1,30 @@
-"""What a run says it was made of."""
+"""What a run says it was made of, and how it ended."""
 
-import hashlib
 from pathlib import Path
 
-import torch
+import pytest
 
-from decda.core.runs.provenance import hash_file
-from decda.core.runs.images import hash_images
-
-
-def test_images_are_told_by_type_shape_and_bytes() -> None:
-    """Equal bytes of another shape or type are other images; a copy is the same."""
-    x = torch.zeros(4, 1, 2, 2)
-    digests = {hash_images(y) for y in (x, x.view(2, 2, 2, 2), torch.zeros(16, 1, 2, 2, dtype=torch.uint8), x + 1)}
-    assert len(digests) == 4
-    assert hash_images(x.clone()) == hash_images(x)
-    assert hash_images(x) == hashlib.sha256(b"torch.float32 (4, 1, 2, 2)" + bytes(64)).hexdigest()
+from decda.core.errors import DataError, TrainingDiverged
+from decda.core.runs.provenance import describe_failure, hash_file
 
 
 def test_a_file_is_told_by_its_bytes(tmp_path: Path) -> None:
     """As `sha256sum` does."""
     (tmp_path / "x").write_bytes(b"abc")
     assert hash_file(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "reason"),
+    [
+        (TrainingDiverged("at epoch 3"), "diverged", "TrainingDiverged: at epoch 3"),
+        (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt: "),
+        (GeneratorExit(), "interrupted", "GeneratorExit: "),
+        (DataError("gone"), "failed", "DataError: gone"),
+        (OSError(28, "No space left on device"), "failed", "OSError: [Errno 28] No space left on device"),
+    ],
+)
+def test_how_a_run_ended(error: BaseException, status: str, reason: str) -> None:
+    """A run that did not finish says whether it failed, diverged or was interrupted, and why."""
+    described = describe_failure(error)
+    assert (described["status"], described["reason"]) == (status, reason)

@@ -1,25 +1,31 @@
 """Runs that start from an autoencoder pretrained before."""
 
 import json
+import os
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
 
 from decda.core.config.composition import compose
 from decda.core.errors import DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.run import Run
 from decda.core.runs.experiment import run
+from decda.core.runs.run import Run
+from decda.core.runs.weights import read_weights, write_weights
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
 
 
 @pytest.fixture(scope="module")
-def whole(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Result:
+def whole(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A whole run of the fully connected net."""
     config = compose(registry, parts={"encoder": "fc", "augment": "affine"}, settings=SHORT)
     return run(config, registry, FILES, out=tmp_path_factory.mktemp("runs") / "whole")
@@ -27,36 +33,36 @@ def whole(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Resul
 
 @pytest.mark.parametrize("name", ["", "autoencoder.safetensors"])
 def test_a_run_from_pretrained_weights_is_the_whole_run(
-    registry: Registry, whole: Result, tmp_path: Path, name: str
+    registry: Registry, whole: Run, tmp_path: Path, name: str
 ) -> None:
     """From a run's folder or from its file, clustering ends in the bytes in which the run with pretraining ended."""
     words = {"encoder": "fc", "augment": "affine"}
-    config = compose(registry, parts=words, settings=SHORT, autoencoder=str(whole.path / name))
+    config = compose(registry, parts=words, settings=SHORT, autoencoder=str(whole.folder / name))
     started = run(config, registry, FILES, out=tmp_path / "started")
     for file in ("labels.csv", "model.safetensors", "autoencoder.safetensors"):
-        assert (started.path / file).read_bytes() == (whole.path / file).read_bytes(), file
+        assert (started.folder / file).read_bytes() == (whole.folder / file).read_bytes(), file
     assert started.baseline == whole.baseline
     assert "pretrain" not in started.seconds
-    assert json.loads((started.path / "metrics.json").read_text())["pretrain_epochs"] == 0
-    assert "pretrain" not in (started.path / "log.csv").read_text()
-    provenance = json.loads((started.path / "provenance.json").read_text())
-    assert provenance["autoencoder"]["path"] == str(whole.path / "autoencoder.safetensors")
+    assert json.loads((started.folder / "metrics.json").read_text())["pretrain_epochs"] == 0
+    assert "pretrain" not in (started.folder / "log.csv").read_text()
+    provenance = json.loads((started.folder / "provenance.json").read_text())
+    assert provenance["autoencoder"]["path"] == str(whole.folder / "autoencoder.safetensors")
     assert len(provenance["autoencoder"]["sha256"]) == 64
     # The same experiment by its configuration, wherever the weights lie.
-    assert provenance["config_sha256"] == json.loads((whole.path / "provenance.json").read_text())["config_sha256"]
+    assert provenance["config_sha256"] == json.loads((whole.folder / "provenance.json").read_text())["config_sha256"]
 
 
-def test_the_configuration_names_the_weights(registry: Registry, whole: Result, tmp_path: Path) -> None:
+def test_the_configuration_names_the_weights(registry: Registry, whole: Run, tmp_path: Path) -> None:
     """`config.toml` holds the absolute path, so that it repeats the run from any folder; `none` takes it back."""
-    config = compose(registry, parts={"encoder": "fc"}, settings=SHORT, autoencoder=str(whole.path))
+    config = compose(registry, parts={"encoder": "fc"}, settings=SHORT, autoencoder=str(whole.folder))
     started = run(config, registry, FILES, out=tmp_path / "started")
-    written = tomllib.loads((started.path / "config.toml").read_text())
-    assert written["autoencoder"] == str(whole.path / "autoencoder.safetensors")
-    assert compose(registry, config=started.path / "config.toml") == started.config
-    assert compose(registry, config=started.path / "config.toml", autoencoder="none").autoencoder is None
+    written = tomllib.loads((started.folder / "config.toml").read_text())
+    assert written["autoencoder"] == str(whole.folder / "autoencoder.safetensors")
+    assert compose(registry, config=started.folder / "config.toml") == started.config
+    assert compose(registry, config=started.folder / "config.toml", autoencoder="none").autoencoder is None
 
 
-def test_weights_of_another_model(registry: Registry, whole: Result, tmp_path: Path) -> None:
+def test_weights_of_another_model(registry: Registry, whole: Run, tmp_path: Path) -> None:
     """Another architecture or shape of image is refused by the name of its weight, before there is a folder."""
     for parts, settings, says in (
         (
@@ -64,30 +70,85 @@ def test_weights_of_another_model(registry: Registry, whole: Result, tmp_path: P
             SHORT,
             r"encoder 'conv'.*'convolutions\.0\.weight' is missing.*encoder 'fc'.*\(1, 8, 8\)",
         ),
-        ({"encoder": "fc"}, ("dataset.size=12",), r"shape \(500, 64\), \(500, 144\) is wanted"),
+        ({"encoder": "fc"}, ("dataset.size=12",), r"shape \(500, 64\) instead of \(500, 144\)"),
         (
             {"encoder": "fc"},
             ("encoder.hidden=500", *SHORT),
-            r"'encoder\.3\.weight' .*\(500, 500\), \(10, 500\)",
+            r"'encoder\.3\.weight' .*\(500, 500\) instead of \(10, 500\)",
         ),
     ):
-        config = compose(registry, parts=parts, settings=settings, autoencoder=str(whole.path))
+        config = compose(registry, parts=parts, settings=settings, autoencoder=str(whole.folder))
         with pytest.raises(DataError, match=says):
             run(config, registry, FILES, out=tmp_path / "run")
     assert not list(tmp_path.iterdir())
 
 
-def test_no_weights(registry: Registry, whole: Result, tmp_path: Path) -> None:
+def test_no_weights(registry: Registry, whole: Run, tmp_path: Path) -> None:
     """A path that leads nowhere, a folder without weights, and a file of something else are each told apart."""
     unfinished = tmp_path / "unfinished"
-    shutil.copytree(whole.path, unfinished)
+    shutil.copytree(whole.folder, unfinished)
     (unfinished / "autoencoder.safetensors").unlink()
     for path, says in (
         (tmp_path / "nowhere", "There is no pretrained autoencoder at"),
-        (unfinished, "holds no pretrained autoencoder.*pretraining has ended"),
+        (unfinished, "holds no pretrained autoencoder.*finished its pretraining"),
         (unfinished / "labels.csv", "cannot be read"),
     ):
         config = compose(registry, parts={"encoder": "fc"}, settings=SHORT, autoencoder=str(path))
         with pytest.raises(DataError, match=says):
             run(config, registry, FILES, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+class Tied(nn.Module):
+    """Two layers that share a weight, one that is channels-last, and a buffer that is no float."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(3, 3), nn.Linear(3, 3)
+        self.two.weight = self.one.weight
+        self.conv = nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last)
+        self.register_buffer("count", torch.tensor(5))
+
+
+def test_tied_and_channels_last_weights_come_back(tmp_path: Path) -> None:
+    """What safetensors refuses by itself is saved all the same, and read back equal."""
+    saved, loaded = Tied(), Tied()
+    saved.count.fill_(7)
+    write_weights(tmp_path / "model.safetensors", {"part": saved})
+    read_weights(tmp_path / "model.safetensors", {"part": loaded})
+    assert all(
+        torch.equal(a, b) for a, b in zip(saved.state_dict().values(), loaded.state_dict().values(), strict=True)
+    )
+    with safe_open(tmp_path / "model.safetensors", "pt") as file:
+        assert len(file.metadata() or {}) <= 1
+
+
+def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
+    """A file of weights depends on the weights alone."""
+    module = Tied()
+    files = []
+    for name in "ab":
+        write_weights(tmp_path / name, {"part": module})
+        files.append((tmp_path / name).read_bytes())
+    assert files[0] == files[1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of Unix")
+def test_weights_follow_the_umask(tmp_path: Path) -> None:
+    """Whoever may read the other files of a run may read its weights."""
+    former = os.umask(0o022)
+    try:
+        write_weights(tmp_path / "model.safetensors", {"part": nn.Linear(1, 1)})
+    finally:
+        os.umask(former)
+    assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
+
+
+def test_damaged_weights_are_told(tmp_path: Path) -> None:
+    """A damaged file and a missing one are told by name."""
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"nonsense")
+    for _ in range(2):
+        with pytest.raises(DataError, match=r"model\.safetensors cannot be read"):
+            read_weights(weights, {"part": nn.Linear(1, 1)})
+        weights.unlink(missing_ok=True)

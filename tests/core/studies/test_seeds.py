@@ -12,7 +12,7 @@ from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import ConfigError, InvalidParameter
 from decda.core.execution import scheduling as jobs
-from decda.core.execution.interleave import streams
+from decda.core.execution.interleave import cuda_stream
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -73,12 +73,12 @@ def test_a_cpu_gets_a_process_for_each_seed(
 def test_a_gpu_gets_all_seeds_in_turns(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a CUDA device the runs share this process, each on a stream, all of them at once unless told otherwise."""
+    """On a CUDA device the runs share this process, each on a stream, as many at once as in a study unless told otherwise."""
     cpu = series.prepare
     ready = cpu(config(registry), registry, Files(offline=True))
     monkeypatch.setattr(series, "prepare", lambda *a: type(ready)(**{**vars(ready), "device": torch.device("cuda")}))
     run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "a")
-    assert (calls["driver"], calls["n_jobs"], calls["contexts"]) == ("turns", 3, streams)
+    assert (calls["driver"], calls["n_jobs"], calls["contexts"]) == ("turns", jobs.GPU_JOBS, cuda_stream)
     run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "b", n_jobs=2)
     assert calls["n_jobs"] == 2
 
@@ -102,9 +102,9 @@ def test_the_summary_stands_in_the_folder(
     monkeypatch.chdir(tmp_path)
     story = Story()
     made = run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2, 7], notify=story)
-    assert made.path == Path("runs/quick-digits-seeds0-2_7-1")
-    assert json.loads((made.path / "summary.json").read_text()) == made.as_mapping()
-    assert [path.name for path in made.path.iterdir()] == ["summary.json"]
+    assert made.folder == Path("runs/quick-digits-seeds0-2_7-1")
+    assert json.loads((made.folder / "summary.json").read_text()) == made.as_mapping()
+    assert [path.name for path in made.folder.iterdir()] == ["summary.json"]
     assert [run.seed for run in made.finished] == [0, 2, 7]
     assert made.failed == [Failed(1, "No.", 4)]
     assert made.exit_code == 4

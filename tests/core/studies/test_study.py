@@ -18,14 +18,13 @@ from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
-from decda.core.studies import study as study_module
-from decda.core.studies.study import GPU_JOBS, Entered, Study
+from decda.core.studies import runner as study_module
+from decda.core.studies import trials as trials_module
+from decda.core.studies.cells import Cell, CellRequest, prepare_cells
 from decda.core.studies.lock import check_folder
-from decda.core.studies.trials import plan_trials
-from decda.core.studies.cells import prepare_cells
 from decda.core.studies.runner import run_study
-from decda.core.studies.cells import Cell
-from decda.core.studies.trials import Pretraining, Trial
+from decda.core.studies.study import Entered, Study
+from decda.core.studies.trials import Pretraining, Trial, plan_trials
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -33,8 +32,8 @@ RECIPES = ("fcdec-da", "convdec-da", "fcdcn-da")
 
 
 def cells(registry: Registry, *recipes: str) -> list[Cell]:
-    wishes = [(recipe, "digits", compose(registry, recipe=recipe, settings=SHORT), None) for recipe in recipes]
-    return prepare_cells(wishes, registry, FILES)
+    requests = [CellRequest(recipe, "digits", compose(registry, recipe=recipe, settings=SHORT)) for recipe in recipes]
+    return prepare_cells(requests, registry, FILES)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -97,7 +96,7 @@ def drive(monkeypatch: pytest.MonkeyPatch) -> Drive:
 
 
 def go(registry: Registry, out: Path, *recipes: str, seeds: int = 2, **words: Any) -> Study:
-    planned = plan_trials(cells(registry, *recipes), range(seeds), out)
+    planned = plan_trials(cells(registry, *recipes), range(seeds), out, registry)
     return run_study(planned, registry, FILES, out, **words)
 
 
@@ -150,7 +149,9 @@ def test_what_is_finished_is_not_run_again(registry: Registry, drive: Drive, tmp
     done = list(drive.ran)
     assert len(rows(tmp_path)) == 2
     assert "(1)" in (tmp_path / "table.md").read_text()
-    half = next(trial for trial in plan_trials(cells(registry, *RECIPES), [0], tmp_path) if not trial.is_finished())
+    half = next(
+        trial for trial in plan_trials(cells(registry, *RECIPES), [0], tmp_path, registry) if not trial.is_finished()
+    )
     half.folder.mkdir()
     (half.folder / "log.csv").write_text("half")
     drive.ran, drive.stop_after = [], None
@@ -210,7 +211,7 @@ def test_a_head_that_fails_fails_alone(registry: Registry, drive: Drive, tmp_pat
 def test_figures_that_cannot_be_read(registry: Registry, drive: Drive, tmp_path: Path) -> None:
     """A finished trial without figures is run again; one that ends without them has failed; rows of old are gone."""
     go(registry, tmp_path, "fcdec-da")
-    first, second = (trial.folder for trial in plan_trials(cells(registry, "fcdec-da"), [0, 1], tmp_path))
+    first, second = (trial.folder for trial in plan_trials(cells(registry, "fcdec-da"), [0, 1], tmp_path, registry))
     (tmp_path / "results.csv").unlink()
     (first / "metrics.json").write_text("{")
     drive.ran = []
@@ -245,11 +246,11 @@ def test_a_composition_under_two_names_is_one_cell(registry: Registry) -> None:
     """It is run once, under the first of them; so is a data set."""
     plain = compose(registry, recipe="fcdec", settings=("train.augment_in=both", *SHORT))
     same = compose(registry, recipe="decda:fcdec-da", settings=SHORT)
-    made = prepare_cells([("a", "digits", plain, None), ("b", "decda:digits", same, None)], registry, FILES)
+    made = prepare_cells([CellRequest("a", "digits", plain), CellRequest("b", "decda:digits", same)], registry, FILES)
     assert [(cell.row, cell.column) for cell in made] == [("a", "digits")]
     started = compose(registry, recipe="fcdec", autoencoder="somewhere")
     with pytest.raises(ConfigError, match="'x' starts from a pretrained autoencoder"):
-        prepare_cells([("x", "digits", started, None)], registry, FILES)
+        prepare_cells([CellRequest("x", "digits", started)], registry, FILES)
 
 
 def test_a_data_set_that_draws_is_found_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
@@ -264,7 +265,7 @@ def test_a_data_set_that_draws_is_found_again(registry: Registry, drive: Drive, 
     own.add("dataset", "some", some)
     config = compose(own, recipe="fcdec-da", parts={"dataset": "some"}, settings=SHORT[1:])
     for expected in (4, 0):
-        planned = plan_trials(prepare_cells([("x", "some", config, None)], own, FILES), range(2), tmp_path)
+        planned = plan_trials(prepare_cells([CellRequest("x", "some", config)], own, FILES), range(2), tmp_path, own)
         drive.ran = []
         run_study(planned, own, FILES, tmp_path)
         assert len(drive.ran) == expected
@@ -280,7 +281,7 @@ def test_a_folder_of_something_else(tmp_path: Path, content: str) -> None:
     else:
         strange.mkdir()
         (strange / "table.md").write_text("mine")
-    with pytest.raises(ConfigError, match=r"no folder of `decda reproduce`"):
+    with pytest.raises(ConfigError, match="not the folder of a study"):
         check_folder(strange)
     (tmp_path / "empty").mkdir()
     (tmp_path / "study" / "trials").mkdir(parents=True)
@@ -290,7 +291,7 @@ def test_a_folder_of_something_else(tmp_path: Path, content: str) -> None:
 
 def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -> None:
     """A second one in the same folder is refused, for it would remove what the first is at."""
-    with FileLock(tmp_path / ".lock"), pytest.raises(ConfigError, match="Another `decda reproduce` is at work"):
+    with FileLock(tmp_path / ".lock"), pytest.raises(ConfigError, match="Another study is at work"):
         go(registry, tmp_path, "fcdec-da")
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be used"):
@@ -305,9 +306,10 @@ def test_how_many_at_once(registry: Registry, drive: Drive, tmp_path: Path, monk
     go(registry, tmp_path / "b", "fcdec-da")
     assert drive.words["n_jobs"] is None
     planned = cells(registry, "fcdec-da")
-    monkeypatch.setattr(study_module, "resolve_device", lambda name: type("Device", (), {"type": "cuda"}))
-    run_study(plan_trials(planned, [0], tmp_path / "c"), registry, FILES, tmp_path / "c")
-    assert (drive.words["device"], drive.words["n_jobs"]) == ("cuda", GPU_JOBS)
+    for module in (trials_module, study_module):
+        monkeypatch.setattr(module, "resolve_device", lambda name: type("Device", (), {"type": "cuda"}))
+    run_study(plan_trials(planned, [0], tmp_path / "c", registry), registry, FILES, tmp_path / "c")
+    assert (drive.words["device"], drive.words["n_jobs"]) == ("cuda", None)
 
 
 def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: Path) -> None:
@@ -316,11 +318,11 @@ def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: P
     own.add("dataset", "unknown", lambda: ImageSet(registry.load(registry.find("dataset", "digits")).factory().x))
     config = compose(own, parts={"dataset": "unknown"}, n_clusters=3)
     with pytest.raises(DataError, match="'unknown' has no classes"):
-        prepare_cells([("x", "unknown", config, None)], own, FILES)
+        prepare_cells([CellRequest("x", "unknown", config)], own, FILES)
     own.add("dataset", "small", lambda: ImageSet(torch.rand(20, 1, 4, 4), torch.arange(20) % 2))
     config = compose(own, recipe="convdec-da", parts={"dataset": "small"})
     with pytest.raises(InvalidParameter, match="at least 8x8 pixels"):
-        prepare_cells([("x", "small", config, None)], own, FILES)
+        prepare_cells([CellRequest("x", "small", config)], own, FILES)
 
 
 def test_a_trial_is_the_run_that_train_makes(registry: Registry, tmp_path: Path) -> None:
@@ -331,9 +333,9 @@ def test_a_trial_is_the_run_that_train_makes(registry: Registry, tmp_path: Path)
         recipe = trial.cell.row
         alone = run(compose(registry, recipe=recipe, settings=SHORT), registry, FILES, out=tmp_path / recipe)
         for name in ("labels.csv", "model.safetensors", "autoencoder.safetensors"):
-            assert (trial.folder / name).read_bytes() == (alone.path / name).read_bytes(), name
+            assert (trial.folder / name).read_bytes() == (alone.folder / name).read_bytes(), name
         (row,) = [row for row in rows(tmp_path / "study") if row["cell"] == recipe]
-        provenance = json.loads((alone.path / "provenance.json").read_text())
+        provenance = json.loads((alone.folder / "provenance.json").read_text())
         assert row["config_sha256"] == provenance["config_sha256"]
         assert row["data_sha256"] == provenance["data_sha256"]
         assert float(row["acc"]) == alone.metrics["acc"]

@@ -1,7 +1,7 @@
 """Trials of a study: what they share, and when they are finished."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +9,28 @@ import pytest
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
+from decda.core.config.train_config import TrainConfig
 from decda.core.errors import DataError
+from decda.core.parts.entries import Entry
 from decda.core.parts.registry import Registry
+from decda.core.studies import fingerprint
 from decda.core.studies.cells import Cell
 from decda.core.studies.trials import Trial, is_pretrained, plan_trial, read_outcome
+from decda.plugins.heads.dec import DEC
 
 OUT = Path("study")
 
 
-def config(registry: Registry, recipe: str, *settings: str, dataset: str = "digits") -> RunConfig:
-    made = compose(registry, recipe=recipe, settings=settings, parts={"dataset": dataset})
+def config(registry: Registry, recipe: str, *settings: str, dataset: str = "digits", parts: Any = None) -> RunConfig:
+    made = compose(registry, recipe=recipe, settings=settings, parts={"dataset": dataset, **(parts or {})})
     return made.resolved(1797, 10)
 
 
 def trial(registry: Registry, recipe: str, *settings: str, seed: int = 0, out: Path = OUT, **words: Any) -> Trial:
     device, data = words.pop("device", "cpu"), words.pop("data", "d" * 64)
-    cell = Cell(recipe, words.get("dataset", "digits"), config(registry, recipe, *settings, **words), data)
-    return plan_trial(cell, seed, out, device)
+    made = config(registry, recipe, *settings, **words)
+    cell = Cell(recipe, words.get("dataset", "digits"), made, 1797, data)
+    return plan_trial(cell, seed, out, device, registry)
 
 
 def test_those_that_pretrain_alike_share_an_autoencoder(registry: Registry) -> None:
@@ -102,14 +107,13 @@ def write(folder: Path, **provenance: Any) -> None:
 
 
 def test_finished_is_what_says_so(registry: Registry, tmp_path: Path) -> None:
-    """A folder counts only if its run came to an end and had this configuration; an autoencoder if it has weights."""
+    """A folder counts only if its run came to an end; an autoencoder if it has weights."""
     planned = trial(registry, "fcdec-da", out=tmp_path)
-    right = {"status": "finished", "config_sha256": planned.config.sha256()}
     assert not planned.is_finished()
-    for wrong in ({"status": "started"}, {"config_sha256": "0"}):
-        write(planned.folder, **(right | wrong))
+    for status in ("started", "failed", "interrupted"):
+        write(planned.folder, status=status)
         assert not planned.is_finished()
-    write(planned.folder, **right)
+    write(planned.folder, status="finished")
     assert planned.is_finished()
     (planned.folder / "provenance.json").write_text("{half")
     assert not planned.is_finished()
@@ -129,3 +133,44 @@ def test_a_damaged_trial_is_told(registry: Registry, tmp_path: Path) -> None:
     (planned.folder / "metrics.json").write_text("{}")
     with pytest.raises(DataError, match=r"damaged: 'acc'\. Remove it"):
         read_outcome(planned, "paper")
+
+
+def test_what_decides_a_result_decides_its_name(registry: Registry) -> None:
+    """Another version of a part or of a loaded file is another trial, of the same configuration."""
+    part = Entry("head", "mine", "extra", "1.0", "decda.plugins.heads.dec", "DEC")
+    own, other = (Registry([*registry, replace(part, version=version)]) for version in ("1.0", "1.1"))
+    names = [trial(each, "fcdec-da", parts={"head": "mine"}).folder.name for each in (own, other)]
+    assert names[0] != names[1]
+    loaded = Registry(registry)
+    loaded.add("head", "mine", DEC)
+    names = []
+    for digest in ("one text", "one text", "another"):
+        loaded.files = {Path("mine.py"): digest}
+        names.append(trial(loaded, "fcdec-da", parts={"head": "local:mine"}).folder.name)
+    assert names[0] == names[1] != names[2]
+
+
+def test_what_decides_nothing_is_not_in_the_name(registry: Registry) -> None:
+    """The names of one device and one way of making steps, and a default that is written out, make no other trial."""
+    one = trial(registry, "fcdec-da")
+    for settings in (("train.step=plain",), ("train.update_interval=30",), ("train.drop_last=true", "train.tol=0.001")):
+        assert trial(registry, "fcdec-da", *settings).folder == one.folder
+    named = replace(one.cell, config=replace(one.cell.config, device="cpu"))
+    assert plan_trial(named, 0, OUT, "cpu", registry).folder == one.folder
+    assert trial(registry, "fcdec-da", "train.step=compiled").folder != one.folder
+
+
+def test_a_setting_that_comes_later_orphans_no_study(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new setting of training, at its default, leaves the names of finished trials as they were."""
+    one = trial(registry, "fcdec-da")
+
+    @dataclass(frozen=True, kw_only=True)
+    class LaterConfig(TrainConfig):
+        warm_up: int = 0
+
+    monkeypatch.setattr(fingerprint, "TrainConfig", LaterConfig)
+    values = {field.name: getattr(one.cell.config.train, field.name) for field in fields(TrainConfig)}
+    later = replace(one.cell, config=replace(one.cell.config, train=LaterConfig(**values)))
+    assert plan_trial(later, 0, OUT, "cpu", registry).folder == one.folder
+    changed = replace(one.cell, config=replace(one.cell.config, train=LaterConfig(**values, warm_up=5)))
+    assert plan_trial(changed, 0, OUT, "cpu", registry).folder != one.folder

@@ -6,7 +6,9 @@ from torch import Generator, Tensor, nn
 
 from decda.core.contracts import Autoencoder
 from decda.core.training.failing_part import failing_part
+from decda.core.training.model import Model
 from decda.plugins.heads.idec import IDEC
+from tests.conftest import batch_of
 
 
 class Failing(nn.Module):
@@ -44,7 +46,7 @@ def test_parts() -> None:
     calls = {
         "encoder": [
             lambda: ENCODER.encode(X),
-            lambda: HEAD.loss(torch.zeros(2, 2), torch.ones(2, 2) / 2, x=X, decode=ENCODER.decode),
+            lambda: HEAD.loss(batch_of(torch.zeros(2, 2), torch.ones(2, 2) / 2, x=X, decode=ENCODER.decode)),
         ],
         "head": [lambda: HEAD.soft_assign(torch.zeros(2, 3))],
         "augment": [lambda: AUGMENT.sample(3, Generator())],
@@ -54,4 +56,4 @@ def test_parts() -> None:
         for call in each:
             with pytest.raises(RuntimeError) as caught:
                 call()
-            assert failing_part(caught.value, ENCODER, HEAD, AUGMENT) == kind
+            assert failing_part(caught.value, Model(ENCODER, HEAD, AUGMENT)) == kind

@@ -4,13 +4,17 @@ import pytest
 import torch
 
 from decda.core.errors import ConfigError
-from decda.core.training.precision import Precision, autocast, check_precision, matrix_products
+from decda.core.training.precision import Precision, autocast, check_precision, matmul_precision
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
-def flags() -> tuple[bool, bool]:
-    return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+def flags() -> tuple[str, str]:
+    return torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision
+
+
+def expected(precision: Precision) -> tuple[str, str]:
+    return ("tf32", "tf32") if precision == "tf32" else ("ieee", "ieee")
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
@@ -18,26 +22,39 @@ def flags() -> tuple[bool, bool]:
 def test_tf32_is_on_within_alone(precision: Precision, inner: Precision) -> None:
     """Products and convolutions on CUDA take tf32 where it is asked for and nowhere else."""
     before = flags()
-    with matrix_products(precision, CUDA):
-        assert flags() == (precision == "tf32",) * 2
-        with matrix_products(inner, CUDA):
-            assert flags() == (inner == "tf32",) * 2
-        assert flags() == (precision == "tf32",) * 2
+    with matmul_precision(precision, CUDA):
+        assert flags() == expected(precision)
+        with matmul_precision(inner, CUDA):
+            assert flags() == expected(inner)
+        assert flags() == expected(precision)
     assert flags() == before
 
 
 def test_an_error_turns_it_back() -> None:
     """A step that fails leaves the switches as they were."""
     before = flags()
-    with pytest.raises(ZeroDivisionError), matrix_products("tf32", CUDA):
+    with pytest.raises(ZeroDivisionError), matmul_precision("tf32", CUDA):
         raise ZeroDivisionError
     assert flags() == before
+
+
+def test_a_user_of_the_newer_switch_is_no_error() -> None:
+    """Where somebody has set `fp32_precision`, PyTorch refuses to read `allow_tf32`; steps work, and restore it."""
+    before = flags()
+    torch.backends.cuda.matmul.fp32_precision = "tf32"
+    torch.backends.cudnn.conv.fp32_precision = "ieee"
+    try:
+        with matmul_precision("float32", CUDA):
+            assert flags() == ("ieee", "ieee")
+        assert flags() == ("tf32", "ieee")
+    finally:
+        torch.backends.cuda.matmul.fp32_precision, torch.backends.cudnn.conv.fp32_precision = before
 
 
 def test_a_cpu_has_no_switch() -> None:
     """On a CPU the switches of CUDA stay as they are."""
     before = flags()
-    with matrix_products("tf32", CPU):
+    with matmul_precision("tf32", CPU):
         assert flags() == before
 
 

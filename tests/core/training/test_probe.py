@@ -53,10 +53,10 @@ def broken(part: Any, method: str, result: Any) -> Any:
 @pytest.mark.parametrize(
     ("method", "result", "pattern"),
     [
-        ("sample", lambda n, g: torch.rand(n), r"sample must give float32 of shape \(4, any\), not .* \(4,\)"),
-        ("sample", lambda n, g: None, "sample must give a tensor"),
+        ("sample", lambda n, g: torch.rand(n), r"sample must return float32 of shape \(4, any\), not .* \(4,\)"),
+        ("sample", lambda n, g: None, "sample must return a tensor"),
         ("sample", lambda n: None, "sample failed on a first batch: TypeError"),
-        ("apply", lambda x, p: x[:1], r"apply must give float32 of shape \(4, 1, 4, 4\), not .* \(1, 1, 4, 4\)"),
+        ("apply", lambda x, p: x[:1], r"apply must return float32 of shape \(4, 1, 4, 4\), not .* \(1, 1, 4, 4\)"),
         ("apply", lambda x, p: x.double(), "float64"),
         ("apply", lambda x, p: x / 0, "not finite"),
         ("apply", lambda x, p: x.mul_(2), "in place"),
@@ -78,7 +78,7 @@ class ExtraState(DEC):
 
 def test_a_state_that_no_file_could_hold_is_refused() -> None:
     """Before anything is trained: a finished training could not be saved."""
-    with pytest.raises(ContractViolation, match=r"head 'h' \(p 1\): '_extra_state' in its state_dict is no tensor"):
+    with pytest.raises(ContractViolation, match=r"head 'h' \(p 1\): '_extra_state' in its state_dict is not a tensor"):
         check(head=ExtraState(2, 3))
 
 
@@ -95,9 +95,9 @@ class Frozen(Autoencoder):
 @pytest.mark.parametrize(
     ("part", "pattern"),
     [
-        (broken(encoder(), "encode", lambda x: x), r"encode must give float32 of shape \(4, 3\)"),
+        (broken(encoder(), "encode", lambda x: x), r"encode must return float32 of shape \(4, 3\)"),
         (broken(encoder(), "encode", lambda x: (x,)), "not tuple"),
-        (broken(encoder(), "decode", lambda z: z), r"decode must give float32 of shape \(4, 1, 4, 4\)"),
+        (broken(encoder(), "decode", lambda z: z), r"decode must return float32 of shape \(4, 1, 4, 4\)"),
         (Frozen(), "no weights"),
     ],
 )
@@ -112,11 +112,11 @@ def test_encoders_that_break_their_contract(part: Any, pattern: str) -> None:
     [
         ("init_centers", lambda z: None, "init_centers failed"),
         ("soft_assign", lambda z: torch.ones(len(z), 2), "must sum to 1, the first sums to 2"),
-        ("soft_assign", lambda z: torch.ones(len(z)), "soft_assign must give"),
-        ("refresh", lambda z: torch.ones(2), "refresh must give"),
+        ("soft_assign", lambda z: torch.ones(len(z)), "soft_assign must return"),
+        ("refresh", lambda z: torch.ones(2), "refresh must return"),
         ("refresh", lambda z: torch.ones(len(z), 2, requires_grad=True), "no gradient"),
-        ("loss", lambda *a, **k: {}, "one at least"),
-        ("loss", lambda *a, **k: torch.ones(()), "dict of scalar"),
+        ("loss", lambda *a, **k: {}, "at least one"),
+        ("loss", lambda *a, **k: torch.ones(()), "dict with at least one scalar"),
         ("loss", lambda *a, **k: {"kl": torch.ones(2)}, "term 'kl' of loss"),
         ("loss", lambda *a, **k: {"kl": torch.ones(())}, "depends on the weights"),
         ("loss", lambda *a, **k: {"kl": torch.tensor(float("nan"))}, "not finite"),

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from decda.core.errors import ConfigError, ContractViolation
 from decda.core.training import step as step_module
 from decda.core.training.optimizer import make_optimizer
-from decda.core.training.step import WARM_UP, Step, Way, resolve_mode
+from decda.core.training.step import WARM_UP, Step, StepMode, resolve_mode
+from tests.core.training.tape import TapeCapture
 
 CPU = torch.device("cpu")
 CURVATURE = np.array([0.3, 2.0, 1e-7])
@@ -120,7 +121,7 @@ def test_state_goes_on() -> None:
 
 
 def test_a_state_of_another_way() -> None:
-    """A state whose optimizer computed in another way is taken up without that way."""
+    """A state whose optimizer computed in another mode is taken up without that mode."""
     (w, step), (other_w, other) = bowl("sgd", 0.1, 0.9), bowl("sgd", 0.1, 0.9)
     index = torch.zeros(1, dtype=torch.long)
     step(index, DRAWS)
@@ -152,7 +153,7 @@ def test_terms_are_scalars(terms: dict[str, Tensor], says: str) -> None:
 
 
 class FakeCapture:
-    """Stands in for a CUDA graph: what is recorded is called anew at each replay, and nothing runs while recording."""
+    """Counts recordings and replays."""
 
     recorded = 0
     replayed = 0
@@ -172,8 +173,15 @@ class FakeCapture:
 
 
 class FailingCapture(FakeCapture):
+    """Fails as PyTorch does: what cannot be captured raises, and then, while that is handled, so does the capture."""
+
+    cause: Exception = RuntimeError("operation not permitted when stream is capturing")
+
     def record(self, function: Callable[[], None]) -> Callable[[], None]:
-        raise RuntimeError("operation not permitted when stream is capturing")
+        try:
+            raise self.cause
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
 
 
 POINTS = torch.randn(7, 3, generator=torch.Generator().manual_seed(0))
@@ -181,7 +189,7 @@ WALK = [index for _ in range(6) for index in torch.arange(7).split(3)]
 """Batches of 3, 3 and 1, six times."""
 
 
-def regression(way: Way, fallbacks: list[tuple[Way, Exception]]) -> tuple[nn.Linear, Step]:
+def regression(mode: StepMode, fallbacks: list[tuple[StepMode, BaseException]]) -> tuple[nn.Linear, Step]:
     """Descent of a layer on points moved by their draws."""
     torch.manual_seed(0)
     layer = nn.Linear(3, 1)
@@ -191,13 +199,13 @@ def regression(way: Way, fallbacks: list[tuple[Way, Exception]]) -> tuple[nn.Lin
         return {"error": (layer(x).squeeze(1) - x.sum(1)).square().mean(), "size": layer.weight.square().sum()}
 
     optimizer = make_optimizer(list(layer.parameters()), "adam", 0.01, 0.9, CPU)
-    return layer, Step(objective, optimizer, way, lambda way, error: fallbacks.append((way, error)))
+    return layer, Step(objective, optimizer, mode, lambda mode, error: fallbacks.append((mode, error)))
 
 
-def walk(way: Way) -> tuple[list[float], Tensor, list[tuple[Way, Exception]]]:
+def walk(mode: StepMode) -> tuple[list[float], Tensor, list[tuple[StepMode, BaseException]]]:
     """Mean losses of each round, final weights, and the fallbacks told."""
-    fallbacks: list[tuple[Way, Exception]] = []
-    layer, step = regression(way, fallbacks)
+    fallbacks: list[tuple[StepMode, BaseException]] = []
+    layer, step = regression(mode, fallbacks)
     generator = torch.Generator().manual_seed(1)
     means = []
     for number, index in enumerate(WALK):
@@ -209,31 +217,33 @@ def walk(way: Way) -> tuple[list[float], Tensor, list[tuple[Way, Exception]]]:
 
 def test_captured_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """A graph for each size of a batch, after a few plain steps of training, computes what plain steps do."""
-    monkeypatch.setattr(step_module, "Capture", FakeCapture)
-    FakeCapture.recorded = FakeCapture.replayed = 0
+    monkeypatch.setattr(step_module, "GraphCapture", TapeCapture)
+    TapeCapture.recorded = TapeCapture.replayed = 0
     means, weight, fallbacks = walk("graph")
     plain_means, plain_weight, _ = walk("plain")
     assert means == plain_means
     assert torch.equal(weight, plain_weight)
     assert fallbacks == []
-    assert FakeCapture.recorded == 2
-    assert FakeCapture.replayed == len(WALK) - 2 * WARM_UP
+    assert TapeCapture.recorded == 2
+    assert TapeCapture.replayed == len(WALK) - 2 * WARM_UP
 
 
-@pytest.mark.parametrize("way", ["graph", "compiled"])
-def test_a_way_that_fails_goes_on_plain(way: Way, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("mode", ["graph", "compiled"])
+def test_a_way_that_fails_goes_on_plain(mode: StepMode, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a capture or the compiler fails, it is told once and plain steps go on, none lost and none made twice."""
 
     def refuse(objective: object, **options: object) -> object:
         raise RuntimeError("no compiler")
 
-    monkeypatch.setattr(step_module, "Capture", FailingCapture)
+    monkeypatch.setattr(step_module, "GraphCapture", FailingCapture)
     monkeypatch.setattr(torch, "compile", refuse)
-    means, weight, fallbacks = walk(way)
+    means, weight, fallbacks = walk(mode)
     plain_means, plain_weight, _ = walk("plain")
     assert means == plain_means
     assert torch.equal(weight, plain_weight)
-    assert [failed for failed, _ in fallbacks] == [way]
+    assert [failed for failed, _ in fallbacks] == [mode]
+    # The first cause is reported, not the complaint about "a previous error" that ends a failed capture.
+    assert str(fallbacks[0][1]) == ("no compiler" if mode == "compiled" else str(FailingCapture.cause))
 
 
 def test_compiled_steps(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -251,7 +261,7 @@ def test_compiled_steps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_broken_part_is_not_mended_by_going_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that fails plain, too, fails: the exception of the part itself comes out."""
-    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    monkeypatch.setattr(step_module, "GraphCapture", FakeCapture)
 
     def objective(index: Tensor, draws: Tensor) -> dict[str, Tensor]:
         raise ZeroDivisionError("of the part")
@@ -263,7 +273,7 @@ def test_a_broken_part_is_not_mended_by_going_plain(monkeypatch: pytest.MonkeyPa
 
 def test_a_state_taken_up_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
     """Graphs write to the memory of the state they were recorded with: another state drops them."""
-    monkeypatch.setattr(step_module, "Capture", FakeCapture)
+    monkeypatch.setattr(step_module, "GraphCapture", FakeCapture)
     FakeCapture.recorded = 0
     _, step = regression("graph", [])
     for _ in range(WARM_UP + 1):
@@ -291,7 +301,7 @@ def test_a_real_graph() -> None:
     """On a CUDA device the captured step descends as the plain one does."""
     points = POINTS.cuda()
     results = []
-    for way in ("plain", "graph"):
+    for mode in ("plain", "graph"):
         torch.manual_seed(0)
         layer = nn.Linear(3, 1).cuda()
 
@@ -301,7 +311,7 @@ def test_a_real_graph() -> None:
 
         optimizer = make_optimizer(list(layer.parameters()), "adam", 0.01, 0.9, torch.device("cuda"))
         failed: list[Exception] = []
-        step = Step(objective, optimizer, way, lambda way, error, failed=failed: failed.append(error))  # type: ignore[arg-type]
+        step = Step(objective, optimizer, mode, lambda mode, error, failed=failed: failed.append(error))  # type: ignore[arg-type]
         for index in WALK * 10:
             step(index.cuda(), torch.zeros(len(index), 3, device="cuda"))
         assert failed == []

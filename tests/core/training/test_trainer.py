@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from decda.core.config.train_config import TrainConfig
-from decda.core.contracts import Autoencoder, ClusteringHead, Batch, as_float
+from decda.core.contracts import Autoencoder, Batch, ClusteringHead, as_float
 from decda.core.errors import ContractViolation, TrainingDiverged
 from decda.core.events import (
     BatchEnded,
@@ -25,8 +25,10 @@ from decda.core.events import (
 )
 from decda.core.functional import student_t
 from decda.core.training import step as step_module
+from decda.core.training.model import Model
 from decda.core.training.trainer import Trainer
-from tests.core.training.test_step import FailingCapture, FakeCapture
+from tests.core.training.tape import TapeCapture
+from tests.core.training.test_step import FailingCapture
 
 N, K, D = 22, 3, 2
 SHAPE = (1, 2, 2)
@@ -99,14 +101,20 @@ def images() -> Tensor:
 
 
 def make(notify: Callable[[Event], None] = lambda event: None, **train: Any) -> Trainer:
-    settings: dict[str, Any] = {"pretrain_epochs": 3, "batch_size": 8, "max_iter": 10, "update_interval": 4, "tol": 0.0}
+    settings: dict[str, Any] = {
+        "pretrain_epochs": 3,
+        "batch_size": 8,
+        "max_iter": 10,
+        "update_interval": 4,
+        "tol": 0.0,
+    }
     torch.manual_seed(0)
     config = TrainConfig(**{**settings, **train}).resolved(N)
-    return Trainer(images(), Linear(), Head(), Add(), config, seed=1, notify=notify)
+    return Trainer(images(), Model(Linear(), Head(), Add()), config, seed=1, notify=notify)
 
 
 def weights(trainer: Trainer) -> bytes:
-    tensors = [*trainer.autoencoder.state_dict().values(), *trainer.head.state_dict().values()]
+    tensors = [*trainer.model.autoencoder.state_dict().values(), *trainer.model.head.state_dict().values()]
     return b"".join(t.numpy().tobytes() for t in tensors)
 
 
@@ -151,20 +159,33 @@ def test_it_stops_when_few_labels_move_but_not_at_once() -> None:
 
 def test_clustering_walks_in_stored_order_and_wraps() -> None:
     """Batches of 8, 8 and 6 in stored order, unshuffled, again and again; the target is held between refreshes."""
-    trainer = make(update_interval=4, max_iter=6)
+    trainer = make(update_interval=4, max_iter=6, order="stored")
     trainer.run()
     whole = torch.arange(N * K, dtype=torch.float32).view(N, K)
     order = [slice(0, 8), slice(8, 16), slice(16, 22)] * 2
     refreshes = [1, 1, 1, 1, 2, 2]
-    for seen, rows, count in zip(trainer.head.targets, order, refreshes, strict=True):
+    for seen, rows, count in zip(trainer.model.head.targets, order, refreshes, strict=True):
         assert torch.equal(seen, whole[rows] + count)
+
+
+def test_clustering_shuffles_every_walk() -> None:
+    """By default each walk over the images takes every one once, in another order, the same for the same seed."""
+    trainer, again = make(max_iter=6, update_interval=100), make(max_iter=6, update_interval=100)
+    trainer.run()
+    again.run()
+    walks = [torch.cat(trainer.model.head.targets[start : start + 3])[:, 0] for start in (0, 3)]
+    for walk in walks:
+        assert sorted(walk.tolist()) == [K * i + 1 for i in range(N)]
+        assert walk.tolist() != sorted(walk.tolist())
+    assert not torch.equal(*walks)
+    assert all(map(torch.equal, trainer.model.head.targets, again.model.head.targets))
 
 
 def test_no_empty_batch_where_the_set_divides() -> None:
     """Where N is a multiple of the batch there is no empty batch after the last."""
     trainer = make(batch_size=11, max_iter=4)
     trainer.run()
-    assert [len(t) for t in trainer.head.targets] == [11, 11, 11, 11]
+    assert [len(t) for t in trainer.model.head.targets] == [11, 11, 11, 11]
 
 
 def test_the_target_is_of_clean_images_and_the_output_of_augmented_ones() -> None:
@@ -172,13 +193,13 @@ def test_the_target_is_of_clean_images_and_the_output_of_augmented_ones() -> Non
     trainer = make(pretrain_epochs=1, max_iter=1)
     trainer.run()
     clean = images()
-    for what, training, x in trainer.autoencoder.seen:
+    for what, training, x in trainer.model.autoencoder.seen:
         assert what == "encode"
         if training:
             assert not torch.isin(x, clean).any()
         else:
             assert torch.equal(x, clean)
-    assert {training for _, training, _ in trainer.autoencoder.seen} == {True, False}
+    assert {training for _, training, _ in trainer.model.autoencoder.seen} == {True, False}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +211,7 @@ def test_each_phase_is_augmented_or_not(augment_in: str, pretrain: bool, cluster
     trainer = make(pretrain_epochs=1, max_iter=1, augment_in=augment_in)
     trainer.run()
     clean = images()
-    seen = [bool(torch.isin(x, clean).all()) for _, training, x in trainer.autoencoder.seen if training]
+    seen = [bool(torch.isin(x, clean).all()) for _, training, x in trainer.model.autoencoder.seen if training]
     assert [not s for s in seen] == [pretrain] * (len(seen) - 1) + [cluster]
 
 
@@ -199,28 +220,28 @@ def test_the_partial_batch_of_pretraining(drop_last: bool | None, sizes: list[in
     """Augmented pretraining leaves the partial batch out as the authors do, or keeps it if told to."""
     trainer = make(pretrain_epochs=1, max_iter=0, drop_last=drop_last)
     trainer.run()
-    assert [len(x) for _, training, x in trainer.autoencoder.seen if training] == sizes
+    assert [len(x) for _, training, x in trainer.model.autoencoder.seen if training] == sizes
 
 
 def test_plain_pretraining_keeps_the_partial_batch() -> None:
     """Without augmentation an epoch has ceil(N / batch) steps."""
     trainer = make(pretrain_epochs=1, max_iter=0, augment_in="neither")
     trainer.run()
-    assert [len(x) for _, training, x in trainer.autoencoder.seen if training] == [8, 8, 6]
+    assert [len(x) for _, training, x in trainer.model.autoencoder.seen if training] == [8, 8, 6]
 
 
 def test_a_batch_is_never_larger_than_the_set() -> None:
     """A batch size above N means the whole set, and an epoch is never empty."""
     trainer = make(pretrain_epochs=1, max_iter=1, batch_size=1000)
     trainer.run()
-    assert [len(x) for _, training, x in trainer.autoencoder.seen if training] == [N, N]
+    assert [len(x) for _, training, x in trainer.model.autoencoder.seen if training] == [N, N]
 
 
 def test_pretraining_is_shuffled_anew_each_epoch() -> None:
     """Every epoch sees every image once, in another order."""
     trainer = make(pretrain_epochs=2, max_iter=0, augment_in="neither", batch_size=N)
     trainer.run()
-    first, second = (x for _, training, x in trainer.autoencoder.seen if training)
+    first, second = (x for _, training, x in trainer.model.autoencoder.seen if training)
     assert not torch.equal(first, second)
     assert torch.equal(first.flatten().sort().values, second.flatten().sort().values)
 
@@ -229,7 +250,7 @@ def test_labels_are_those_of_the_final_weights() -> None:
     """After the last step labels and confidence are taken once more."""
     trainer = make()
     trainer.run()
-    q = student_t(trainer.autoencoder.encode(images()), trainer.head.centers)
+    q = student_t(trainer.model.autoencoder.encode(images()), trainer.model.head.centers)
     assert torch.equal(trainer.labels, q.argmax(1))
     assert torch.equal(trainer.confidence, q.max(1).values)
 
@@ -275,7 +296,7 @@ def test_another_seed_is_another_training() -> None:
     one.run()
     two.run()
     assert weights(one) != weights(two)
-    assert one.head.seeds != two.head.seeds
+    assert one.model.head.seeds != two.model.head.seeds
 
 
 class Killed(Exception):
@@ -348,13 +369,13 @@ def test_the_last_steps_are_looked_at_too() -> None:
 def test_loss_terms_do_not_change_on_the_way() -> None:
     """A head that comes to return another term breaks its contract; the term is not silently left out."""
     trainer = make(pretrain_epochs=0)
-    loss = trainer.head.loss
+    loss = trainer.model.head.loss
 
     def grow(*args: Any, **kwargs: Any) -> dict[str, Tensor]:
         terms = loss(*args, **kwargs)
-        return {**terms, "late": terms["pull"]} if len(trainer.head.targets) > 2 else terms
+        return {**terms, "late": terms["pull"]} if len(trainer.model.head.targets) > 2 else terms
 
-    trainer.head.loss = grow  # type: ignore[method-assign]
+    trainer.model.head.loss = grow  # type: ignore[method-assign]
     with pytest.raises(ContractViolation, match="late"):
         trainer.run()
 
@@ -363,7 +384,7 @@ def test_loss_terms_do_not_change_on_the_way() -> None:
 def test_a_loss_of_another_shape_breaks_the_contract(terms: Any) -> None:
     """Terms must be scalar tensors, and there must be one."""
     trainer = make(pretrain_epochs=0)
-    trainer.head.loss = lambda *args, **kwargs: terms  # type: ignore[method-assign]
+    trainer.model.head.loss = lambda *args, **kwargs: terms  # type: ignore[method-assign]
     with pytest.raises(ContractViolation, match="pull|no terms"):
         trainer.run()
 
@@ -382,24 +403,24 @@ def test_turns() -> None:
 
 def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     """A training by captured steps, partial batches included, is bit for bit the plain one."""
-    monkeypatch.setattr(step_module, "Capture", FakeCapture)
-    FakeCapture.replayed = 0
+    monkeypatch.setattr(step_module, "GraphCapture", TapeCapture)
+    TapeCapture.replayed = 0
     settings = {"max_iter": 40, "pretrain_epochs": 5, "drop_last": False}
     plain, captured = make(**settings), make(**settings)
-    captured.way = "graph"
+    captured.mode = "graph"
     plain.run()
     captured.run()
-    assert FakeCapture.replayed > 20
+    assert TapeCapture.replayed > 20
     assert weights(plain) == weights(captured)
-    assert captured.way == "graph"
+    assert captured.mode == "graph"
 
 
-def test_a_failed_way_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_mode_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a step cannot be captured, one event says why and names the part; all phases then go plain."""
-    monkeypatch.setattr(step_module, "Capture", FailingCapture)
+    monkeypatch.setattr(step_module, "GraphCapture", FailingCapture)
     events: list[Event] = []
     trainer, plain = make(events.append, pretrain_epochs=4), make(pretrain_epochs=4)
-    trainer.way = "graph"
+    trainer.mode = "graph"
     trainer.run()
     plain.run()
     told = [event for event in events if isinstance(event, StepFallback)]
@@ -434,10 +455,10 @@ def test_bfloat16() -> None:
     plain.run()
     config = TrainConfig(pretrain_epochs=3, batch_size=8, max_iter=10, update_interval=4, tol=0, precision="bfloat16")
     torch.manual_seed(0)
-    trainer = Trainer(images(), Wide(), Strict(), Add(), config.resolved(N), seed=1)
+    trainer = Trainer(images(), Model(Wide(), Strict(), Add()), config.resolved(N), seed=1)
     trainer.run()
-    assert trainer.autoencoder.formats == {torch.bfloat16}  # type: ignore[union-attr]
-    assert {weight.dtype for weight in trainer.autoencoder.parameters()} == {torch.float32}
-    assert trainer.embed().dtype == torch.float32
-    torch.testing.assert_close(trainer.embed(), plain.embed(), rtol=0.05, atol=0.05)
-    assert not torch.equal(trainer.embed(), plain.embed())
+    assert trainer.model.autoencoder.formats == {torch.bfloat16}  # type: ignore[union-attr]
+    assert {weight.dtype for weight in trainer.model.autoencoder.parameters()} == {torch.float32}
+    assert trainer.model.embed(images()).dtype == torch.float32
+    torch.testing.assert_close(trainer.model.embed(images()), plain.model.embed(images()), rtol=0.05, atol=0.05)
+    assert not torch.equal(trainer.model.embed(images()), plain.model.embed(images()))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from decda.core.functional import kmeans
 from decda.plugins.heads.dcn import DCN
+from tests.conftest import batch_of
 
 Array = NDArray[np.float64]
 Rule = Literal["frozen", "refreshed"]
@@ -77,7 +78,9 @@ def test_loss(rule: Rule) -> None:
     dcn = head(rule)
     p = dcn.refresh(torch.from_numpy(CLEAN))
     batch = [3, 4, 5, 6, 7]
-    terms = dcn.loss(torch.from_numpy(AUGMENTED[batch]), p[batch], x=torch.rand(5, 1, 8, 8), decode=no_decoder)
+    terms = dcn.loss(
+        batch_of(torch.from_numpy(AUGMENTED[batch]), p[batch], x=torch.rand(5, 1, 8, 8), decode=no_decoder)
+    )
     owners = nearest(CLEAN, CENTERS)
     assert any(a != b for a, b in zip(nearest(AUGMENTED[batch], CENTERS), np.array(owners)[batch], strict=True))
     total = sum(((AUGMENTED[i] - dcn.centers.numpy()[owners[i]]) ** 2).sum() for i in batch)
@@ -90,7 +93,7 @@ def test_gradient(rule: Rule) -> None:
     """The gradient reaches the embeddings and not the centers, which are no parameter but are saved."""
     dcn, z = head(rule), torch.from_numpy(AUGMENTED).requires_grad_()
     p = dcn.refresh(torch.from_numpy(CLEAN).requires_grad_())
-    dcn.loss(z, p, x=torch.rand(12, 1, 8, 8), decode=no_decoder)["kmeans"].backward()
+    dcn.loss(batch_of(z, p, x=torch.rand(12, 1, 8, 8), decode=no_decoder))["kmeans"].backward()
     assert z.grad is not None
     expected = 2 * (AUGMENTED - p.numpy() @ dcn.centers.numpy()) / (12 * 3)
     np.testing.assert_allclose(z.grad.numpy(), expected, rtol=1e-12)

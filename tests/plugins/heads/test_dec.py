@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from decda.core.functional import kmeans
 from decda.plugins.heads.dec import DEC
+from tests.conftest import batch_of
 
 Array = NDArray[np.float64]
 RNG = np.random.default_rng(0)
@@ -57,7 +58,7 @@ def test_loss() -> None:
     """The loss is KL(p || q) alone, p of the clean set, q of the augmented batch."""
     dec = head()
     p = dec.refresh(torch.from_numpy(CLEAN))[BATCH]
-    terms = dec.loss(torch.from_numpy(AUGMENTED[BATCH]), p, x=torch.rand(3, 1, 8, 8), decode=no_decoder)
+    terms = dec.loss(batch_of(torch.from_numpy(AUGMENTED[BATCH]), p, x=torch.rand(3, 1, 8, 8), decode=no_decoder))
     slow_target, q = slow_p(slow_q(CLEAN))[BATCH], slow_q(AUGMENTED[BATCH])
     assert list(terms) == ["kl"]
     assert terms["kl"].item() == pytest.approx((slow_target * np.log(slow_target / q)).sum() / len(BATCH), rel=1e-12)
@@ -67,7 +68,7 @@ def test_gradient() -> None:
     """The gradient reaches embeddings and centers, as DEC's equations 4 and 5 have it, averaged over the batch."""
     dec, z = head(), torch.from_numpy(AUGMENTED).requires_grad_()
     p = dec.refresh(torch.from_numpy(CLEAN))
-    dec.loss(z, p, x=torch.rand(8, 1, 8, 8), decode=no_decoder)["kl"].backward()
+    dec.loss(batch_of(z, p, x=torch.rand(8, 1, 8, 8), decode=no_decoder))["kl"].backward()
     q = slow_q(AUGMENTED)
     of_z, of_centers = np.zeros((8, 2)), np.zeros((3, 2))
     for i in range(8):

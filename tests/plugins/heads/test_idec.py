@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from decda.core.functional import kmeans
 from decda.plugins.heads.idec import IDEC
+from tests.conftest import batch_of
 
 Array = NDArray[np.float64]
 RNG = np.random.default_rng(1)
@@ -46,7 +47,7 @@ def test_loss(parameters: dict[str, float], gamma: float) -> None:
     """Reconstruction of the augmented image, a mean over images, channels and pixels, plus gamma (.1) times KL."""
     idec = head(**parameters)
     p = idec.refresh(torch.from_numpy(CLEAN))[BATCH]
-    terms = idec.loss(torch.from_numpy(AUGMENTED[BATCH]), p, x=torch.from_numpy(IMAGES), decode=decode)
+    terms = idec.loss(batch_of(torch.from_numpy(AUGMENTED[BATCH]), p, x=torch.from_numpy(IMAGES), decode=decode))
     total = 0.0
     for z, image in zip(AUGMENTED[BATCH], IMAGES, strict=True):
         for pixel, wanted in zip(z @ DECODER, image.ravel(), strict=True):
@@ -77,7 +78,7 @@ def test_gradient() -> None:
     idec, z = head(), torch.from_numpy(AUGMENTED[BATCH]).requires_grad_()
     matrix = torch.from_numpy(DECODER).requires_grad_()
     p = idec.refresh(torch.from_numpy(CLEAN))[BATCH]
-    terms = idec.loss(z, p, x=torch.from_numpy(IMAGES), decode=lambda z: (z @ matrix).view(-1, 2, 4, 5))
+    terms = idec.loss(batch_of(z, p, x=torch.from_numpy(IMAGES), decode=lambda z: (z @ matrix).view(-1, 2, 4, 5)))
     of_both = torch.autograd.grad(
         terms["reconstruction"], [z, matrix, idec.centers], retain_graph=True, allow_unused=True
     )

@@ -1,0 +1,34 @@
+"""What is reported of several runs."""
+
+import pytest
+import torch
+
+from decda.core.errors import TrainingDiverged
+from decda.core.execution.messages import Failed
+
+
+def test_a_failure_in_words(capsys: pytest.CaptureFixture[str]) -> None:
+    """Errors for users keep message and exit code, a full disk names the file, a bug leaves its traceback on stderr."""
+    assert Failed.from_error(1, TrainingDiverged("It diverged.")) == Failed(1, "It diverged.", 4)
+    assert Failed.from_error(1, OSError(28, "No space left on device", "x.csv")) == Failed(
+        1, "x.csv: No space left on device"
+    )
+    assert capsys.readouterr().err == ""
+    assert Failed.from_error(2, ZeroDivisionError("by zero\nmore")) == Failed(2, "ZeroDivisionError: by zero", 1)
+    assert "ZeroDivisionError: by zero" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 4.00 TiB."),
+        RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 4 TB"),
+    ],
+)
+def test_out_of_memory_is_no_bug(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is named as what it is, with advice, and without a traceback."""
+    failed = Failed.from_error(0, error)
+    assert failed.error.startswith("Out of memory: ")
+    assert "fewer jobs" in failed.error
+    assert capsys.readouterr().err == ""

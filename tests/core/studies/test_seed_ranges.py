@@ -1,0 +1,58 @@
+"""Words for several seeds."""
+
+import pytest
+
+from decda.core.errors import InvalidParameter
+from decda.core.studies.seed_ranges import format_seeds, parse_seeds
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("3", (3,)),
+        ("0-4", (0, 1, 2, 3, 4)),
+        ("0,2,5", (0, 2, 5)),
+        ("7,0-2", (0, 1, 2, 7)),
+        (" 1 , 3 - 4 ", (1, 3, 4)),
+        ("5-5", (5,)),
+        ("123456789012345678", (123456789012345678,)),
+        ("0-999", tuple(range(1000))),
+    ],
+)
+def test_seeds_in_words(text: str, expected: tuple[int, ...]) -> None:
+    """Single seeds, ranges and both mixed are read, and sorted."""
+    assert parse_seeds(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("", ["a seed is missing", "0-4 or 0,2,5"]),
+        ("1,,2", ["a seed is missing"]),
+        ("4-0", ["4-0 runs backwards", "Write 0-4"]),
+        ("1,0-2", ["the seed 1 is named twice"]),
+        ("-3", ["'-3' is neither a seed nor a range", "from 0 up"]),
+        ("1.5", ["'1.5'"]),
+        ("two", ["'two'"]),
+        ("0-2-4", ["'0-2-4'"]),
+        ("٣", ["'٣'"]),
+        ("9" * 5000, ["neither a seed"]),
+        ("0-1000", ["more than 1000 seeds"]),
+        ("0-599,600-1000", ["more than 1000 seeds"]),
+        ("0-999999999999", ["more than 1000 seeds"]),
+    ],
+)
+def test_mistakes_in_seeds(text: str, pieces: list[str]) -> None:
+    """What is no list of seeds is told with the piece that is wrong, and at once, however long a range is."""
+    with pytest.raises(InvalidParameter) as caught:
+        parse_seeds(text)
+    assert all(piece in str(caught.value) for piece in pieces)
+
+
+def test_seeds_name_a_folder() -> None:
+    """Ranges are joined, and a long list is told by its ends and its length."""
+    assert format_seeds(range(5)) == "0-4"
+    assert format_seeds([3]) == "3"
+    assert format_seeds([0, 1, 5]) == "0-1_5"
+    assert format_seeds([0, 5]) == "0_5"
+    assert format_seeds(range(0, 100, 2)) == "0-98x50"
