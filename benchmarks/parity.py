@@ -2,7 +2,7 @@
 
 The three see the same randomness, so that only the order of additions may differ. Losses are read at every step, of
 pretraining and of clustering, whose first refresh and partial batches are among them. By itself it looks at the graph
-on a CUDA device, and elsewhere only at whether the plain way repeats itself; `--ways compiled` takes minutes.
+on a CUDA device, and elsewhere only at whether plain steps repeat themselves; `--modes compiled` takes minutes.
 """
 
 import sys
@@ -30,35 +30,35 @@ def losses(run: Trainer, phase: str, count: int) -> list[float]:
 
 def main() -> None:
     """Print the table; fail where a captured step differs, or could not be captured."""
-    options = arguments(__doc__, steps=200, images=3000, ways="")
+    options = arguments(__doc__, steps=200, images=3000, modes="")
     cuda = options.device.startswith("cuda")
     count = 6 if options.quick else options.steps
     images = torch.rand(600 if options.quick else options.images, 1, 28, 28)
-    ways = [way for way in (options.ways or ("graph" if cuda else "")).split(",") if way]
+    modes = [mode for mode in (options.modes or ("graph" if cuda else "")).split(",") if mode]
     rows, failed = [], False
     for encoder in ("fc", "conv"):
         for phase, epochs in (("pretrain", 10**6), ("cluster", 1)):
             plain = losses(trainer(encoder, images, epochs, options.device, "plain", "float32"), phase, count)
             again = losses(trainer(encoder, images, epochs, options.device, "plain", "float32"), phase, count)
-            for way, found in [("plain again", again)] + [
-                (way, losses(listening(encoder, images, epochs, options.device, way), phase, count)) for way in ways
+            for mode, found in [("plain again", again)] + [
+                (mode, losses(listening(encoder, images, epochs, options.device, mode), phase, count)) for mode in modes
             ]:
                 worst = max(abs(a - b) / max(abs(a), 1e-12) for a, b in zip(plain, found, strict=True))
-                failed |= way == "graph" and worst > LIMIT
-                rows.append((encoder, phase, way, count, f"{worst:.1e}"))
-    columns = ("network", "phase", "way", "steps", "largest relative difference to plain")
-    print_table("Parity of the ways of making a step", columns, rows)
+                failed |= mode == "graph" and worst > LIMIT
+                rows.append((encoder, phase, mode, count, f"{worst:.1e}"))
+    columns = ("network", "phase", "mode", "steps", "largest relative difference to plain")
+    print_table("Parity of the modes of making steps", columns, rows)
     if failed:
         sys.exit(f"A captured step differs from the plain one by more than {LIMIT:g}.")
 
 
-def listening(encoder: str, images: torch.Tensor, epochs: int, device: str, way: str) -> Trainer:
-    """A training that ends the program where its way of making a step fails."""
-    run = trainer(encoder, images, epochs, device, way, "float32")
+def listening(encoder: str, images: torch.Tensor, epochs: int, device: str, mode: str) -> Trainer:
+    """A training that ends the program where its mode of making steps fails."""
+    run = trainer(encoder, images, epochs, device, mode, "float32")
 
     def notify(event: object) -> None:
         if isinstance(event, StepFallback):
-            sys.exit(f"{way} failed in {event.kind or 'the step'}: {event.reason}")
+            sys.exit(f"{mode} failed in {event.kind or 'the step'}: {event.reason}")
 
     run.notify = notify
     return run

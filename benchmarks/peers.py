@@ -243,9 +243,7 @@ def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
     config = config.resolved(len(x), CLUSTERS)
     model = build_model(config, registry, tuple(x.shape[1:]))
     watch = Watch(args.device, WARM)
-    Trainer(
-        x, model.autoencoder, model.head, model.augment, config.train, seed=0, device=args.device, notify=watch
-    ).run()
+    Trainer(x, model, config.train, seed=0, device=args.device, notify=watch).run()
     epochs, iterations = watch.ends["pretrain"], watch.ends["cluster"]
     last = max(iterations)
     cluster = iterations[last] - iterations[WARM]

@@ -21,15 +21,14 @@ WORK = {"fc": 3 * 2 * BATCH * 3_329_000, "conv": 3 * 2 * BATCH * 6_681_600}
 """FLOP of a pretraining step: three passes over the multiply-adds of an image's way through the autoencoder."""
 
 
-def trainer(encoder: str, images: torch.Tensor, epochs: int, device: str, way: str, precision: str) -> Trainer:
+def trainer(encoder: str, images: torch.Tensor, epochs: int, device: str, mode: str, precision: str) -> Trainer:
     """A training of FcDEC-DA or ConvDEC-DA, from the start of its clustering where `epochs` is 0."""
     registry = Registry.discover()
-    settings = [f"train.pretrain_epochs={epochs}", "train.tol=0", f"train.step={way}", f"train.precision={precision}"]
+    settings = [f"train.pretrain_epochs={epochs}", "train.tol=0", f"train.step={mode}", f"train.precision={precision}"]
     config = compose(registry, recipe=f"{encoder}dec-da", settings=settings, n_clusters=10, device=device)
     config = config.resolved(len(images), None)
     model = build_model(config, registry, tuple(images.shape[1:]))
-    train = config.train
-    return Trainer(images, model.autoencoder, model.head, model.augment, train, seed=0, device=device)
+    return Trainer(images, model, config.train, seed=0, device=device)
 
 
 def stepper(steps: Iterator[None]) -> Callable[[], None]:
@@ -39,10 +38,10 @@ def stepper(steps: Iterator[None]) -> Callable[[], None]:
 
 def main() -> None:
     """Print the table."""
-    options = arguments(__doc__, threads="1,2", images=10_000, seconds=6.0, ways="", precisions="")
+    options = arguments(__doc__, threads="1,2", images=10_000, seconds=6.0, modes="", precisions="")
     count, seconds = (600, 0.0) if options.quick else (options.images, options.seconds)
     cuda = options.device.startswith("cuda")
-    ways = (options.ways or ("plain,graph" if cuda else "plain")).split(",")
+    modes = (options.modes or ("plain,graph" if cuda else "plain")).split(",")
     precisions = (options.precisions or ("float32,tf32,bfloat16" if cuda else "float32,bfloat16")).split(",")
     images = torch.rand(count, 1, 28, 28)
     if not options.quick:
@@ -55,17 +54,17 @@ def main() -> None:
         for encoder in ("fc", "conv"):
             for phase, epochs in (("pretrain", 10**6), ("cluster", 0)):
                 work = WORK[encoder] / (1 if phase == "pretrain" else 2)
-                kinds = [(precision, way) for precision in precisions for way in ways]
+                kinds = [(precision, mode) for precision in precisions for mode in modes]
                 calls, runs = {}, {}
-                for precision, way in kinds:
-                    steps = trainer(encoder, images, epochs, options.device, way, precision).steps()
+                for precision, mode in kinds:
+                    steps = trainer(encoder, images, epochs, options.device, mode, precision).steps()
                     for _ in range(2 if options.quick else 12):  # past k-means, capture and compilation
                         next(steps)
-                    calls[f"{precision} {way}"], runs[f"{precision} {way}"] = stepper(steps), steps
+                    calls[f"{precision} {mode}"], runs[f"{precision} {mode}"] = stepper(steps), steps
                 timings = side_by_side(calls, seconds=seconds, device=options.device)
-                first = timings[f"{precisions[0]} {ways[0]}"].median
+                first = timings[f"{precisions[0]} {modes[0]}"].median
                 for name, timing in timings.items():
-                    precision, way = name.split()
+                    precision, mode = name.split()
                     mean = ""
                     if phase == "cluster":
                         steps, laps = runs[name], 1 if options.quick else 3
@@ -73,10 +72,10 @@ def main() -> None:
                         mean = f"{whole / 30 / laps * 1e3:.2f}"
                     rate = work / timing.median
                     shares = (f"{rate / 1e9:.0f}", f"{rate / top:.0%}", f"{first / timing.median:.2f}")
-                    rows.append((encoder, phase, threads, precision, way, timing.milliseconds(), mean, *shares))
+                    rows.append((encoder, phase, threads, precision, mode, timing.milliseconds(), mean, *shares))
         rows.append((f"{side}x{side} product", "", threads, "float32", "", "", "", f"{top / 1e9:.0f}", "100%", ""))
     synchronize(options.device)
-    columns = ("network", "phase", "threads", "precision", "way", "ms a step", "mean", "GFLOP/s", "of peak", "faster")
+    columns = ("network", "phase", "threads", "precision", "mode", "ms a step", "mean", "GFLOP/s", "of peak", "faster")
     print_table("One step", columns, rows)
 
 

@@ -11,7 +11,8 @@ import torch
 
 from decda.core.training import step as step_module
 from decda.core.training import trainer as trainer_module
-from tests.core.training.test_step import FakeCapture
+from tests.core.training.tape import TapeCapture
+from tests.core.training.test_step import FailingCapture
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "benchmarks"
@@ -45,28 +46,23 @@ def test_gpu_script_on_a_cpu(tmp_path: Path) -> None:
 
 
 def test_parity_of_graphs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The parity script follows captured steps through both phases; the capture is faked, so the losses are equal."""
+    """The parity script follows captured steps, replayed from a tape, through both phases; the losses are equal."""
     monkeypatch.setattr(trainer_module, "resolve_mode", lambda wish, device: wish)
-    monkeypatch.setattr(step_module, "Capture", FakeCapture)
-    FakeCapture.replayed = 0
-    run("parity", "--quick", "--ways=graph", monkeypatch=monkeypatch)
+    monkeypatch.setattr(step_module, "GraphCapture", TapeCapture)
+    TapeCapture.replayed = 0
+    run("parity", "--quick", "--modes=graph", monkeypatch=monkeypatch)
     rows = [row for row in capsys.readouterr().out.splitlines() if "| graph " in row]
     assert len(rows) == 4
     assert all(row.endswith("| 0.0e+00                              |") for row in rows)
-    assert FakeCapture.replayed > 0
+    assert TapeCapture.replayed > 0
 
 
 def test_parity_ends_where_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     """A step that cannot be captured ends the parity script with what failed."""
-
-    class Failing(FakeCapture):
-        def record(self, function: object) -> object:  # type: ignore[override]
-            raise RuntimeError("operation not permitted when stream is capturing")
-
     monkeypatch.setattr(trainer_module, "resolve_mode", lambda wish, device: wish)
-    monkeypatch.setattr(step_module, "Capture", Failing)
+    monkeypatch.setattr(step_module, "GraphCapture", FailingCapture)
     with pytest.raises(SystemExit, match="graph failed in the step: RuntimeError: operation not permitted"):
-        run("parity", "--quick", "--ways=graph", monkeypatch=monkeypatch)
+        run("parity", "--quick", "--modes=graph", monkeypatch=monkeypatch)
 
 
 def test_peers() -> None:

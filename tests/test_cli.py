@@ -141,7 +141,7 @@ def seed_processes(parent: int) -> list[int]:
     """The processes a parent has for its seeds; that which tracks resources leaves by itself, a little later."""
     words = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     rows = [line.split(None, 2) for line in subprocess.check_output(words, text=True).splitlines()]
-    return [int(pid) for pid, its_parent, args in rows if int(its_parent) == parent and "spawn_main" in args]
+    return [int(pid) for pid, its_parent, args in rows if int(its_parent) == parent and "execution.worker" in args]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")

@@ -189,11 +189,12 @@ def test_a_last_loss_is_told_at_the_end_of_a_phase(registry: Registry, capsys: p
     [
         (
             StepFallback("graph", "encoder", "RuntimeError: no"),
-            "The step could not be captured as a CUDA graph (encoder 'conv': RuntimeError: no). Going on plain.",
+            "Steps could not be captured as a CUDA graph (encoder 'conv': RuntimeError: no). "
+            "Training goes on with plain steps.",
         ),
         (
             StepFallback("compiled", None, "TypeError: [red]"),
-            "The step could not be compiled (TypeError: [red]). Going on plain.",
+            "Steps could not be compiled (TypeError: [red]). Training goes on with plain steps.",
         ),
     ],
 )
@@ -213,7 +214,15 @@ def test_a_step_that_fell_back_is_told(
 
 def finished(seed: int, acc: float | None, iterations: int = 60) -> Finished:
     scores = {"acc": acc, "nmi": acc, "ari": acc}
-    result = {"seed": seed, "n_samples": 3, "n_clusters": 2, **scores, "seconds": {"total": 12.25}, "baseline": scores}
+    result = {
+        "seed": seed,
+        "n_samples": 3,
+        "n_clusters": 2,
+        **scores,
+        "seconds": {"total": 12.25},
+        "baseline": scores,
+        "warnings": [],
+    }
     return Finished(seed, result, [1, 2])
 
 

@@ -100,7 +100,7 @@ def test_the_end_of_a_study(study: Study, capsys: pytest.CaptureFixture[str]) ->
     assert out == ""
     assert "1 of 2 cells lie within 0.01 of the published means, or above them." in err
     assert "Pretrained once (usps fc augmented): FcDEC-DA, FcDCN-DA, mine." in err
-    assert str(study.path / "results.csv") in err
+    assert str(study.folder / "results.csv") in err
     assert "Error: FcDCN-DA-1: It [diverged]." in err
 
 

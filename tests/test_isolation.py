@@ -35,8 +35,12 @@ BROKEN = {
     "stars": (SOUND + "    def __init__(self, *args): ...", "its signature has '*args'"),
     "untyped": (SOUND + "    def __init__(self, n_clusters, embedding_dim, *, m=1): ...", "'m' has no type"),
     "newer": (
-        SOUND + "decda_api = 2",
-        "it is written for version 2 of decda's contracts, and this decda has version 1; upgrade decda",
+        SOUND + "decda_api = 3",
+        "it is written for version 3 of decda's contract, and this decda has version 2; upgrade decda",
+    ),
+    "older": (
+        SOUND + "    def loss(self, z, target, *, x, decode): ...",
+        "its loss(self, z, target, x, decode) is that of version 1 of the contract",
     ),
     "odd-version": (SOUND + "decda_api = 'one'", "its decda_api is 'one'"),
     "nothing": ("", "module 'nothing_code' has no "),
@@ -143,9 +147,9 @@ class Late(DEC):
     ("name", "words"),
     [
         ("raises", "loss failed on a first batch: RuntimeError: out of luck"),
-        ("nan", "the term 'kl' of loss gives numbers that are not finite"),
-        ("shape", "refresh must give float32 of shape ("),
-        ("late", "failed while training: RuntimeError: too many for me"),
+        ("nan", "the term 'kl' of loss returns numbers that are not finite"),
+        ("shape", "refresh must return float32 of shape ("),
+        ("late", "failed during training: RuntimeError: too many for me"),
     ],
 )
 def test_the_first_step_tells_whose_it_is(here: Any, tmp_path: Path, name: str, words: str) -> None:
@@ -214,7 +218,7 @@ def test_a_head_without_a_package(here: Any, tmp_path: Path) -> None:
     for again in (("train", "--config", "run/config.toml"), ("evaluate", "run")):
         code, _, err = here(*again)
         assert code == 2
-        assert f"added by hand, from {tmp_path / 'my_head.py'}: name the file again by --load" in err
+        assert f"from the file {tmp_path / 'my_head.py'}: load that file again. Option: --load" in err
     assert here("evaluate", "run", "--load", "my_head.py")[0] == 0
     assert "Mine." in here("list-components", "head", "--load", "my_head.py")[1]
     code, out, err = here(*words[:-2], "--load", "my_head.py", "--seeds", "0-1", "--json")

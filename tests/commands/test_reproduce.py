@@ -14,7 +14,12 @@ import pytest
 from tests.conftest import Cli
 
 FEW = ("--trials", "1", "--set", "train.pretrain_epochs=1", "--set", "train.max_iter=4")
-WORDS = ("reproduce", "table3", "--datasets", "digits", "--trials", "2", "--budget", "short", "--out", "study")
+ALGORITHMS = ("fcdec-da", "fcidec-da", "fcdcn-da")
+SHORTEST = ("--set", "train.pretrain_epochs=1", "--set", "train.max_iter=4", "--set", "dataset.size=8")
+WORDS = (
+    *("reproduce", "table3", "--datasets", "digits", "--algorithms", ",".join(ALGORITHMS)),
+    *("--trials", "2", *SHORTEST, "--out", "study"),
+)
 
 
 def rows(folder: Path) -> list[dict[str, str]]:
@@ -36,20 +41,20 @@ def times(folder: Path) -> dict[str, int]:
 
 
 def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
-    """Table 3 on digits: interrupted and started again, finished trials are not run twice and no row stands twice."""
+    """Interrupted and started again, a study runs no finished trial twice, and no row stands twice."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     first = subprocess.Popen(
         [sys.executable, "-m", "decda", *WORDS], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
     )
     deadline = time.monotonic() + 300
-    while len(rows(tmp_path / "study")) < 3 and first.poll() is None and time.monotonic() < deadline:
+    while len(rows(tmp_path / "study")) < 1 and first.poll() is None and time.monotonic() < deadline:
         time.sleep(0.1)
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130, said
     assert "Finished trials are kept in study; the same command goes on" in said
     half, finished = rows(tmp_path / "study"), times(tmp_path / "study")
-    assert 3 <= len(half) < 10
+    assert 1 <= len(half) < 6
 
     again = subprocess.run(
         [sys.executable, "-m", "decda", *WORDS, "--resume", "--json"],
@@ -62,20 +67,18 @@ def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
     )
     assert again.returncode == 0, again.stderr
     whole = rows(tmp_path / "study")
-    assert len(whole) == len({row["run"] for row in whole}) == 10
+    assert len(whole) == len({row["run"] for row in whole}) == 6
     assert all(row in whole for row in half)
     assert again.stderr.count(": kept ") >= len(half)
     after = times(tmp_path / "study")
     assert {name: after[name] for name in finished} == finished
-    assert len(after) == 14  # ten trials and four autoencoders
+    assert len(after) == 8  # six trials and two autoencoders
     assert {(row["cell"], row["seed"]) for row in whole} == {
-        (cell, seed)
-        for cell in ("FcDEC-DA", "ConvDEC-DA", "FcIDEC-DA", "ConvIDEC-DA", "FcDCN-DA")
-        for seed in ("0", "1")
+        (cell, seed) for cell in ("FcDEC-DA", "FcIDEC-DA", "FcDCN-DA") for seed in ("0", "1")
     }
-    assert {row["epochs"] for row in whole} == {"30"}
+    assert {row["epochs"] for row in whole} == {"1"}
     cells = json.loads(again.stdout)["cells"]
-    assert [(cell["planned"], cell["finished"]) for cell in cells] == [(2, 2)] * 5
+    assert [(cell["planned"], cell["finished"]) for cell in cells] == [(2, 2)] * 3
     assert "Pretrained once (digits fc augmented): FcDEC-DA, FcIDEC-DA, FcDCN-DA." in again.stderr
 
 

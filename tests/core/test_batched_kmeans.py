@@ -16,7 +16,7 @@ from torch import Tensor
 
 from decda.core import batched_kmeans as inner
 from decda.core import functional
-from decda.core.batched_kmeans import LOOK, batched_kmeans
+from decda.core.batched_kmeans import CHECK_INTERVAL, batched_kmeans
 from decda.core.functional import kmeans, squared_distances
 
 Array = NDArray[np.float64]
@@ -171,15 +171,15 @@ def test_restarts_do_not_meet() -> None:
     torch.testing.assert_close(together, alone, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize(("max_iter", "enough", "steps"), [(1, 0.0, 1), (6, 0.0, 6), (300, math.inf, LOOK)])
-def test_when_it_ends(max_iter: int, enough: float, steps: int) -> None:
+@pytest.mark.parametrize(("max_iter", "tol", "steps"), [(1, 0.0, 1), (6, 0.0, 6), (300, math.inf, CHECK_INTERVAL)])
+def test_when_it_ends(max_iter: int, tol: float, steps: int) -> None:
     """Iterations end at `max_iter`, or at the first look that finds the centers at rest."""
     z = mixture(400, 8, 2, 0.7)
     points, columns = blocks(z)
     slow = starts = z[None, :8]
     for _ in range(steps):
         slow = slow_step(z, slow[0])[0][None]
-    found = inner._lloyd(points, columns, torch.from_numpy(starts), max_iter, enough, 1e-24)
+    found = inner._lloyd(points, columns, torch.from_numpy(starts), max_iter, tol, 1e-24)
     np.testing.assert_allclose(found.numpy(), slow, rtol=1e-10)
 
 

@@ -278,8 +278,6 @@ BREAKAGES = [
     Breakage("global generators", Dropping, "of torch;"),
     Breakage("in place", Replacing, "in the place of 'mean'"),
     Breakage("in place", Caching, "'last'"),
-    Breakage("stacked", Replacing, "'mean' after encode in a stack and alone"),
-    Breakage("stacked", Reading, "encode fails in a stack"),
     Breakage("dtype", Single, "decode in float64 must be float64"),
     Breakage("device", Reading, "meta"),
     Breakage("device", Homebound, "device"),

@@ -73,7 +73,7 @@ def test_a_cpu_gets_a_process_for_each_seed(
 def test_a_gpu_gets_all_seeds_in_turns(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a CUDA device the runs share this process, each on a stream, as many at once as in a study unless told otherwise."""
+    """On a CUDA device the runs share this process, each on a stream; at most four at once unless told otherwise."""
     cpu = series.prepare
     ready = cpu(config(registry), registry, Files(offline=True))
     monkeypatch.setattr(series, "prepare", lambda *a: type(ready)(**{**vars(ready), "device": torch.device("cuda")}))

@@ -1,0 +1,91 @@
+"""A finished run, and what its model makes of new images."""
+
+import numpy as np
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.errors import BrokenComponent, DataError, OutOfMemory
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
+from decda.core.runs.inference import load_run
+from decda.core.runs.run import Run
+from decda.plugins.heads.idec import IDEC
+from tests.conftest import SHORT
+
+
+@pytest.fixture(scope="module")
+def trained(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A finished run of digits."""
+    return run(
+        compose(registry, parts={"encoder": "fc"}, settings=SHORT), registry, Files(offline=True),
+        out=tmp_path_factory.mktemp("runs") / "run",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def digits(registry: Registry) -> np.ndarray:
+    x: np.ndarray = registry.load(registry.find("dataset", "digits")).factory(size=8).x.numpy()
+    return x
+
+
+def test_predictions_on_the_training_images_are_its_labels(trained: Run, digits: np.ndarray) -> None:
+    """Labels, confidences and embeddings, in each layout; nothing is trained or written on the way."""
+    before = {path.name: path.read_bytes() for path in trained.folder.iterdir()}
+    for images in (
+        digits,
+        digits[:, 0],
+        digits.transpose(0, 2, 3, 1),
+        torch.from_numpy(digits),
+        digits.reshape(1797, 64),
+    ):
+        assert np.array_equal(trained.predict(images), trained.labels)
+    q = trained.soft_assign(digits)
+    assert np.array_equal(q.max(1), trained.confidence)
+    assert (q.shape, q.dtype, trained.predict(digits[:3]).dtype) == ((1797, 10), np.float32, np.int64)
+    assert trained.embed(digits[:7]).shape == (7, 10)
+    assert {path.name: path.read_bytes() for path in trained.folder.iterdir()} == before
+
+
+def test_a_run_in_a_line(trained: Run) -> None:
+    """Its repr says where it is, how large, and how good."""
+    assert repr(trained).startswith(f"<Run {trained.folder}: 1797 images in 10 clusters, ACC 0.")
+    assert sum(trained.sizes) == 1797
+
+
+def test_images_that_do_not_fit_are_refused(trained: Run) -> None:
+    """Both shapes are named."""
+    with pytest.raises(DataError, match=r"\(1, 9, 9\).*trained on images of shape \(1, 8, 8\)"):
+        trained.predict(np.zeros((2, 9, 9)))
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "says"),
+    [
+        (RuntimeError("no such device"), BrokenComponent, "head 'idec' of decda .* failed in use: RuntimeError"),
+        (torch.OutOfMemoryError("CUDA out of memory"), OutOfMemory, "Out of memory in use: 2 images of 1x8x8"),
+    ],
+)
+def test_failures_in_use_are_explained(
+    trained: Run, monkeypatch: pytest.MonkeyPatch, failure: Exception, error: type[Exception], says: str
+) -> None:
+    """A part that fails is named; memory that runs out is told as that, with what was asked for."""
+
+    def fail(self: object, z: torch.Tensor) -> torch.Tensor:
+        raise failure
+
+    monkeypatch.setattr(IDEC, "soft_assign", fail)
+    with pytest.raises(error, match=says):
+        trained.predict(np.zeros((2, 8, 8)))
+
+
+def test_it_is_read_back_without_its_data_set(
+    trained: Run, registry: Registry, digits: np.ndarray, tmp_path: Path
+) -> None:
+    """Where the data set is not registered any more, the model still predicts."""
+    without = Registry(entry for entry in registry if entry.kind != "dataset")
+    loaded = load_run(trained.folder, without)
+    assert np.array_equal(loaded.predict(digits), trained.labels)
+    assert loaded.config.dataset == trained.config.dataset
+    assert loaded.warnings == trained.warnings

@@ -1,0 +1,58 @@
+"""Capturing a CUDA graph, on stand-ins for PyTorch's streams that fail the way PyTorch's do."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from decda.core.training.failing_part import first_cause
+from decda.core.training.graph_capture import GraphCapture
+
+
+@pytest.fixture
+def cuda(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    """A device with streams; ending a failed capture raises before the stream that it entered is left."""
+    state = SimpleNamespace(current="user's", replays=0)
+
+    class Graph:
+        def replay(self) -> None:
+            state.replays += 1
+
+    @contextmanager
+    def graph(graph: Graph, stream: str) -> Iterator[None]:
+        former, state.current = state.current, stream
+        try:
+            yield
+        except RuntimeError:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")  # noqa: B904
+        state.current = former
+
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: "capture's")
+    monkeypatch.setattr(torch.cuda, "CUDAGraph", Graph)
+    monkeypatch.setattr(torch.cuda, "graph", graph)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda: state.current)
+    monkeypatch.setattr(torch.cuda, "set_stream", lambda stream: setattr(state, "current", stream))
+    return state
+
+
+def test_a_capture_is_replayed(cuda: SimpleNamespace) -> None:
+    """Recording calls the function once, on its stream; what comes back replays the graph."""
+    streams = []
+    replay = GraphCapture().record(lambda: streams.append(cuda.current))
+    replay()
+    replay()
+    assert (streams, cuda.replays, cuda.current) == (["capture's"], 2, "user's")
+
+
+def test_a_failed_capture_leaves_the_users_stream(cuda: SimpleNamespace) -> None:
+    """The stream is restored, and the first cause can be told from the complaint about a previous error."""
+
+    def fail() -> None:
+        raise RuntimeError("a part called .item()")
+
+    with pytest.raises(RuntimeError, match="previous error") as caught:
+        GraphCapture().record(fail)
+    assert cuda.current == "user's"
+    assert str(first_cause(caught.value)) == "a part called .item()"

@@ -1,0 +1,76 @@
+"""The model: embeddings and soft assignments in batches of a bounded size."""
+
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from decda.core.contracts import Autoencoder
+from decda.core.training import model as model_module
+from decda.core.training.model import Model, embedding_batch
+from decda.plugins.augmentations.none import NoAugmentation
+from decda.plugins.heads.dec import DEC
+from decda.testing.partners import LinearAutoencoder
+
+CPU = torch.device("cpu")
+
+
+class Noting(LinearAutoencoder):
+    """Notes the batches it sees, and its mode."""
+
+    seen: ClassVar[list[tuple[int, bool]]] = []
+
+    def encode(self, x: Tensor) -> Tensor:
+        Noting.seen.append((len(x), self.training))
+        return super().encode(x)
+
+
+def make(autoencoder: Autoencoder | None = None) -> Model:
+    torch.manual_seed(0)
+    head = DEC(3, 4)
+    with torch.no_grad():
+        head.centers.copy_(torch.randn(3, 4))
+    return Model(autoencoder or LinearAutoencoder((1, 4, 4), 4), head, NoAugmentation())
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((1, 8, 8), 1024), ((1, 28, 28), 1024), ((3, 64, 64), 256), ((3, 512, 512), 4), ((1, 9999, 9999), 1)],
+)
+def test_batches_follow_the_size_of_the_image(shape: tuple[int, ...], size: int) -> None:
+    """A batch of larger images holds fewer of them, so that activations take about 256 MB."""
+    assert embedding_batch(shape, CPU) == size
+
+
+def test_embedding_in_batches_is_embedding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches change nothing but memory; clean images are embedded in eval mode, bytes and floats alike."""
+    model = make(Noting((1, 4, 4), 4))
+    x = torch.randint(0, 256, (50, 1, 4, 4), dtype=torch.uint8)
+    whole = model.embed(x)
+    Noting.seen.clear()
+    monkeypatch.setattr(model_module, "MAX_BATCH", {"cpu": 16})
+    model.train(True)
+    assert torch.allclose(model.embed(x), whole)
+    assert Noting.seen == [(16, False)] * 3 + [(2, False)]
+    assert torch.equal(model.embed(x.float() / 255), model.embed(x))
+    assert not whole.requires_grad
+
+
+def test_soft_assignments_are_the_heads() -> None:
+    """They are those of the embeddings, and carry no gradient."""
+    model = make()
+    x = torch.rand(20, 1, 4, 4)
+    q = model.soft_assign(x)
+    assert torch.equal(q, model.head.soft_assign(model.embed(x)).detach())
+    assert not q.requires_grad
+
+
+def test_bfloat16_is_of_the_autoencoder_alone() -> None:
+    """Embeddings and reconstructions come as float32, and differ from those of float32."""
+    plain = make()
+    rounded = Model(plain.autoencoder, plain.head, plain.augment, "bfloat16")
+    x = torch.rand(5, 1, 4, 4)
+    assert rounded.encode(x).dtype == rounded.decode(plain.embed(x)).dtype == torch.float32
+    assert not torch.equal(rounded.embed(x), plain.embed(x))
+    assert torch.allclose(rounded.embed(x), plain.embed(x), atol=0.05)
