@@ -1,0 +1,183 @@
+"""The Python door."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import decda
+from decda import api
+from decda.core.contracts import ImageSet
+from decda.core.errors import ConfigError, DataError, InvalidParameter, UnknownComponent
+from decda.core.events import PhaseStarted
+from decda.core.parts.registry import Registry
+from decda.plugins.augmentations.shift import RandomShift
+from decda.plugins.heads.idec import IDEC
+from tests.conftest import SHORT, Here
+
+FEW = {"pretrain_epochs": 1, "max_iter": 4, "update_interval": 2, "batch_size": 512, "tol": 0}
+"""As `SHORT`, but for the size of digits."""
+QUIET: dict[str, Any] = {"progress": False, "train": FEW, "encoder": "fc"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Runs lie below an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def photographs(n: int = 40) -> np.ndarray:
+    """Colour images of 40x33, channels last."""
+    return np.random.default_rng(0).random((n, 40, 33, 3))
+
+
+def test_the_command_and_the_door_make_one_run(here: Here) -> None:
+    """Equal words give equal bytes, by the command and in Python."""
+    words = [word for setting in (*SHORT, "head.gamma=0.2") for word in ("--set", setting)]
+    words += ["--encoder", "fc", "--seed", "3", "--threads", "1"]
+    assert here("train", *words, "--out", "command")[0] == 0
+    run = decda.train(
+        {"name": "digits", "size": 8}, seed=3, head={"gamma": 0.2}, encoder="fc", train=FEW, out="door", progress=False
+    )
+    for name in ("labels.csv", "log.csv", "metrics.json", "model.safetensors", "config.toml"):
+        assert (Path("command") / name).read_bytes() == (run.folder / name).read_bytes(), name
+
+
+def test_arrays_in_clusters_out() -> None:
+    """Colour images with their channels last are clustered, and new ones predicted, by the run and by its folder."""
+    run = decda.train(photographs(), n_clusters=3, progress=False, train=FEW)
+    assert run.input_shape == (3, 40, 33)
+    assert (run.labels.shape, run.confidence.shape, run.metrics["acc"]) == ((40,), (40,), None)
+    assert run.folder == Path("runs/quick-array-seed0-1")
+    assert np.array_equal(run.predict(photographs()), run.labels)
+    assert run.soft_assign(photographs()[:2]).shape == (2, 3)
+    assert run.embed(torch.rand(2, 3, 40, 33)).shape == (2, 10)
+    loaded = decda.load(run.folder)
+    assert np.array_equal(loaded.predict(photographs()), run.labels)
+    assert np.array_equal(loaded.labels, run.labels)
+    assert loaded.config == run.config
+
+
+def test_labels_measure_and_never_train() -> None:
+    """Texts serve as labels; with them there are scores, and the same clusters as without."""
+    with_labels = decda.train(photographs(), labels=["a", "b"] * 20, **QUIET)
+    without = decda.train(photographs(), n_clusters=2, **QUIET)
+    assert with_labels.config.n_clusters == 2
+    assert 0.5 <= float(with_labels.metrics["acc"] or 0) <= 1
+    assert np.array_equal(with_labels.labels, without.labels)
+
+
+def test_parts_by_class_and_by_table(registry: Registry) -> None:
+    """A class in the place of a name, alone or in a table; the caller's registry stays as it is."""
+
+    class Mine(IDEC):
+        """IDEC, as a beginning."""
+
+    before = list(registry)
+    run = decda.train("digits", head={"name": Mine, "gamma": 0.3}, augment=RandomShift, registry=registry, **QUIET)
+    assert (run.config.head.name, run.config.head.parameters) == ("local:mine", {"gamma": 0.3})
+    assert run.config.augment.name == "local:randomshift"
+    assert list(registry) == before
+    own = registry.copy()
+    own.add("head", "mine", Mine)
+    own.add("augment", "randomshift", RandomShift)
+    assert np.array_equal(decda.load(run.folder, registry=own).labels, run.labels)
+    with pytest.raises(UnknownComponent, match="from Python code, not from a file"):
+        decda.load(run.folder, registry=registry)
+
+
+def test_data_sets_of_other_kinds() -> None:
+    """A function, an ImageSet, and a configuration's own data set."""
+    images = ImageSet(torch.rand(30, 1, 8, 8), torch.arange(30) % 3, [f"{i}.png" for i in range(30)])
+
+    def mine() -> ImageSet:
+        return images
+
+    by_function, by_value = decda.train(mine, **QUIET), decda.train(images, **QUIET)
+    assert np.array_equal(by_function.labels, by_value.labels)
+    assert list(decda.load(by_value.folder).names or ()) == images.names
+    again = decda.train(config=decda.train("digits", **QUIET).folder / "config.toml", progress=False)
+    assert (again.config.dataset.short, len(again.labels)) == ("digits", 1797)
+
+
+@pytest.mark.parametrize(
+    ("words", "error", "says"),
+    [
+        ({"data": "digitz"}, UnknownComponent, "Did you mean 'digits'"),
+        ({"data": "digits", "recipe": "convdec-da", "head": {"gamma": 0.2}}, InvalidParameter, "no parameter 'gamma'"),
+        ({"data": "digits", "train": {"epochs": 3}}, InvalidParameter, r"no parameter 'epochs' \(from the arguments\)"),
+        ({"data": "digits", "train": {"max_iter": "many"}}, InvalidParameter, "'max_iter' must be int"),
+        ({"data": "digits", "labels": [1]}, ConfigError, "a data set brings its own"),
+        ({"data": "digits", "head": 3}, ConfigError, "head must be a name, a table with a name, or a class"),
+        ({"data": "digits", "threads": 0}, ConfigError, "threads must be at least 1"),
+        ({"data": np.zeros((9, 8, 8))}, InvalidParameter, "Give the number of clusters, n_clusters"),
+        ({"data": np.zeros((9, 8, 8)) - 1}, DataError, "Floats must be in"),
+    ],
+)
+def test_mistakes_name_parameters_not_options(words: dict[str, Any], error: type[Exception], says: str) -> None:
+    """Each is an error that says what and why, without a word of the command line, and leaves no folder."""
+    with pytest.raises(error, match=says) as caught:
+        decda.train(**{**QUIET, **words})
+    assert "--" not in str(caught.value)
+    assert not Path("runs").exists()
+
+
+def test_existing_folders_are_left_alone() -> None:
+    """`out` must not exist."""
+    Path("mine").mkdir()
+    with pytest.raises(ConfigError, match="mine exists already") as caught:
+        decda.train("digits", out="mine", **QUIET)
+    assert caught.value.parameter == "out"
+
+
+def test_threads_are_given_back() -> None:
+    """A run computes with the threads asked for; afterwards there are as many as before."""
+    before = torch.get_num_threads()
+    run = decda.train("digits", threads=before + 1, **QUIET)
+    assert torch.get_num_threads() == before
+    assert json.loads((run.folder / "provenance.json").read_text())["threads"] == before + 1
+
+
+@pytest.mark.parametrize(
+    ("terminal", "progress", "shown"), [(True, True, True), (True, False, False), (False, True, False)]
+)
+def test_progress(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool, progress: bool, shown: bool
+) -> None:
+    """Shown where somebody sees it, unless it is not wanted; events reach a listener in either case."""
+    monkeypatch.setattr("decda.console.is_interactive", lambda: terminal)
+    events: list[Any] = []
+    decda.train("digits", **{**QUIET, "progress": progress}, notify=events.append)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert ("1797 images, 10 clusters" in err) == shown
+    assert bool(err) == shown
+    assert any(isinstance(event, PhaseStarted) for event in events)
+
+
+def test_components() -> None:
+    """The records of the listing, of one kind or of all."""
+    heads = decda.components("head")
+    assert {"dcn", "dec", "idec"} <= {record["name"] for record in heads}
+    assert set(heads[0]) == {"kind", "name", "summary", "package", "version", "status", "error"}
+    assert len(decda.components()) > len(heads)
+    with pytest.raises(ConfigError, match="Unknown kind 'heads'"):
+        decda.components("heads")
+
+
+def test_importing_decda_loads_no_torch() -> None:
+    """`import decda` and listing parts are light; what is named is there, and what is not is an error that lists it."""
+    code = "import decda, sys; decda.components(); print('torch' in sys.modules, sorted(dir(decda)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
+    assert done.stdout.split(" ", 1)[0] == "False"
+    assert {"train", "load", "components", "Run", "DecdaError"} <= set(dir(decda))
+    assert decda.train is api.train
+    with pytest.raises(AttributeError, match="it has .*train"):
+        decda.tarin  # noqa: B018
