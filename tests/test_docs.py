@@ -5,8 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+import decda
 from decda.testing import check_augmentation, check_head
 from decda.testing.suite import RULES
 from tests.conftest import SHORT, Here, install
@@ -65,7 +67,7 @@ def test_the_head_of_the_document(here: Here, module: Any) -> None:
 def test_the_notebook_of_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     """A part added by hand trains through the Python API."""
     monkeypatch.chdir(tmp_path)
-    exec(compile(block(PLUGINS, "result = run("), "notebook", "exec"), {"__name__": "__main__"})
+    exec(compile(block(PLUGINS, 'head={"name": Mine'), "notebook", "exec"), {"__name__": "__main__"})
     assert "'acc'" in capsys.readouterr().out
     assert (tmp_path / "my-run" / "labels.csv").is_file()
 
@@ -109,3 +111,29 @@ def test_the_part_of_the_readme(module: Any) -> None:
     from decda_test_flip import RandomFlip  # type: ignore[import-not-found]
 
     check_augmentation(RandomFlip)
+
+
+def test_the_python_of_the_readme(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The snippet runs as it stands, on digits in the place of USPS, on colour images, and shortened."""
+    images = np.random.default_rng(0).random((24, 40, 33, 3))
+    words = [word for setting in SHORT for word in ("--set", setting)]
+    assert here("train", *words, "--encoder", "fc")[0] == 0
+    assert Path("runs/quick-digits-seed0-1").is_dir()
+    train, runs = decda.train, []
+
+    def short(data: Any, **words: Any) -> Any:
+        limit = {"pretrain_epochs": 1, "max_iter": 2, "update_interval": 1}
+        words |= {"train": {**words.get("train", {}), **limit}, "progress": False}
+        runs.append(train("digits" if isinstance(data, str) else data, **words))
+        return runs[-1]
+
+    monkeypatch.setattr(decda, "train", short, raising=False)
+    code = block(README, "decda.components")
+    exec(compile(code, "README", "exec"), {"images": images, "new_images": images[:5]})
+    digits, array = runs
+    assert (digits.config.recipe, digits.config.head.parameters, digits.config.seed) == (
+        "convidec-da",
+        {"gamma": 0.2},
+        1,
+    )
+    assert array.input_shape == (3, 40, 33)

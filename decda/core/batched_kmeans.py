@@ -28,7 +28,8 @@ CHUNK = 2**24
 CHECK_INTERVAL = 4
 """Iterations between two convergence checks; each check makes the host wait for the device."""
 ROUNDING = 1e-24
-"""Squared distance, relative to the mean variance, that counts as rounding error: float64 resolves 1e-16 of a length."""
+"""Squared distance, relative to the mean variance, that counts as rounding error: float64 resolves 1e-16 of a length.
+"""
 
 
 def batched_kmeans(

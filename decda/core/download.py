@@ -1,4 +1,4 @@
-"""One file from one address by http or https, within a given time whatever the server does."""
+"""Download one file by http or https within a deadline, whatever the server does."""
 
 import math
 import time
@@ -20,61 +20,68 @@ from urllib.request import (
 )
 
 ATTEMPTS = 3
-"""How often an address is asked when what went wrong may pass."""
+"""Most attempts at an address whose failures may be temporary."""
 BACK_OFF = 0.25
 """Seconds before the second attempt; doubled before each further one."""
 SOCKET_TIMEOUT = 10.0
-"""Longest wait in seconds for a server's next bytes."""
+"""Most seconds to wait for the next bytes from a server."""
 TICK = 0.1
-"""Seconds between two reports, and between two looks at the clock."""
+"""Seconds between two progress reports and between two checks of the deadline."""
 
 
 class FetchFailed(Exception):
-    """An address gave no content.
+    """A download failed.
+
+    Args:
+        reason: what happened, in one line.
+        temporary: whether another attempt at the same address may succeed.
 
     Attributes:
-        may_pass: whether another attempt at the same address may do better.
+        temporary: as given.
     """
 
-    def __init__(self, reason: str, *, may_pass: bool = False) -> None:
+    def __init__(self, reason: str, *, temporary: bool = False) -> None:
         super().__init__(reason)
-        self.may_pass = may_pass
+        self.temporary = temporary
 
 
 Report = Callable[[int, int | None], None]
-"""Message the bytes so far, and in all where the server says so."""
+"""Takes the bytes received so far and the total, None if the server does not state it."""
 
 
-def fetch(url: str, *, share: float, deadline: float, report: Report) -> bytes:
-    """The bytes at an address, asked again where what went wrong may pass (time-out, 5xx, cut connection).
+def fetch(url: str, *, soft_deadline: float, deadline: float, report: Report) -> bytes:
+    """Download the bytes at an address; retry after failures that may be temporary (time-out, 5xx, lost connection).
 
     Args:
         url: http or https.
-        share: the time of `time.monotonic` after which the server goes on only if at its pace it will be done before
-            the deadline.
-        deadline: the time at which it is given up in any case.
-        report: called at the start, the end and some ten times a second between; begins anew with each attempt.
+        soft_deadline: the `time.monotonic` time after which the download continues only if its pace so far would
+            finish it before the deadline.
+        deadline: the `time.monotonic` time at which the download is abandoned in any case.
+        report: called at the start, at the end, and about ten times a second in between; each attempt starts at 0.
+
+    Returns:
+        The body of the response.
 
     Raises:
-        FetchFailed: with what happened.
+        FetchFailed: no attempt succeeded; the message says what happened in the last one.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _attempt(url, share, deadline, report)
+            return _attempt(url, soft_deadline, deadline, report)
         except FetchFailed as error:
             pause = BACK_OFF * 2 ** (attempt - 1)
-            if not error.may_pass or attempt == ATTEMPTS or time.monotonic() + pause >= share:
+            if not error.temporary or attempt == ATTEMPTS or time.monotonic() + pause >= soft_deadline:
                 raise FetchFailed(f"{error} ({attempt} attempts)" if attempt > 1 else str(error)) from error
         time.sleep(pause)
     raise AssertionError("the last attempt returns or raises")
 
 
-def _attempt(url: str, share: float, deadline: float, report: Report) -> bytes:
+def _attempt(url: str, soft_deadline: float, deadline: float, report: Report) -> bytes:
     begun = time.monotonic()
-    if begun >= share:
-        raise FetchFailed("not asked: no time was left")
-    transfer = _Transfer(url, min(SOCKET_TIMEOUT, share - begun))
-    told = 0
+    if begun >= soft_deadline:
+        raise FetchFailed("not tried: no time was left")
+    transfer = _Transfer(url, min(SOCKET_TIMEOUT, soft_deadline - begun))
+    reported = 0
     report(0, None)
     transfer.start()
     try:
@@ -82,11 +89,11 @@ def _attempt(url: str, share: float, deadline: float, report: Report) -> bytes:
             now, received, total = time.monotonic(), transfer.received, transfer.total
             pace = received / (now - begun)
             needed = (total - received) / pace if total is not None and pace else math.inf
-            if now >= share and now + needed >= deadline:
+            if now >= soft_deadline and now + needed >= deadline:
                 size = "" if total is None else f" of {total}"
                 raise FetchFailed(f"too slow: {received}{size} bytes in {now - begun:.1f} s" if pace else "timed out")
-            if received > told:
-                told = received
+            if received > reported:
+                reported = received
                 report(received, total)
     finally:
         transfer.abandoned.set()
@@ -96,10 +103,10 @@ def _attempt(url: str, share: float, deadline: float, report: Report) -> bytes:
 
 
 class _Transfer(Thread):
-    """One request, in a thread of its own: a deadline then holds even where a socket's time-out does not.
+    """One request in its own thread, so that the deadline holds even where the socket's time-out does not.
 
-    Name look-ups, and servers that send a byte of header now and then, can outlast any time-out of the socket. A thread
-    left behind ends by itself and hinders nobody: it writes nothing, and is a daemon.
+    Name look-ups, and servers that send a byte of a header now and then, can outlast any socket time-out. An abandoned
+    thread does no harm: it writes nothing, ends by itself, and is a daemon.
     """
 
     def __init__(self, url: str, timeout: float) -> None:
@@ -114,11 +121,11 @@ class _Transfer(Thread):
 
     @property
     def received(self) -> int:
-        """Bytes so far."""
+        """Bytes received so far."""
         return len(self._body)
 
     def run(self) -> None:
-        """Ask, and keep what comes: the body or the error."""
+        """Send the request, and keep the body or the error."""
         try:
             request = Request(self.url, headers={"User-Agent": "decda", "Accept-Encoding": "identity"})
             with _web().open(request, timeout=self.timeout) as response:
@@ -133,29 +140,36 @@ class _Transfer(Thread):
             self.done.set()
 
     def result(self) -> bytes:
-        """The body, once done; else FetchFailed."""
+        """The body of a finished transfer.
+
+        Returns:
+            All bytes of it.
+
+        Raises:
+            FetchFailed: the transfer failed.
+        """
         error: object = self._error
         if isinstance(error, HTTPError):
-            passing = error.code >= 500 or error.code in (408, 429)
-            raise FetchFailed(_one_line(f"HTTP {error.code} {error.reason}"), may_pass=passing)
+            temporary = error.code >= 500 or error.code in (408, 429)
+            raise FetchFailed(_one_line(f"HTTP {error.code} {error.reason}"), temporary=temporary)
         if isinstance(error, URLError):
-            error = error.reason  # what a failing connection is wrapped in
+            error = error.reason  # the exception that it wraps
         short = self.total is not None and self.received < self.total
         if isinstance(error, IncompleteRead) or (error is None and short):
             size = f" of {self.total}" if short else ""
-            raise FetchFailed(f"the connection ended after {self.received}{size} bytes", may_pass=True)
+            raise FetchFailed(f"the connection ended after {self.received}{size} bytes", temporary=True)
         if isinstance(error, TimeoutError):
-            raise FetchFailed("timed out", may_pass=True)
+            raise FetchFailed("timed out", temporary=True)
         if isinstance(error, (OSError, HTTPException, ValueError, str)):
-            cut = isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError))
-            raise FetchFailed(_one_line(str(error) or type(error).__name__), may_pass=cut)
+            lost = isinstance(error, (ConnectionResetError, ConnectionAbortedError, BrokenPipeError))
+            raise FetchFailed(_one_line(str(error) or type(error).__name__), temporary=lost)
         if isinstance(error, Exception):
             raise error
         return bytes(self._body)
 
 
 def _web() -> OpenerDirector:
-    """Access to http and https through the user's proxies, and to nothing else: no file://, not even by redirect."""
+    """An opener for http and https only, through the user's proxies: no file://, not even by redirect."""
     opener = OpenerDirector()
     handlers = (ProxyHandler, HTTPHandler, HTTPSHandler, HTTPRedirectHandler)
     for handler in (*handlers, HTTPErrorProcessor, HTTPDefaultErrorHandler, UnknownHandler):
@@ -164,5 +178,5 @@ def _web() -> OpenerDirector:
 
 
 def _one_line(text: str) -> str:
-    """A server's words, fit to be printed."""
+    """A server's text made safe to print."""
     return "".join(letter for letter in " ".join(text.split()) if letter.isprintable())[:200]

@@ -1,6 +1,6 @@
 """Where data files come from: a data root, the user's cache folder or, on first use, their publisher's mirrors.
 
-One room for decda's own data sets and for a stranger's: a data set that names `files` in its signature gets a `Files`.
+decda's own data sets and those of plugins use it alike: a data set that names `files` in its signature gets a `Files`.
 """
 
 import gzip
@@ -20,16 +20,16 @@ from decda.core.errors import DataError, MissingFile
 from decda.core.events import Downloading, Event, ignore
 
 Fingerprint = Callable[[bytes], str]
-"""Decompressed content -> a text that is equal for equal content."""
+"""Maps decompressed content to a text that is equal for equal data."""
 
 
 class Files:
-    """Data files by name: found below the data root or in the cache, else downloaded; checked in either case.
+    """Finds data files below the data root or in the cache, downloads missing ones, and verifies their content.
 
     Attributes:
-        data_root: the folder looked in first, and downloaded into.
-        cache: decda's folder for data in the user's cache; the data root where none is given.
-        offline: whether the network is left alone.
+        data_root: the folder that is searched first and downloaded into.
+        cache: decda's data folder in the user's cache; the data root if none is given.
+        offline: whether downloads are disabled.
     """
 
     def __init__(
@@ -40,20 +40,25 @@ class Files:
         notify: Callable[[Event], None] = ignore,
         timeout: float = 60.0,
     ) -> None:
-        """Choose the folders; nothing is read, made or asked for yet.
+        """Choose the folders; nothing is read, created or downloaded yet.
 
         Args:
-            data_root: the folder that holds the data; None: `DECDA_DATA`, else the cache.
-            offline: never touch the network; None: as `DECDA_OFFLINE` says (1, true or yes).
-            notify: called with a `Downloading` as bytes arrive.
-            timeout: seconds after which the download of one file is given up, all mirrors together.
+            data_root: the folder that holds the data. None: the environment variable `DECDA_DATA`, else the cache.
+            offline: never use the network. None: what the variable `DECDA_OFFLINE` says (1, true or yes).
+            notify: called with a `Downloading` event as bytes arrive.
+            timeout: seconds that the download of one file may take, over all mirrors.
+
+        Raises:
+            DataError: the data root refers to the home folder of an unknown user.
         """
-        said = os.environ.get("DECDA_DATA")
+        from_environment = os.environ.get("DECDA_DATA")
         self.cache = user_cache_path("decda", appauthor=False) / "data"
         try:
-            self.data_root = Path(data_root or said or self.cache).expanduser()
+            self.data_root = Path(data_root or from_environment or self.cache).expanduser()
         except RuntimeError as error:  # ~somebody
-            raise DataError(f"The data root {data_root or said} leads nowhere: {error}") from error
+            raise DataError(
+                f"The data root {data_root or from_environment} cannot be resolved: {error}", parameter="data_root"
+            ) from error
         if offline is None:
             offline = os.environ.get("DECDA_OFFLINE", "").strip().lower() in ("1", "true", "yes")
         self.offline = offline
@@ -68,20 +73,24 @@ class Files:
         sha256: str | None = None,
         fingerprint: Fingerprint | None = None,
     ) -> bytes:
-        """The decompressed content of a file; downloaded on first use, never replaced once it is there.
+        """Read a file; it is downloaded on first use and never replaced once it exists.
 
-        A name that ends in `.gz` is decompressed, and found without `.gz` (already decompressed) too.
+        A file whose name ends in `.gz` is decompressed; an already decompressed copy without `.gz` is found, too.
 
         Args:
-            name: the file below the data root, with `/`: `"mnist/train-images-idx3-ubyte.gz"`.
-            urls: http(s) addresses of this very file, asked in this order.
-            sha256: what `fingerprint` must give; None: any content is taken.
-            fingerprint: of the decompressed content; None: the sha256 of its bytes, in hexadecimal. Of use where
-                equal data comes in different bytes; a ValueError or DataError in it means unfit content.
+            name: path of the file below the data root, with `/`: `"mnist/train-images-idx3-ubyte.gz"`.
+            urls: http(s) addresses of this very file, tried in this order.
+            sha256: the value that `fingerprint` must return. None: accept any content.
+            fingerprint: computed from the decompressed content. None: the SHA-256 of its bytes, in hexadecimal.
+                Useful where equal data may come in different bytes. A ValueError or DataError that it raises means
+                that the content is unusable.
+
+        Returns:
+            The decompressed content.
 
         Raises:
             MissingFile: the file is missing and cannot be downloaded.
-            DataError: it cannot be read, or is not what is expected.
+            DataError: the file cannot be read, or its content is not what is expected.
             ValueError: the name is absolute or leads out of the data root.
         """
         inner = _inner_path(name)
@@ -95,11 +104,11 @@ class Files:
                     return content
         target = self.data_root / inner
         if self.offline:
-            story = "Nothing was downloaded: the network is switched off (offline, DECDA_OFFLINE)."
+            story = "Nothing was downloaded: downloads are switched off (offline, DECDA_OFFLINE)."
             if urls:
-                story += " Its addresses:" + "".join(f"\n  {url}" for url in urls)
+                story += " It is available from:" + "".join(f"\n  {url}" for url in urls)
         elif not urls:
-            story = "No address is known to download it from."
+            story = "It has no download address."
         else:
             _require_writable(target)
             content, failures = self._download(name, target, urls, expected)
@@ -109,52 +118,67 @@ class Files:
         looked = ", ".join(f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders)
         raise MissingFile(
             f"The data file '{name}' is missing. Looked in: {looked}. {story}\n"
-            f"Put it at {target} by hand, or name the folder that holds it as the data root (DECDA_DATA).",
+            f"Put it at {target} by hand, or set the data root (DECDA_DATA) to the folder that holds it.",
             parameter="data_root",
         )
 
     def _download(
         self, name: str, target: Path, urls: Sequence[str], expected: "_Expected"
     ) -> tuple[bytes | None, list[str]]:
-        """The content from the first mirror that has it, published at target; else None, and what happened at each."""
+        """Download from the first mirror that has the right content, and publish the file at `target`.
+
+        Returns:
+            The content, None if every mirror failed; and what happened at the mirrors that failed.
+        """
 
         def report(received: int, total: int | None) -> None:
             self.notify(Downloading(name, received, total))
 
         failures: list[str] = []
         deadline = time.monotonic() + self.timeout
-        for asked, url in enumerate(urls):
+        for tried, url in enumerate(urls):
             now = time.monotonic()
-            share = now + (deadline - now) / (len(urls) - asked)  # a slow mirror must leave time to the next
+            soft_deadline = now + (deadline - now) / (len(urls) - tried)  # a slow mirror must leave time for the next
             try:
-                raw = fetch(url, share=share, deadline=deadline, report=report)
+                raw = fetch(url, soft_deadline=soft_deadline, deadline=deadline, report=report)
                 content = expected.unpack(raw, packed=target.suffix == ".gz")
             except (FetchFailed, _Unfit) as error:
                 failures.append(f"{url}: {error}")
             else:
                 return _publish(raw, target, expected) or content, failures
         if time.monotonic() >= deadline:
-            failures.append(f"given up after {self.timeout:g} s in all")
+            failures.append(f"gave up after {self.timeout:g} s in total")
         return None, failures
 
 
 class _Unfit(Exception):
-    """Content that is not what is expected."""
+    """The content is not what is expected."""
 
 
 @dataclass(frozen=True)
 class _Expected:
-    """What a file must hold."""
+    """What a file must contain."""
 
     sha256: str | None
     fingerprint: Fingerprint | None
 
     def unpack(self, raw: bytes, *, packed: bool) -> bytes:
-        """Stored bytes -> decompressed, checked content; else _Unfit."""
+        """Decompress the stored bytes and verify the content.
+
+        Args:
+            raw: the bytes as stored.
+            packed: whether they are gzip data.
+
+        Returns:
+            The decompressed content.
+
+        Raises:
+            _Unfit: they are not complete gzip data, or the content is not what is expected.
+        """
         try:
             content = gzip.decompress(raw) if packed else raw
         except (OSError, EOFError, zlib.error) as error:
-            raise _Unfit(f"its {len(raw)} bytes are no whole gzip file ({error})") from error
+            raise _Unfit(f"its {len(raw)} bytes are not a complete gzip file ({error})") from error
         if self.sha256 is None:
             return content
         kind = "fingerprint" if self.fingerprint else "sha256"
@@ -168,15 +192,15 @@ class _Expected:
 
 
 def _inner_path(name: str) -> PurePosixPath:
-    """A file's name as a path that stays below the folder it is put on."""
+    """A file's name as a relative path that cannot leave the folder it is joined to."""
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts or any(sign in name for sign in "\\:\0"):
-        raise ValueError(f"a data file's name must be a path below the data root, with '/': got {name!r}")
+        raise ValueError(f"the name of a data file must be a relative path below the data root, with '/', not {name!r}")
     return path
 
 
 def _read(path: Path, expected: _Expected) -> bytes | None:
-    """The checked content of a file that lies there, None if there is none."""
+    """The verified content of a file, None if it does not exist."""
     try:
         raw = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
@@ -187,35 +211,35 @@ def _read(path: Path, expected: _Expected) -> bytes | None:
         return expected.unpack(raw, packed=path.suffix == ".gz")
     except _Unfit as error:
         raise DataError(
-            f"{path} is not the published file: {error}. It was left as it is. Put the right file in its place, move "
-            f"it away to have it downloaded, or name another folder as the data root (DECDA_DATA).",
+            f"{path} is not the published file: {error}. It was left unchanged. Replace it with the right file, move "
+            f"it away so that it is downloaded again, or choose another data root (DECDA_DATA).",
             parameter="data_root",
         ) from error
 
 
 def _require_writable(target: Path) -> None:
-    """Refuse, before anything is downloaded, a folder that could not take it. Makes no folder."""
+    """Refuse a folder that cannot be written to, before anything is downloaded. Creates nothing."""
     try:
-        standing = next((folder for folder in target.parents if folder.exists()), None)
+        existing = next((folder for folder in target.parents if folder.exists()), None)
     except OSError:
-        standing = None
-    if standing is None or not standing.is_dir() or not os.access(standing, os.W_OK | os.X_OK):
-        raise _unwritable(target, f"{standing or target.parent} is not a folder that can be written to")
+        existing = None
+    if existing is None or not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise _unwritable(target, f"{existing or target.parent} is not a writable folder")
 
 
 def _unwritable(target: Path, reason: str) -> DataError:
     return DataError(
         f"The data file {target} is missing and cannot be downloaded there: {reason}. Put it there by hand, "
-        f"or name another folder as the data root (DECDA_DATA).",
+        f"or choose another data root (DECDA_DATA).",
         parameter="data_root",
     )
 
 
 def _publish(raw: bytes, target: Path, expected: _Expected) -> bytes | None:
-    """Write a checked file under a name of its own, then give it its name in one step, never replacing a file.
+    """Write a verified file under a temporary name, then rename it atomically; never replace an existing file.
 
     Returns:
-        The content that lies there instead, where another process was first; else None.
+        The content of the file that another process has put there first; None if this one was published.
     """
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
@@ -224,15 +248,15 @@ def _publish(raw: bytes, target: Path, expected: _Expected) -> bytes | None:
             with temporary.open("xb") as file:
                 file.write(raw)
                 file.flush()
-                os.fsync(file.fileno())  # or a crash could leave the name on an empty file, for good
+                os.fsync(file.fileno())  # else a crash could leave an empty file under the final name
             try:
                 os.link(temporary, target)
             except FileExistsError:
                 return _read(target, expected)
-            except OSError:  # a file system without links
+            except OSError:  # the file system has no hard links
                 if os.path.lexists(target):
                     return _read(target, expected)
-                os.replace(temporary, target)  # who comes between replaces a file that was checked by an equal one
+                os.replace(temporary, target)  # in a race, one verified copy replaces another
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:

@@ -1,3 +1,3 @@
 """Parts for decda by a third party, one of each kind, a file each."""
 
-decda_api = 1
+decda_api = 2

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from decda.core.contracts import ClusteringHead, Batch
+from decda.core.contracts import Batch, ClusteringHead
 from decda.core.functional import kmeans, squared_distances
 
 

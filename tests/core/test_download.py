@@ -14,13 +14,13 @@ BODY = b"0123456789" * 1000
 Answer = Callable[[Any], None]
 
 
-def get(url: str, *, share: float = 5.0, deadline: float = 5.0) -> tuple[bytes, list[tuple[int, int | None]]]:
+def get(url: str, *, soft_deadline: float = 5.0, deadline: float = 5.0) -> tuple[bytes, list[tuple[int, int | None]]]:
     """The bytes and the reports; times in seconds from now."""
     now = time.monotonic()
     reports: list[tuple[int, int | None]] = []
     body = fetch(
         url,
-        share=now + share,
+        soft_deadline=now + soft_deadline,
         deadline=now + deadline,
         report=lambda received, total: reports.append((received, total)),
     )
@@ -119,7 +119,7 @@ def test_deadline(server: Any, answer: Answer, said: str) -> None:
     """However a server delays, it is given up in time."""
     begun = time.monotonic()
     with pytest.raises(FetchFailed, match=said):
-        get(server.url("/a", answer), share=0.2, deadline=0.4)
+        get(server.url("/a", answer), soft_deadline=0.2, deadline=0.4)
     assert 0.2 <= time.monotonic() - begun < 2
 
 
@@ -134,7 +134,7 @@ def test_passing_failures(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_slow_but_in_time(server: Any) -> None:
     """A server that at its pace will be done before the deadline may outlast its share of the time."""
-    body, reports = get(server.url("/a", steady), share=0.2, deadline=9)
+    body, reports = get(server.url("/a", steady), soft_deadline=0.2, deadline=9)
     assert body == BODY
     assert any(0 < received < len(BODY) and total == len(BODY) for received, total in reports)
 
@@ -142,7 +142,7 @@ def test_slow_but_in_time(server: Any) -> None:
 def test_no_time_left(server: Any) -> None:
     """Without time, nothing is asked."""
     with pytest.raises(FetchFailed, match="no time was left"):
-        get(server.url("/a", ok), share=0, deadline=0)
+        get(server.url("/a", ok), soft_deadline=0, deadline=0)
     assert server.requests == []
 
 

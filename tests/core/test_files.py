@@ -118,10 +118,10 @@ def test_unsafe_names(root: Path, name: str) -> None:
     ("raw", "seen"),
     [
         (gzip.compress(b"another file"), hashlib.sha256(b"another file").hexdigest()),
-        (PACKED[:-9], "no whole gzip file"),
-        (b"<html>", "no whole gzip file"),
-        (PACKED[:40] + b"\0\0\0" + PACKED[43:], "no whole gzip file"),
-        (PACKED[:10] + b"\xff" * 20, "no whole gzip file"),
+        (PACKED[:-9], "not a complete gzip file"),
+        (b"<html>", "not a complete gzip file"),
+        (PACKED[:40] + b"\0\0\0" + PACKED[43:], "not a complete gzip file"),
+        (PACKED[:10] + b"\xff" * 20, "not a complete gzip file"),
     ],
     ids=["another", "truncated", "unpacked", "wrong-sum", "no-deflate"],
 )
@@ -209,7 +209,7 @@ def test_all_mirrors_fail(server: Any, root: Path) -> None:
     assert told[1] == f"  {urls[0]}: HTTP 404 Not Found"
     assert told[2].startswith(f"  {urls[1]}: the sha256 of its 12 decompressed bytes is ")
     assert told[3].startswith(f"  {urls[2]}: too slow: ")
-    assert told[4] == "  given up after 0.4 s in all"
+    assert told[4] == "  gave up after 0.4 s in total"
     assert not root.exists()
 
 
@@ -240,7 +240,7 @@ def test_offline(server: Any, root: Path) -> None:
 def test_unwritable_root(server: Any, tmp_path: Path) -> None:
     """A data root that cannot be written to is told before anything is downloaded."""
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="not a folder that can be written to"):
+    with pytest.raises(DataError, match="is not a writable folder"):
         Files(tmp_path / "file" / "root").get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
     assert server.requests == []
 

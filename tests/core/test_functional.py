@@ -3,12 +3,14 @@
 import math
 import random
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from decda.core import functional
 from decda.core.functional import kl_divergence, kmeans, squared_distances, student_t, target_distribution
@@ -238,3 +240,35 @@ def test_kmeans_as_many_as_images() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert sorted(kmeans(z, 3, seed=0).tolist()) == sorted(z.tolist())
+
+
+class _Largest(TorchDispatchMode):
+    """The size of the largest tensor that is made."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.numel = max(self.numel, result.numel())
+        return result
+
+
+def test_distances_come_in_chunks() -> None:
+    """The same bits as at once, gradients included, from temporaries of a bounded size: never N x K x D numbers."""
+    z = torch.randn(20_000, 8, generator=torch.Generator().manual_seed(0))
+    centers = torch.randn(100, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
+    with _Largest() as largest:
+        chunked = squared_distances(z, centers)
+    assert largest.numel <= functional.CHUNK < 20_000 * 100 * 8
+    assert torch.equal(chunked, (z.unsqueeze(1) - centers).square().sum(2))
+    (gradient,) = torch.autograd.grad(chunked.sum(), centers)
+    assert torch.allclose(gradient, 2 * (len(z) * centers - z.sum(0)), rtol=1e-3)
+
+
+def test_a_cluster_without_weight_has_no_target() -> None:
+    """Where a cluster holds nothing (f_j = 0), the target is that of the other clusters, not NaN."""
+    q = torch.tensor([[0.75, 0.25, 0.0], [0.5, 0.5, 0.0]])
+    p = target_distribution(q)
+    assert torch.equal(p[:, 2], torch.zeros(2))
+    assert torch.equal(p[:, :2], target_distribution(q[:, :2]))

@@ -14,10 +14,19 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.contracts import ImageSet
-from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, InvalidParameter
+from decda.core.errors import (
+    BrokenComponent,
+    ConfigError,
+    ContractViolation,
+    DataError,
+    InvalidParameter,
+    OutOfMemory,
+    TrainingDiverged,
+)
+from decda.core.events import Event, Initialised
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import run
+from decda.core.runs.experiment import run, run_stepwise
 from decda.core.runs.inference import load_run
 from decda.core.runs.run import Run
 from tests.conftest import SHORT
@@ -232,3 +241,92 @@ def test_names_that_are_no_utf8_cost_no_labels(registry: Registry, tmp_path: Pat
     own.add("dataset", "mine", lambda: ImageSet(digits.x[:40], None, ["a\udcff.png"] * 40))
     result = do(own, tmp_path / "run", parts={"dataset": "mine"}, settings=SHORT[1:], n_clusters=3)
     assert "\\udcff.png" in (result.folder / "labels.csv").read_text()
+
+
+def status(folder: Path) -> tuple[str, str]:
+    provenance = json.loads((folder / "provenance.json").read_text())
+    return provenance["status"], provenance.get("reason", "")
+
+
+def test_a_run_that_ended_early_says_how(registry: Registry, tmp_path: Path) -> None:
+    """Diverged, interrupted or failed, with the reason; not "started" for ever."""
+    config = compose(registry, parts={"encoder": "fc"}, settings=SHORT)
+
+    def interrupt(event: Event) -> None:
+        if isinstance(event, Initialised):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(config, registry, Files(offline=True), out=tmp_path / "interrupted", notify=interrupt)
+    assert status(tmp_path / "interrupted") == ("interrupted", "KeyboardInterrupt: ")
+
+    steps = run_stepwise(config, registry, Files(offline=True), out=tmp_path / "dropped")
+    next(steps)
+    steps.close()
+    assert status(tmp_path / "dropped")[0] == "interrupted"
+
+    settings = (*SHORT, "train.pretrain_optimizer=sgd", "train.pretrain_learning_rate=1e30")
+    with pytest.raises(TrainingDiverged):
+        do(registry, tmp_path / "diverged", settings=settings)
+    assert status(tmp_path / "diverged")[0] == "diverged"
+    assert "epoch 1" in status(tmp_path / "diverged")[1]
+
+    def fill(event: Event) -> None:
+        if isinstance(event, Initialised):
+            raise OSError(28, "No space left on device", "labels.csv")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(config, registry, Files(offline=True), out=tmp_path / "failed", notify=fill)
+    assert status(tmp_path / "failed") == ("failed", "OSError: [Errno 28] No space left on device: 'labels.csv'")
+    with pytest.raises(DataError, match=r"has not finished \(failed: OSError"):
+        load_run(tmp_path / "failed", registry)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        MemoryError("no room"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] . DefaultCPUAllocator: can't allocate memory: you tried to"),
+    ],
+)
+@pytest.mark.parametrize("when", ["training", "building", "probing"])
+def test_out_of_memory_is_no_broken_part(registry: Registry, tmp_path: Path, failure: Exception, when: str) -> None:
+    """It is told as what it is, with what was asked for and what to change, whichever part asked for the memory."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Greedy(dec):  # type: ignore[misc, valid-type]
+        def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+            super().__init__(n_clusters, embedding_dim)
+            if when == "building":
+                raise failure
+
+        def refresh(self, z: torch.Tensor) -> Any:
+            if len(z) == 1797 or when == "probing":
+                raise failure
+            return super().refresh(z)
+
+    own.add("head", "greedy", Greedy)
+    with pytest.raises(OutOfMemory, match="Out of memory") as caught:
+        do(own, tmp_path / "run", parts={"head": "greedy"})
+    if when == "training":
+        assert "1797 images of 1x8x8, in batches of 512" in str(caught.value)
+        assert "train.batch_size" in str(caught.value)
+        assert status(tmp_path / "run")[0] == "failed"
+
+
+def test_a_collapse_is_told_everywhere(registry: Registry, tmp_path: Path) -> None:
+    """Lost clusters stand in the result, in metrics.json and in what is printed."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Collapsing(dec):  # type: ignore[misc, valid-type]
+        def soft_assign(self, z: torch.Tensor) -> torch.Tensor:
+            return torch.eye(len(self.centers))[0].expand(len(z), -1) + 0 * super().soft_assign(z)
+
+    own.add("head", "collapsing", Collapsing)
+    result = do(own, tmp_path / "run", parts={"head": "collapsing"})
+    assert list(result.warnings)[:1] == ["Only 1 of 10 clusters holds any images."]
+    assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"] == result.warnings
+    assert result.as_mapping()["warnings"] == result.warnings

@@ -80,9 +80,7 @@ def test_failures_in_use_are_explained(
         trained.predict(np.zeros((2, 8, 8)))
 
 
-def test_it_is_read_back_without_its_data_set(
-    trained: Run, registry: Registry, digits: np.ndarray, tmp_path: Path
-) -> None:
+def test_it_is_read_back_without_its_data_set(trained: Run, registry: Registry, digits: np.ndarray) -> None:
     """Where the data set is not registered any more, the model still predicts."""
     without = Registry(entry for entry in registry if entry.kind != "dataset")
     loaded = load_run(trained.folder, without)

@@ -1,12 +1,13 @@
 """The head of DCN: its rule, frozen and refreshed."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from decda.core.functional import kmeans
 from decda.plugins.heads.dcn import DCN
@@ -120,3 +121,27 @@ def test_init_centers(rule: Rule) -> None:
     dcn.init_centers(z, 7)
     assert torch.equal(dcn.centers, kmeans(z, 4, 7))
     assert dcn.centers.data_ptr() == place
+
+
+class _Products(TorchDispatchMode):
+    """The products of matrices that are taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[str] = []
+
+    def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if any(word in str(function) for word in (".mm", "addmm", "bmm", "matmul")):
+            self.seen.append(str(function))
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_nothing_that_tf32_would_round(rule: Rule) -> None:
+    """Centers are indexed and averaged, never multiplied by one-hot rows: a product in tf32 would round them."""
+    dcn = head(rule)
+    with _Products() as products:
+        p = dcn.refresh(torch.from_numpy(CLEAN))
+        dcn.loss(batch_of(torch.from_numpy(AUGMENTED), p, x=torch.rand(12, 1, 8, 8), decode=no_decoder))
+        torch.ones(2, 2) @ torch.ones(2, 2)
+    assert products.seen == ["aten.mm.default"]  # the one above, which shows that they are seen
