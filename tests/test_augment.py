@@ -289,7 +289,7 @@ def test_a_run(registry: Registry, tmp_path: Path) -> None:
     plain = run(compose(own, parts=parts, settings=SHORT), own, files, out=tmp_path / "three")
     assert not np.array_equal(first.confidence, plain.confidence)
     several = compose(own, parts={"augment": "several"}, settings=SHORT)
-    assert run(several, own, files, out=tmp_path / np.isfinite("four").confidence).all()
+    assert np.isfinite(run(several, own, files, out=tmp_path / "four").confidence).all()
 
 
 def test_values_that_kornia_does_not_take(registry: Registry, tmp_path: Path) -> None:
