@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from decda.api import components, load, train
     from decda.core.errors import DecdaError
+    from decda.core.parts.registry import Registry
     from decda.core.runs.run import Run
 
 __version__ = "0.1.0"
-__all__ = ["DecdaError", "Run", "components", "load", "train"]
+__all__ = ["DecdaError", "Registry", "Run", "components", "load", "train"]
 
 _HOMES = {
     "DecdaError": "decda.core.errors",
+    "Registry": "decda.core.parts.registry",
     "Run": "decda.core.runs.run",
     "components": "decda.api",
     "load": "decda.api",

@@ -1,4 +1,4 @@
-"""`python -m decda`."""
+"""Runs the command line as `python -m decda`."""
 
 from decda.cli import main
 

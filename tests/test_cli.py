@@ -70,7 +70,7 @@ def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) 
         (("train", "--epochs", "3"), 2, ["--epochs"]),
         (("train", "--seeds", "4-0"), 2, ["--seeds", "4-0 runs backwards", "Write 0-4"]),
         (("train", "--seeds", ""), 2, ["a seed is missing"]),
-        (("train", "--seeds", "0-4", "--seed", "1"), 2, ["--seed names one seed", "Leave one of them out"]),
+        (("train", "--seeds", "0-4", "--seed", "1"), 2, ["--seed sets one seed", "Leave out one of the two"]),
         (("train", "--jobs", "2"), 2, ["--jobs", "--seeds 0-4"]),
         (("train", "--seeds", "0-1", "--n-clusters", "1798"), 2, ["at most the number of images, 1797; it is 1798"]),
         (("trian",), 2, ["trian"]),

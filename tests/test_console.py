@@ -8,7 +8,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from decda.console import ProgressDisplay, SeedsDisplay, print_seeds_result, progress
+from decda.console import ProgressDisplay, SeedsDisplay, print_seeds_result, progress, screen
 from decda.core.config.composition import compose
 from decda.core.events import (
     BatchEnded,
@@ -46,7 +46,7 @@ def test_a_pipe_gets_plain_lines(
     registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Off a terminal each thing is a plain line on stderr, without control codes, and stdout stays empty."""
-    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(screen, "PLAIN_SECONDS", 0.0)
     with ProgressDisplay(compose(registry)) as display:
         for event in STORY:
             display(event)
@@ -190,11 +190,11 @@ def test_a_last_loss_is_told_at_the_end_of_a_phase(registry: Registry, capsys: p
         (
             StepFallback("graph", "encoder", "RuntimeError: no"),
             "Steps could not be captured as a CUDA graph (encoder 'conv': RuntimeError: no). "
-            "Training goes on with plain steps.",
+            "Training continues with plain steps.",
         ),
         (
             StepFallback("compiled", None, "TypeError: [red]"),
-            "Steps could not be compiled (TypeError: [red]). Training goes on with plain steps.",
+            "Steps could not be compiled (TypeError: [red]). Training continues with plain steps.",
         ),
     ],
 )

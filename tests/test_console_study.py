@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from decda.console import progress
+from decda.console import screen
 from decda.console.study import StudyDisplay, print_study, study_table
 from decda.core.config.composition import compose
 from decda.core.events import PhaseStarted, Scored
@@ -88,7 +88,7 @@ def test_colours_by_distance(acc: float, colour: str) -> None:
 
 def test_a_low_terminal_shows_what_runs(study: Study) -> None:
     """Where not all rows have room, those with something running come first, and the rest is counted."""
-    text = drawn(study_table(summarise(study.trials, study.results), {("mine", "usps")}, most=2))
+    text = drawn(study_table(summarise(study.trials, study.results), {("mine", "usps")}, max_rows=2))
     assert [name for name in PUBLISHED if name in text] == ["FcDEC-DA", "mine"]
     assert "and 1 more rows" in text
 
@@ -98,7 +98,7 @@ def test_the_end_of_a_study(study: Study, capsys: pytest.CaptureFixture[str]) ->
     print_study(study)
     out, err = capsys.readouterr()
     assert out == ""
-    assert "1 of 2 cells lie within 0.01 of the published means, or above them." in err
+    assert "1 of 2 cells are within 0.01 of the published means, or above them." in err
     assert "Pretrained once (usps fc augmented): FcDEC-DA, FcDCN-DA, mine." in err
     assert str(study.folder / "results.csv") in err
     assert "Error: FcDCN-DA-1: It [diverged]." in err
@@ -108,7 +108,7 @@ def test_a_pipe_gets_plain_lines(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each trial by its name: what was kept, what it writes, what it came to."""
-    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.0)
+    monkeypatch.setattr(screen, "PLAIN_SECONDS", 0.0)
     first, second, third = study.trials[:3]
     result = {"acc": 0.5, "nmi": 0.25, "ari": None, "seconds": {"total": 12.0}}
     with StudyDisplay("table3") as display:

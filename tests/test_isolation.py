@@ -20,7 +20,7 @@ BROKEN = {
     "syntax": ("class Head(:\n    pass", "line 1"),
     "leaves": (
         "raise SystemExit('goodbye')" + SOUND,
-        "it leaves the program when it is imported (SystemExit: goodbye)",
+        "it exits the program when it is imported (SystemExit: goodbye)",
     ),
     "needs": (
         "import nowhere_to_be_found" + SOUND,
@@ -36,15 +36,15 @@ BROKEN = {
     "untyped": (SOUND + "    def __init__(self, n_clusters, embedding_dim, *, m=1): ...", "'m' has no type"),
     "newer": (
         SOUND + "decda_api = 3",
-        "it is written for version 3 of decda's contract, and this decda has version 2; upgrade decda",
+        "it was written for version 3 of decda's contract, but this decda has version 2; upgrade decda",
     ),
     "older": (
         SOUND + "    def loss(self, z, target, *, x, decode): ...",
-        "its loss(self, z, target, x, decode) is that of version 1 of the contract",
+        "its loss(self, z, target, x, decode) follows version 1 of the contract",
     ),
     "odd-version": (SOUND + "decda_api = 'one'", "its decda_api is 'one'"),
     "nothing": ("", "module 'nothing_code' has no "),
-    "dec": (SOUND, "Say which: dec:dec or decda:dec"),
+    "dec": (SOUND, "Pick one: dec:dec or decda:dec"),
 }
 """By name of the package and of its head: the code of the module, and the reason that the listing must give."""
 AT_ONCE = {"syntax", "nothing", "dec", "twin", "unclear"}
@@ -69,8 +69,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 REASONS = {name: reason for name, (_, reason) in BROKEN.items()} | {
-    "twin": "Both first 1.0 and second 1.0 provide the head 'twin'. Say which: first:twin or second:twin",
-    "unclear": "is no path to an object",
+    "twin": "Both first 1.0 and second 1.0 provide the head 'twin'. Pick one: first:twin or second:twin",
+    "unclear": "is not a path to an object",
 }
 
 
@@ -147,7 +147,7 @@ class Late(DEC):
     ("name", "words"),
     [
         ("raises", "loss failed on a first batch: RuntimeError: out of luck"),
-        ("nan", "the term 'kl' of loss returns numbers that are not finite"),
+        ("nan", "the term 'kl' of loss contains numbers that are not finite"),
         ("shape", "refresh must return float32 of shape ("),
         ("late", "failed during training: RuntimeError: too many for me"),
     ],

@@ -1,1 +1,1 @@
-"""Commands of the command line, a file each, loaded when called."""
+"""The commands of the command line, one file each, imported when they are called."""

@@ -1,4 +1,4 @@
-"""`decda check`: does a part, or all that a package registers, keep the contracts?"""
+"""`decda check`: checks a part, or all parts of a package, against their contracts."""
 
 import json
 from collections.abc import Sequence
@@ -14,9 +14,9 @@ from decda.core.process.stdout import stdout_to_stderr
 
 @click.command()
 @click.argument("part", metavar="PACKAGE_OR_KIND:NAME")
-@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="A parameter of the one part named.")
-@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
-@click.option("--offline", is_flag=True, help="Never touch the network.")
+@click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Set a parameter of the named part.")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data files.")
+@click.option("--offline", is_flag=True, help="Never use the network.")
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def check(
@@ -29,10 +29,11 @@ def check(
 ) -> int:
     """Check parts against the contract.
 
-    Prints a table of all rules; the exit code is 5 if one is broken.
+    Prints a table of all rules; the exit code is 5 if one of them fails.
 
-    Name an installed package (`my-package`) for all that it registers, or one part by kind and name (`head:mine`,
-    `head:my-package:mine`). A rule is skipped where it cannot be tried: a data file is missing, there are no labels.
+    Name an installed package (`my-package`) to check all its parts, or one part by kind and name (`head:mine`,
+    `head:my-package:mine`). A rule is skipped if it cannot be checked, such as when a data file or the labels are
+    missing.
     """
     from decda.console.checks import print_checks
     from decda.core.errors import BrokenComponent
@@ -42,7 +43,7 @@ def check(
         registry = open_registry(load)
         entries, problems = _named(part, registry)
         if settings and len(entries) != 1:
-            raise click.UsageError("--set is for one part. Name it by kind and name, as head:mine.")
+            raise click.UsageError("--set applies to a single part. Name it by kind and name, as in head:mine.")
         files = Files(data_root, offline=offline or None)
         parts = [_checked(entry, registry, files, settings) for entry in entries]
     passed = not problems and all(rule["status"] != "failed" for each in parts for rule in each["rules"])
@@ -54,7 +55,7 @@ def check(
 
 
 def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
-    """The parts that are meant, and what is wrong with the files of their package."""
+    """The parts that are meant, and the defects in the metadata of their package."""
     from decda.core.errors import UnknownComponent
     from decda.core.parts.entries import normalise
     from decda.testing.suite import entries_of
@@ -62,10 +63,10 @@ def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
     kind, colon, name = part.partition(":")
     if colon and name:
         if kind not in KINDS:
-            raise click.UsageError(f"{kind!r} is no kind of part. Kinds: {', '.join(KINDS)}.")
+            raise click.UsageError(f"{kind!r} is not a kind of part. Kinds: {', '.join(KINDS)}.")
         return [registry.find(kind, name)], []
     if part in KINDS or colon:
-        raise click.UsageError(f"Name the part, too, as {kind or 'head'}:mine; or name a package.")
+        raise click.UsageError(f"Name the part as well, as in {kind or 'head'}:mine, or name a package.")
     problems = [problem.reason for problem in registry.problems if problem.package == normalise(part)]
     try:
         return entries_of(part, registry), problems
@@ -76,7 +77,7 @@ def _named(part: str, registry: Any) -> tuple[Sequence[Any], list[str]]:
 
 
 def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> dict[str, Any]:
-    """What trying all rules on a part came to; where it cannot be loaded, that is the one rule."""
+    """The results of all rules for a part; if it cannot be loaded, that is the only rule."""
     from decda.core.errors import BrokenComponent, ContractViolation
     from decda.core.parts.parameters import find_parameter, parse_value
     from decda.testing.suite import subject_of, try_all
@@ -88,7 +89,7 @@ def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> 
         for setting in settings:
             name, equals, text = setting.partition("=")
             if not equals:
-                raise click.UsageError(f"--set {setting} is not of the form PARAMETER=VALUE.")
+                raise click.UsageError(f"--set {setting} does not have the form PARAMETER=VALUE.")
             name = name.removeprefix(f"{entry.kind}.")
             values[name] = parse_value(
                 owner, find_parameter(owner, parameters, name, f"--set {setting}"), text, f"--set {setting}"

@@ -1,4 +1,4 @@
-"""`decda evaluate`: a trained model, scored."""
+"""`decda evaluate`: scores a trained model."""
 
 import json
 from pathlib import Path
@@ -12,14 +12,16 @@ from decda.core.process.stdout import stdout_to_stderr
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--dataset", metavar="NAME", help="Other images than those it was trained on, of the same shape.")
-@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
+@click.option("--dataset", metavar="NAME", help="Score other images of the same shape.  [default: those of the run]")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data files.")
 @click.option(
-    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: the run's]"
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Device to use.  [default: that of the run]"
 )
-@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads on a CPU; else by cores.")
-@click.option("--offline", is_flag=True, help="Never touch the network.")
-@click.option("--set", "settings", multiple=True, metavar="dataset.PARAMETER=VALUE", help="A setting of the data set.")
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads on a CPU.  [default: cores]")
+@click.option("--offline", is_flag=True, help="Never use the network.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="dataset.PARAMETER=VALUE", help="One setting of the data set."
+)
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def evaluate(
@@ -35,9 +37,9 @@ def evaluate(
 ) -> None:
     """Score a trained model.
 
-    Assigns images to its clusters, and compares them with their true classes.
+    Assigns images to its clusters and compares the clusters with the true classes.
 
-    RUN is the folder of a finished run, see `decda train`. Nothing in it is changed.
+    RUN is the folder of a finished run of `decda train`. It is not changed.
     """
     from decda.core.process.threads import choose_threads, limit_spinning
 

@@ -1,4 +1,4 @@
-"""`decda list-components`: every registered part."""
+"""`decda list-components`: lists every registered part."""
 
 import json
 from pathlib import Path
@@ -14,12 +14,12 @@ from decda.core.process.stdout import stdout_to_stderr
 @click.command("list-components")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
-@click.option("--verbose", is_flag=True, help="Load each part, and show its parameters and what fails.")
+@click.option("--verbose", is_flag=True, help="Import each part, and show its parameters or errors.")
 @choose_parts
 def list_components(kind: str | None, as_json: bool, verbose: bool, load: tuple[Path, ...]) -> None:
     """List every registered part.
 
-    Without --verbose no code of a part runs: what is shown comes from metadata and source text.
+    Without --verbose no code of a part runs; the list is read from metadata and source text.
     """
     from decda.core.config.listing import describe
 
@@ -38,5 +38,12 @@ def list_components(kind: str | None, as_json: bool, verbose: bool, load: tuple[
 
 
 def list_problems(registry: Any) -> list[dict[str, str]]:
-    """Defects of installed packages that cannot be pinned to a part."""
+    """List the defects in the metadata of installed packages that cannot be attributed to a part.
+
+    Args:
+        registry: the registry of the installed parts.
+
+    Returns:
+        `package`, `version`, `file` and `reason` of each defect.
+    """
     return [{"package": p.package, "version": p.version, "file": p.file, "reason": p.reason} for p in registry.problems]

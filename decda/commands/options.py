@@ -1,4 +1,4 @@
-"""Options that several commands share: which parts there are."""
+"""Options shared by several commands, which select the available parts."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,23 +24,36 @@ no_plugins = click.option(
     is_flag=True,
     expose_value=False,
     callback=_switch_off,
-    help="Leave out the parts of other packages. DECDA_DISABLE_PLUGINS=NAME,... leaves out those of some.",
+    help="Ignore the parts of other packages. DECDA_DISABLE_PLUGINS=NAME,... ignores those of some.",
 )
 
 
 def choose_parts(command: F) -> F:
-    """Give a command `--load` and `--no-plugins`; `open_registry(load)` takes the former."""
+    """Add the options `--load` and `--no-plugins` to a command.
+
+    Args:
+        command: the command; it receives the files of `--load` as `load`, for `open_registry`.
+
+    Returns:
+        The command with both options.
+    """
     load = click.option(
-        "--load", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Python file with parts to add."
+        "--load", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Python file to load parts from."
     )
     return load(no_plugins(command))
 
 
 def open_registry(load: Sequence[Path]) -> "Registry":
-    """All registered parts, and those of the files.
+    """Make a registry of all installed parts and of those in some files.
+
+    Args:
+        load: Python files, see `decda.core.parts.loading.load_file`.
+
+    Returns:
+        The registry.
 
     Raises:
-        DecdaError: a file fails, or adds nothing.
+        DecdaError: a file cannot be loaded, or adds no part.
     """
     from decda.core.parts.registry import Registry
 

@@ -1,4 +1,4 @@
-"""`decda reproduce`: the tables of the paper, every figure beside the published one."""
+"""`decda reproduce`: reproduces the tables of the paper, beside the published figures."""
 
 import json
 from collections.abc import Sequence
@@ -16,32 +16,34 @@ BUDGETS: dict[str, tuple[str, ...]] = {
     "paper": (),
     "short": ("train.pretrain_epochs=30", "train.max_iter=600"),
 }
-"""What each budget sets, below what the user sets."""
-OWN = "decda"
-"""The package of the recipes and data sets that the published figures are of."""
+"""The settings of each budget, which the user's settings override."""
+OWN_PACKAGE = "decda"
+"""The package whose recipes and data sets correspond to the published figures."""
 
 
 @click.command()
 @click.argument("table", type=click.Choice(TABLES), default="table3")
 @click.option(
-    "--algorithms", multiple=True, metavar="NAMES", help="Recipes, with commas between.  [default: the table's]"
+    "--algorithms", multiple=True, metavar="NAMES", help="Recipes, separated by commas.  [default: those of the table]"
 )
 @click.option(
-    "--datasets", multiple=True, metavar="NAMES", help="Data sets, with commas between.  [default: the paper's]"
+    "--datasets", multiple=True, metavar="NAMES", help="Data sets, separated by commas.  [default: those of the paper]"
 )
-@click.option("--trials", type=click.IntRange(1, 1000), default=5, show_default=True, metavar="N", help="Seeds a cell.")
+@click.option(
+    "--trials", type=click.IntRange(1, 1000), default=5, show_default=True, metavar="N", help="Seeds per cell."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="S", help="The first seed.")
-@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once; else by cores.")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once.  [default: cores]")
 @click.option(
     "--budget", type=click.Choice(list(BUDGETS)), default="paper", show_default=True, help="How long to train."
 )
-@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Where data files are kept.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Where to train.  [default: auto]")
-@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of a run on a CPU.  [default: 1]")
-@click.option("--offline", is_flag=True, help="Never touch the network.")
-@click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting of all cells.")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data files.")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Device to train on.  [default: auto]")
+@click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads per run on a CPU.  [default: 1]")
+@click.option("--offline", is_flag=True, help="Never use the network.")
+@click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting for all cells.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder.  [default: runs/reproduce-TABLE]")
-@click.option("--resume", is_flag=True, help="Go on with what is there; an error if nothing is.")
+@click.option("--resume", is_flag=True, help="Continue an existing study; an error if there is none.")
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def reproduce(
@@ -64,20 +66,20 @@ def reproduce(
 ) -> int:
     """Reproduce the paper's tables.
 
-    Runs their cells, and shows each beside the published figures.
+    Runs every cell of a table with several seeds and shows the results beside the published figures.
 
-    TABLE is table2 (the ablation: augmentation in pretraining, in clustering, in both or in neither) or table3 (the
-    five algorithms with augmentation).
+    TABLE is table2 (the ablation study: augmentation in pretraining, in clustering, in both or in neither) or table3
+    (the five algorithms with augmentation).
 
-    Finished trials are kept in the folder and not run again when the command is started again, with the same words or
-    others. The folder holds results.csv (a row a trial), table.md, and the run's folder of every trial. Autoencoders
-    are pretrained once for all cells that pretrain alike.
+    If the command is started again with the same folder, with the same options or others, finished trials are kept and
+    not run again. The folder contains results.csv (one row per trial), table.md, and the folder of each run. Cells with
+    the same pretraining share one autoencoder per seed.
     """
     if table == "table2" and any(setting.strip().startswith("train.augment_in") for setting in settings):
-        raise click.UsageError("The rows of table2 differ in train.augment_in; it cannot be set. Leave it out.")
+        raise click.UsageError("The rows of table2 differ in train.augment_in, so it cannot be set. Leave it out.")
     out = out or Path("runs") / f"reproduce-{table}"
     if resume and not (out / "trials").is_dir():
-        raise click.UsageError(f"There is nothing to go on with in {out}. Leave out --resume to start there.")
+        raise click.UsageError(f"There is no study to continue in {out}. Leave out --resume to start one there.")
     from decda.core.process.threads import limit_spinning
 
     limit_spinning()
@@ -90,10 +92,10 @@ def reproduce(
     from decda.core.studies.trials import plan_trials
 
     check_folder(out)
-    said = (*BUDGETS[budget], *settings)
+    all_settings = (*BUDGETS[budget], *settings)
     with stdout_to_stderr():
         registry = open_registry(load)
-        requests = _requests(registry, table, _names(algorithms), _names(datasets), said, device)
+        requests = _requests(registry, table, _names(algorithms), _names(datasets), all_settings, device)
         with StudyDisplay(f"{table}, {len(requests)} cells, {trials} trials each, budget {budget}") as display:
             files = Files(data_root, offline=offline or None, notify=display.download)
             cells = prepare_cells(requests, registry, files)
@@ -105,20 +107,20 @@ def reproduce(
                     on_start=display.start,
                 )  # fmt: skip
             except KeyboardInterrupt:
-                click.echo(f"\nFinished trials are kept in {out}; the same command goes on from there.", err=True)
+                click.echo(f"\nFinished trials are kept in {out}; run the same command again to continue.", err=True)
                 raise
         print_study(study)
     click.echo(json.dumps(study.as_mapping()) if as_json else str(out))
     return study.exit_code
 
 
-def _names(said: tuple[str, ...]) -> list[str] | None:
-    """Names with commas or blanks between, each once; None where none were said."""
-    if not said:
+def _names(texts: tuple[str, ...]) -> list[str] | None:
+    """Names separated by commas or blanks, without duplicates; None if the option was not used."""
+    if not texts:
         return None
-    names = list(dict.fromkeys(name for text in said for name in text.replace(",", " ").split()))
+    names = list(dict.fromkeys(name for text in texts for name in text.replace(",", " ").split()))
     if not names:
-        raise click.UsageError("No name stands where names are expected, with commas between: usps,mnist-test.")
+        raise click.UsageError("Names are expected, separated by commas, as in usps,mnist-test; none was given.")
     return names
 
 
@@ -130,17 +132,17 @@ def _requests(
     settings: Sequence[str],
     device: str | None,
 ) -> list[Any]:
-    """The cells asked for: row, column, configuration, published figures."""
+    """The requested cells: row, column, configuration, published figures."""
     from decda.core.config.composition import compose
     from decda.core.studies.cells import CellRequest
 
     known = BASES if table == "table2" else ALGORITHMS
     requests = []
     for dataset in datasets or DATASETS:
-        # A bare name means decda's own part first: the published figures are of no other.
-        images = registry.find("dataset", dataset, prefer=OWN)
+        # A bare name refers to decda's own part first, which is the one with published figures.
+        images = registry.find("dataset", dataset, prefer=OWN_PACKAGE)
         for algorithm in algorithms or known:
-            recipe = registry.find("recipe", _by_title(algorithm), prefer=OWN)
+            recipe = registry.find("recipe", _by_title(algorithm), prefer=OWN_PACKAGE)
             for augment_in in AUGMENT_IN if table == "table2" else (None,):
                 phase = () if augment_in is None else (f"train.augment_in={augment_in}",)
                 config = compose(
@@ -151,19 +153,19 @@ def _requests(
                     settings_origin="--set",
                     device=device,
                 )
-                seen = config.train.augment_in
+                augmented = config.train.augment_in
                 row, column = _shown(recipe), _shown(images)
-                requests.append(CellRequest(title(row, seen), column, config, published(row, seen, column)))
+                requests.append(CellRequest(title(row, augmented), column, config, published(row, augmented, column)))
     return requests
 
 
 def _by_title(name: str) -> str:
-    """The recipe of that name, which may be the paper's: `FcDEC-DA`."""
+    """The recipe with a name, which may be the name in the paper: `FcDEC-DA`."""
     by_title = {shown.lower(): recipe for recipe, shown in (BASES | ALGORITHMS).items()}
     return by_title.get(name.lower(), name)
 
 
 def _shown(entry: Any) -> str:
-    """The name of a part: a stranger's with its package."""
-    name: str = entry.name if entry.package == OWN else entry.qualified
+    """The name of a part, with the package unless it is decda's own."""
+    name: str = entry.name if entry.package == OWN_PACKAGE else entry.qualified
     return name

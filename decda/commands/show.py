@@ -1,4 +1,4 @@
-"""`decda show`: one part, or the settings of training."""
+"""`decda show`: describes one part, or the training settings."""
 
 import json
 from pathlib import Path
@@ -17,9 +17,9 @@ from decda.core.process.stdout import stdout_to_stderr
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print as one JSON object.")
 def show(kind: str, name: str | None, load: tuple[Path, ...], as_json: bool) -> None:
-    """Show one part and what it can be set to.
+    """Show one part and its parameters.
 
-    `decda show train` shows the settings of training itself.
+    `decda show train` shows the settings of training.
     """
     from decda.core.config.listing import describe, describe_parameters
 
@@ -34,7 +34,7 @@ def show(kind: str, name: str | None, load: tuple[Path, ...], as_json: bool) -> 
             print_parameters("train", rows)
         return
     if name is None:
-        raise click.UsageError(f"Name the {kind} to show; `decda list-components {kind}` lists them.")
+        raise click.UsageError(f"Name the {kind} to show. `decda list-components {kind}` lists all of them.")
     with stdout_to_stderr():
         registry = open_registry(load)
         entry = registry.find(kind, name)

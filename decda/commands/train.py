@@ -1,4 +1,4 @@
-"""`decda train`: cluster images, with one seed or with several."""
+"""`decda train`: clusters images with one seed or several."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -39,20 +39,24 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 
 @click.command()
 @_part("recipe", "Named composition to start from.  [default: quick]")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration (TOML) to start from.")
+@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file (TOML) to use.")
 @_part("encoder", "Autoencoder.")
 @_part("head", "Clustering objective.")
 @_part("augment", "Augmentation.")
 @_part("dataset", "Images to cluster.")
-@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder that holds the data files.")
+@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data files.")
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters.  [default: the data set's classes]")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
-@click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds side by side: 0-4 or 0,2,5.")
+@click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds, run in parallel: 0-4 or 0,2,5.")
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once, with --seeds.  [default: cores]")
-@click.option("--autoencoder", metavar="RUN_OR_FILE", help="Start from pretrained weights: a run's folder or a file.")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to train.  [default: auto]")
 @click.option(
-    "--threads", type=click.IntRange(1, 256), metavar="N", help="Threads of a run.  [default: cores; 1 with --seeds]"
+    "--autoencoder", metavar="RUN_OR_FILE", help="Pretrained weights to start from: a run's folder or a file."
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Device to train on.  [default: auto]"
+)
+@click.option(
+    "--threads", type=click.IntRange(1, 256), metavar="N", help="Threads per run.  [default: cores; 1 with --seeds]"
 )
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
@@ -73,20 +77,20 @@ def train(
     as_json: bool,
     **chosen: Any,
 ) -> int:
-    """Cluster images by a composition of parts.
+    """Cluster images with a composition of parts.
 
-    Pretrains an autoencoder, places the centers, and clusters. Settings lie one over the other: recipe, configuration
-    file, named parts and options, --set. `decda show head idec` lists what a part can be set to. The run's folder holds
-    the labels, the model, and all that is needed to repeat the run. With --seeds it holds such a folder for each seed,
-    and their mean and standard deviation.
+    Pretrains an autoencoder, places the cluster centers, and clusters. Each source of settings overrides the previous
+    one: recipe, configuration file, named parts and options, --set. `decda show head idec` lists the parameters of a
+    part. The run's folder contains the labels, the model, and everything that is needed to repeat the run. With --seeds
+    it contains such a folder for each seed, and the mean and standard deviation of their scores.
     """
     if seeds is not None and chosen["seed"] is not None:
-        raise click.UsageError("--seed names one seed and --seeds several. Leave one of them out.")
+        raise click.UsageError("--seed sets one seed and --seeds several. Leave out one of the two options.")
     if seeds is None and jobs is not None:
-        raise click.UsageError("--jobs says how many of several seeds run at once. Name them, as in --seeds 0-4.")
+        raise click.UsageError("--jobs limits how many seeds run at once. It needs --seeds, as in --seeds 0-4.")
     from decda.core.process.threads import choose_threads, limit_spinning
 
-    limit_spinning()  # both before a part that is read imports torch
+    limit_spinning()  # both must be called before a part imports torch
     keep_freed_memory()
     from decda.core.config.composition import compose
     from decda.core.runs.naming import refuse_existing

@@ -1,6 +1,6 @@
-"""All that is shown to people, and the only room with rich: the display of runs as they go, and tables.
+"""Everything that is shown in a terminal: progress displays and tables. Only this package uses rich.
 
-What is named here loads no torch; `decda.console.study`, which does, is imported by its name.
+Importing it does not import torch. `decda.console.study` does, so it is not imported here.
 """
 
 from decda.console.progress import ProgressDisplay, SeedsDisplay, is_interactive

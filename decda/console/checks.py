@@ -9,18 +9,19 @@ from rich.table import Table
 from rich.text import Text
 
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
-WIDE = 200
+PIPE_WIDTH = 200
+"""Columns of a table that is not printed on a terminal."""
 
 
 def print_checks(parts: Sequence[Mapping[str, Any]], problems: Sequence[str]) -> None:
-    """A table for each part, a row a rule, and a line that counts them; on stdout.
+    """Print a table for each part, with a row per rule, and the number of rules passed, failed and skipped, on stdout.
 
     Args:
-        parts: what `--json` prints of each.
-        problems: defects of the package that no part stands for.
+        parts: the parts and the results of their rules, as printed as JSON.
+        problems: defects in the metadata of the package that cannot be attributed to a part.
     """
-    # Into a pipe nothing is wrapped: a row stays a line.
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    # A wide table in a pipe is not wrapped, so that each row stays on one line.
+    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     for part in parts:
         owner = f"{part['package']} {part['version']}".strip()
         console.print(Text.assemble((part["kind"], "bold"), " ", (part["name"], "bold cyan"), f"  {owner}"))

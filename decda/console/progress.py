@@ -1,37 +1,55 @@
-"""A run as it goes on, or several at once: live on a terminal, else a plain line every few seconds."""
+"""Displays the progress of one or several runs: live on a terminal, else as a plain line every few seconds."""
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-import click
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Column
-from rich.text import Text
+from rich.console import Console
+from rich.progress import TaskID
 
+from decda.console.screen import ALL_SEEDS, WAITING, Screen, join_notes
 from decda.core.config.run_config import RunConfig
-from decda.core.events import BatchEnded, Downloading, Event, PhaseEnded, PhaseStarted, Refreshed, Scored, StepFallback
-from decda.core.events import Progress as Advance
+from decda.core.events import (
+    BatchEnded,
+    Downloading,
+    Event,
+    PhaseEnded,
+    PhaseStarted,
+    Progress,
+    Refreshed,
+    Scored,
+    StepFallback,
+)
 from decda.core.execution.messages import Failed, Finished, Message, Outcome, OutputLine
 from decda.core.studies.seed_ranges import format_seeds
 
 LIVE_SECONDS = 0.1
-"""Between two updates of a run's line: the terminal is drawn no oftener."""
-PLAIN_SECONDS = 5.0
-"""Between two plain lines, of all runs together."""
+"""Least time between two updates of the line of a run; the terminal is not redrawn more often."""
 UNITS = {"pretrain": "epoch", "cluster": "iteration"}
+"""What is counted in each phase."""
 TITLES = {"pretrain": "pretrain", "init_centers": "centers", "cluster": "cluster"}
-ALL, WAITING = "seeds", "waiting "
+"""How each phase is shown on a terminal."""
 MODES = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
+"""How messages describe the modes of a training step."""
 
 
 def is_interactive() -> bool:
-    """Whether stderr is shown to somebody: on a terminal, or in a notebook."""
+    """Whether stderr is a terminal or a notebook.
+
+    Returns:
+        True if a live display would be seen.
+    """
     return Console(stderr=True).is_terminal
 
 
 class ProgressDisplay:
-    """A listener that shows a run as it goes, on stderr: live on a terminal, else a plain line every few seconds."""
+    """Shows the progress of a run on stderr: live on a terminal, else as a plain line every few seconds.
+
+    It is a listener to use in a `with` statement.
+
+    Args:
+        config: the configuration of the run.
+        console: where to print, by default stderr.
+    """
 
     def __init__(self, config: RunConfig, console: Console | None = None):
         self.screen = Screen(_title(config), console)
@@ -45,17 +63,30 @@ class ProgressDisplay:
         self.screen.close()
 
     def __call__(self, event: Event) -> None:
-        """Show an event. Values are read from the device only when a line is drawn."""
+        """Show an event. Tensors are read from the device only when a line is drawn.
+
+        Args:
+            event: an event of the run.
+        """
         self.run(event)
 
 
 class SeedsDisplay:
-    """A listener that shows several seeds at once, a line each; more than the terminal has lines, while they run."""
+    """Shows the progress of several seeds on stderr, with one line per seed.
+
+    If the terminal has too few lines for all seeds, only those that are running have one. It is a listener to use in a
+    `with` statement.
+
+    Args:
+        config: the configuration that the runs share.
+        seeds: all seeds.
+        console: where to print, by default stderr.
+    """
 
     def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None):
         self.screen = Screen(f"{_title(config)} · seeds {format_seeds(seeds).replace('_', ',')}", console)
-        self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the line of all, the prompt below
-        self.all = self.screen.progress.add_task(ALL, total=len(seeds), notes={}, visible=self.crowded)
+        self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the count, the prompt
+        self.all = self.screen.progress.add_task(ALL_SEEDS, total=len(seeds), notes={}, visible=self.crowded)
         width = len(str(max(seeds)))
         self.runs = {seed: RunLine(self.screen, config, f"seed {seed:>{width}}", not self.crowded) for seed in seeds}
 
@@ -66,102 +97,41 @@ class SeedsDisplay:
     def __exit__(self, *error: object) -> None:
         self.screen.close()
 
-    def __call__(self, seed: int, event: Message) -> None:
-        """Show an event of that seed, a line it wrote, or its end."""
+    def __call__(self, seed: int, message: Message) -> None:
+        """Show an event of a run, a line of output, or its outcome.
+
+        Args:
+            seed: the seed of the run.
+            message: the event, line or outcome.
+        """
         run = self.runs[seed]
-        if isinstance(event, OutputLine):
-            self.screen.tell(run.prefix + event.text)
-        elif isinstance(event, Finished | Failed):
-            run.end(event, stay=not self.crowded)
+        if isinstance(message, OutputLine):
+            self.screen.print(run.prefix + message.text)
+        elif isinstance(message, Finished | Failed):
+            run.end(message, keep=not self.crowded)
             self.screen.progress.advance(self.all)
         else:
-            run(event)
+            run(message)
 
     def download(self, event: Event) -> None:
-        """Show a download that all seeds wait for."""
+        """Show a download that all seeds wait for.
+
+        Args:
+            event: any event; only `Downloading` is shown.
+        """
         if isinstance(event, Downloading):
             self.screen.download(event)
 
 
-class _Lines(Progress):
-    """Live lines, and what stands above them."""
-
-    above: Callable[[], RenderableType] | None = None
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        """What is drawn."""
-        if self.above is not None:
-            yield self.above()
-        yield from super().get_renderables()
-
-
-class Screen:
-    """Where lines are shown: all that is shared by runs that go on at once."""
-
-    def __init__(self, title: str, console: Console | None, above: Callable[[], RenderableType] | None = None):
-        self.console = console or Console(stderr=True)
-        self.live = self.console.is_terminal
-        self.title = title
-        self.progress = _Lines(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            _Count(),
-            _Left(),
-            _Notes(table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),  # it alone gives way
-            expand=True,
-            console=self.console,
-            disable=not self.live,
-        )
-        self.progress.above = above
-        self.downloads: dict[str, TaskID] = {}
-        self.next_line = 0.0
-
-    def open(self) -> None:
-        """Begin to show."""
-        self.console.print(Text(self.title, style="bold"))
-        self.progress.start()
-
-    def close(self) -> None:
-        """Leave the last state on the screen."""
-        self.progress.stop()
-
-    def line(self, text: str) -> None:
-        """A passing line, where nothing is live."""
-        self.wait()
-        click.echo(text.rstrip(), err=True)
-
-    def wait(self) -> None:
-        """No passing line for a while."""
-        self.next_line = time.monotonic() + PLAIN_SECONDS
-
-    def tell(self, text: str, style: str = "") -> None:
-        """A line that stays, whenever it comes; above the live ones, where there are."""
-        if self.live:
-            self.progress.console.print(Text(text, style=style), soft_wrap=True)
-        else:
-            click.echo(text, err=True)
-
-    def download(self, event: Downloading) -> None:
-        """Show bytes that have arrived."""
-        if self.live:
-            if event.file not in self.downloads:
-                notes = {"file": event.file}
-                self.downloads[event.file] = self.progress.add_task("download", total=event.total, notes=notes)
-            self.progress.update(self.downloads[event.file], completed=event.received, total=event.total)
-        elif time.monotonic() >= self.next_line:
-            share = f" of {event.total / 1e6:.1f}" if event.total else ""
-            self.line(f"download {event.file}  {event.received / 1e6:.1f}{share} MB")
-
-
 class RunLine:
-    """One run: where it is, what is known of it, and when that was last shown.
+    """The progress of one run: its phase, its latest numbers, and when they were last shown.
 
     Args:
-        screen: where it is shown.
-        config: names its parts.
-        name: stands before what is said of it. With a name, it has one line for all phases; without, it is alone, and
-            each phase gets a line of its own.
-        waiting: whether its line is shown before it starts.
+        screen: the display it is part of.
+        config: the configuration of the run.
+        name: the name of the run among several. A run with a name has one line for all phases; a run without a name is
+            the only one, and each phase gets its own line.
+        waiting: whether its line is shown before the run starts.
     """
 
     def __init__(self, screen: Screen, config: RunConfig, name: str = "", waiting: bool = False):
@@ -174,14 +144,18 @@ class RunLine:
             self.task = screen.progress.add_task(self._titled(WAITING), total=1, notes={}, visible=waiting)
         self._phase_start = self._next_update = 0.0
         self._epochs = 0
-        self._unshown: Advance | None = None
+        self._unshown: Progress | None = None
 
     def __call__(self, event: Event) -> None:
-        """Show an event of the run."""
-        if isinstance(event, BatchEnded | Advance):
-            # Before all else: on a GPU a descent takes less time than showing that it was made.
-            if time.monotonic() < (self._next_update if self.screen.live else self.screen.next_line):
-                if isinstance(event, Advance):
+        """Show an event of the run.
+
+        Args:
+            event: the event.
+        """
+        if isinstance(event, BatchEnded | Progress):
+            # Checked first, because on a GPU a training step takes less time than drawing its progress.
+            if time.monotonic() < (self._next_update if self.screen.live else self.screen.next_status):
+                if isinstance(event, Progress):
                     self._epochs, self._unshown = event.step, event
             elif isinstance(event, BatchEnded):
                 self._within_epoch(event)
@@ -196,36 +170,41 @@ class RunLine:
         elif isinstance(event, Refreshed):
             self._note_loss(event)
             self.notes["changed"] = f"{event.changed:.2%}"
-            if self.screen.live or time.monotonic() >= self.screen.next_line:
+            if self.screen.live or time.monotonic() >= self.screen.next_status:
                 self._advance("cluster", event.iteration, event.total)
         elif isinstance(event, PhaseEnded):
             self._end_phase(event)
         elif isinstance(event, StepFallback):
             part = f"{event.kind} '{self.config.part(event.kind).short}': " if event.kind else ""
             mode = MODES.get(event.mode, event.mode)
-            text = f"{self.prefix}Steps could not be {mode} ({part}{event.reason}). Training goes on with plain steps."
-            self.screen.tell(text, "yellow")
+            text = f"Steps could not be {mode} ({part}{event.reason}). Training continues with plain steps."
+            self.screen.print(self.prefix + text, "yellow")
         elif isinstance(event, Downloading):
             self.screen.download(event)
 
-    def end(self, outcome: Outcome, *, stay: bool) -> None:
-        """Show what became of the run; the line of one that does not stay goes."""
+    def end(self, outcome: Outcome, *, keep: bool) -> None:
+        """Show the outcome of the run.
+
+        Args:
+            outcome: its result or failure.
+            keep: whether its line remains on a live display.
+        """
         if isinstance(outcome, Finished):
             scores = {name.upper(): outcome.result[name] for name in ("acc", "nmi", "ari")}
             self.notes = {name: f"{value:.3f}" for name, value in scores.items() if value is not None}
-            word, words = "done", f"finished, {outcome.result['seconds']['total']:.1f} s  {_joined(self.notes)}"
+            word, words = "done", f"finished, {outcome.result['seconds']['total']:.1f} s  {join_notes(self.notes)}"
         else:
             self.notes = {"error": outcome.error}
             word, words = "failed", f"failed: {outcome.error}"
         if self.screen.live and self.task is not None:
-            self.screen.progress.update(self.task, description=self._titled(word), notes=self.notes, visible=stay)
+            self.screen.progress.update(self.task, description=self._titled(word), notes=self.notes, visible=keep)
             self.screen.progress.stop_task(self.task)
         else:
-            self.screen.line(self.prefix + words)
+            self.screen.print_status(self.prefix + words)
 
     @property
     def prefix(self) -> str:
-        """Before a line that is not its own."""
+        """The start of a plain line about this run: `"seed 3: "`; "" if it has no name."""
         return f"{' '.join(self.name.split())}: " if self.name else ""
 
     def _titled(self, word: str) -> str:
@@ -234,7 +213,7 @@ class RunLine:
     def _start(self, event: PhaseStarted) -> None:
         self._phase_start, self._next_update = time.monotonic(), 0.0
         self._epochs, self._unshown = 0, None
-        self.screen.wait()
+        self.screen.postpone_status()
         self.notes.pop("loss", None)
         progress, title = self.screen.progress, self._titled(TITLES[event.phase])
         if self.name and self.task is not None:
@@ -249,9 +228,10 @@ class RunLine:
             self._catch_up()
             completed = self._epochs + event.number / event.total
             self.screen.progress.update(self.task, completed=completed, notes=self.notes)
-        elif now >= self.screen.next_line + PLAIN_SECONDS:
-            # The end of an epoch, which tells more, comes first where epochs are short.
-            self.screen.line(f"{self.prefix}{event.phase} epoch {self._epochs + 1}, batch {event.number}/{event.total}")
+        elif now >= self.screen.next_status + self.screen.status_seconds:
+            # Later than the end of an epoch would be shown, which is more informative if epochs are short.
+            epoch = self._epochs + 1
+            self.screen.print_status(f"{self.prefix}{event.phase} epoch {epoch}, batch {event.number}/{event.total}")
 
     def _advance(self, phase: str, step: int, total: int) -> None:
         self._epochs, self._unshown = step, None
@@ -261,8 +241,9 @@ class RunLine:
             self.screen.progress.update(self.task, completed=step, notes=self.notes)
         elif step:
             left = (now - self._phase_start) / step * (total - step)
-            self.screen.line(
-                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {_joined(self.notes)}  at most {left:.0f} s left"
+            notes = join_notes(self.notes)
+            self.screen.print_status(
+                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {notes}  at most {left:.0f} s left"
             )
 
     def _end_phase(self, event: PhaseEnded) -> None:
@@ -272,54 +253,21 @@ class RunLine:
             steps = max(event.steps, 1)
             self.screen.progress.update(self.task, total=steps, completed=steps, notes=dict(self.notes))
         elif not self.screen.live and event.phase in UNITS:
-            self.screen.line(
+            self.screen.print_status(
                 f"{self.prefix}{event.phase} {event.reason} after {event.steps} {UNITS[event.phase]}s, "
-                f"{seconds:.1f} s  {_joined(self.notes)}"
+                f"{seconds:.1f} s  {join_notes(self.notes)}"
             )
 
     def _catch_up(self) -> None:
-        """Take note of the last event that came too soon to be shown."""
+        """Take the numbers of the last event, if it came too soon to be shown."""
         if self._unshown is not None:
             self._note_loss(self._unshown)
             self._unshown = None
 
-    def _note_loss(self, event: Advance | Refreshed) -> None:
+    def _note_loss(self, event: Progress | Refreshed) -> None:
         if event.terms:
             self.notes["loss"] = f"{sum(float(term) for term in event.terms.values()):.4g}"
 
 
-class _Count(ProgressColumn):
-    """Steps made, of how many; bytes as megabytes."""
-
-    def render(self, task: Task) -> Text:
-        if _waits(task):
-            return Text()
-        scale, unit = (1e6, " MB") if task.description == "download" else (1, "")
-        total = "?" if task.total is None else f"{task.total / scale:.0f}"
-        return Text(f"{task.completed / scale:.0f}/{total}{unit}")
-
-
-class _Left(TimeRemainingColumn):
-    """Time left, where it can be told: not for all seeds together, several of which end at once."""
-
-    def render(self, task: Task) -> Text:
-        return Text() if _waits(task) or task.description == ALL else super().render(task)
-
-
-class _Notes(ProgressColumn):
-    """Loss, share of changed labels and scores, behind the bar."""
-
-    def render(self, task: Task) -> Text:
-        return Text(_joined(task.fields.get("notes", {})), style="dim")
-
-
-def _waits(task: Task) -> bool:
-    return task.description.endswith(WAITING)
-
-
 def _title(config: RunConfig) -> str:
     return " · ".join(config.part(kind).short for kind in ("dataset", "encoder", "head", "augment"))
-
-
-def _joined(notes: Mapping[str, str]) -> str:
-    return "  ".join(f"{name} {value}" for name, value in notes.items())

@@ -1,4 +1,4 @@
-"""A study as it goes on: the table of its cells, which fills, and a line for each run; and the table at the end."""
+"""Displays a study: while it runs, the table of its cells and a line per run; at the end, the complete table."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,19 +8,27 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from decda.console.progress import RunLine, Screen
+from decda.console.progress import RunLine
+from decda.console.screen import Screen
 from decda.core.events import Downloading, Event
 from decda.core.execution.messages import Failed, Finished, Message, OutputLine
 from decda.core.studies.study import Entered, Key, Study
-from decda.core.studies.summary import NEAR, Summary, figures_text, published_text, shared, summarise
+from decda.core.studies.summary import REPRODUCED_WITHIN, Summary, figures_text, published_text, shared, summarise
 from decda.core.studies.trials import Trial
 
-FAR = 0.03
-"""A mean further than this below the published one is shown in red."""
+RED_BEYOND = 0.03
+"""A mean that is further than this below the published one is shown in red."""
 
 
 class StudyDisplay:
-    """A listener that shows a study on stderr: live on a terminal, else a plain line every few seconds."""
+    """Shows the progress of a study on stderr: live on a terminal, else as a plain line every few seconds.
+
+    It is a listener to use in a `with` statement.
+
+    Args:
+        title: printed first.
+        console: where to print, by default stderr.
+    """
 
     def __init__(self, title: str, console: Console | None = None):
         self.screen = Screen(title, console, self._table)
@@ -35,67 +43,83 @@ class StudyDisplay:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.screen.progress.above = None  # what stays is printed once, whole, at the end
+        self.screen.progress.above = None  # the complete table is printed afterwards
         self.screen.close()
 
     def start(self, study: Study) -> None:
-        """Show the table of this study from now on."""
+        """Show the table of a study from now on.
+
+        Args:
+            study: the study; its results are read each time the table is drawn.
+        """
         self.study = study
 
-    def __call__(self, key: Key, told: Message | Entered) -> None:
-        """Show an event of that run, a line it wrote, its end, or its figures."""
-        if isinstance(told, Entered):
-            if told.kept and not self.screen.live:
-                self.screen.tell(
-                    f"{key.title}: kept  ACC {float(told.row['acc']):.3f}  NMI {float(told.row['nmi']):.3f}"
+    def __call__(self, key: Key, message: Message | Entered) -> None:
+        """Show an event of a run, a line of output, its outcome, or its scores.
+
+        Args:
+            key: the pretraining or trial.
+            message: the event, line, outcome or row of the results.
+        """
+        if isinstance(message, Entered):
+            if message.kept and not self.screen.live:
+                self.screen.print(
+                    f"{key.title}: kept  ACC {float(message.row['acc']):.3f}  NMI {float(message.row['nmi']):.3f}"
                 )
             return
         if key.folder not in self.running:
             self.running[key.folder] = key
             self.lines[key.folder] = RunLine(self.screen, key.config, key.title)
         line = self.lines[key.folder]
-        if isinstance(told, OutputLine):
-            self.screen.tell(line.prefix + told.text)
-        elif isinstance(told, Finished | Failed):
-            line.end(told, stay=False)
+        if isinstance(message, OutputLine):
+            self.screen.print(line.prefix + message.text)
+        elif isinstance(message, Finished | Failed):
+            line.end(message, keep=False)
             del self.running[key.folder], self.lines[key.folder]
-            if isinstance(told, Failed) and self.screen.live:
-                self.screen.tell(f"{key.title}: failed: {told.error}", "red")
+            if isinstance(message, Failed) and self.screen.live:
+                self.screen.print(f"{key.title}: failed: {message.error}", "red")
         else:
-            line(told)
+            line(message)
 
     def download(self, event: Event) -> None:
-        """Show a download that all wait for."""
+        """Show a download that all trials wait for.
+
+        Args:
+            event: any event; only `Downloading` is shown.
+        """
         if isinstance(event, Downloading):
             self.screen.download(event)
 
     def _table(self) -> RenderableType:
         if self.study is None:
-            return Text("loading the data sets and trying every composition", style="dim")
+            return Text("loading the data sets and checking every composition", style="dim")
         running = {(key.cell.row, key.cell.column) for key in list(self.running.values()) if isinstance(key, Trial)}
-        most = max((self.screen.console.height - len(self.lines) - 5) // 2, 1)
-        state = (self.study.results.changes, frozenset(running), most)
-        if state != self._drawn:  # it is asked for ten times a second
+        max_rows = max((self.screen.console.height - len(self.lines) - 5) // 2, 1)
+        state = (self.study.results.changes, frozenset(running), max_rows)
+        if state != self._drawn:  # called ten times a second
             self._drawn = state
-            self._last = study_table(summarise(self.study.trials, self.study.results), running, most)
+            self._last = study_table(summarise(self.study.trials, self.study.results), running, max_rows)
         return self._last
 
 
-def study_table(summaries: Sequence[Summary], running: Any = (), most: int | None = None) -> Table:
-    """Rows of compositions, a column a data set, each cell with the published figures below its own.
+def study_table(summaries: Sequence[Summary], running: Any = (), max_rows: int | None = None) -> Table:
+    """Make the table of a study: a row per composition, a column per data set, and the published figures in each cell.
 
     Args:
-        summaries: the cells.
-        running: rows and columns of the cells that are being run, which are marked.
-        most: rows at most; those with something running come first then.
+        summaries: the summaries of the cells.
+        running: the (row, column) names of the cells that are running, to be marked.
+        max_rows: most rows to show; rows with a running cell take precedence. None: show all.
+
+    Returns:
+        The table, ready to print.
     """
     cells = {(summary.row, summary.column): summary for summary in summaries}
     rows, columns = (list(dict.fromkeys(names)) for names in zip(*cells, strict=True))
     left_out = 0
-    if most is not None and len(rows) > most:
+    if max_rows is not None and len(rows) > max_rows:
         busy = {row for row, _ in running}
-        chosen = sorted(rows, key=lambda row: row not in busy)[:most]
-        rows, left_out = [row for row in rows if row in chosen], len(rows) - most
+        chosen = sorted(rows, key=lambda row: row not in busy)[:max_rows]
+        rows, left_out = [row for row in rows if row in chosen], len(rows) - max_rows
     table = Table(box=None, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("")
     for column in columns:
@@ -123,26 +147,33 @@ def _entry(summary: Summary | None, running: bool) -> Text:
 
 
 def _colour(summary: Summary) -> str:
-    """By how far the mean lies below the published one."""
+    """The style of a cell, by how far its means are below the published ones."""
     if summary.shortfall is None:
         return "bold"
-    return "bold green" if summary.shortfall <= NEAR else "bold yellow" if summary.shortfall <= FAR else "bold red"
+    if summary.shortfall <= REPRODUCED_WITHIN:
+        return "bold green"
+    return "bold yellow" if summary.shortfall <= RED_BEYOND else "bold red"
 
 
 def print_study(study: Study) -> None:
-    """The whole table on stderr, what was pretrained once, and what failed."""
+    """Print the complete table of a study on stderr, the shared autoencoders, and the failures.
+
+    Args:
+        study: the study.
+    """
     console = Console(stderr=True)
     summaries = summarise(study.trials, study.results)
     if not console.is_terminal:
-        console = Console(stderr=True, width=200)  # into a pipe nothing is wrapped
+        console = Console(stderr=True, width=200)  # rows in a pipe are not wrapped
     console.print(study_table(summaries))
     shortfalls = [summary.shortfall for summary in summaries if summary.shortfall is not None]
     lines = []
     if shortfalls:
-        near = sum(shortfall <= NEAR for shortfall in shortfalls)
-        lines.append(f"{near} of {len(shortfalls)} cells lie within {NEAR} of the published means, or above them.")
+        reproduced = sum(shortfall <= REPRODUCED_WITHIN for shortfall in shortfalls)
+        count = f"{reproduced} of {len(shortfalls)} cells"
+        lines.append(f"{count} are within {REPRODUCED_WITHIN} of the published means, or above them.")
     lines += [f"Pretrained once ({name}): {', '.join(rows)}." for name, rows in shared(study.trials)]
-    lines.append(f"A row a trial in {study.folder / 'results.csv'}; the table in {study.folder / 'table.md'}.")
+    lines.append(f"All trials: {study.folder / 'results.csv'}. This table: {study.folder / 'table.md'}.")
     console.print(Group(*(Text(line) for line in lines)))
     messages: dict[str, list[str]] = {}
     for run, failed in study.failed.items():

@@ -1,6 +1,6 @@
-"""Tables: the result of a run, of several seeds, and the registered parts.
+"""Prints results and registered parts as tables.
 
-All text that comes from outside (names, summaries, errors) is put into `Text`, which reads no markup.
+Text from outside decda (names, summaries, errors) is wrapped in `Text`, so that rich does not interpret markup in it.
 """
 
 import json
@@ -17,18 +17,19 @@ from decda.core.execution.messages import Finished, Outcome
 from decda.core.studies.seed_ranges import format_seeds
 from decda.core.studies.seeds_result import SeedsResult, mean_and_std
 
-WIDE = 200
+PIPE_WIDTH = 200
+"""Columns of a table that is not printed on a terminal."""
 STATUS_STYLES = {"ok": "green", "broken": "bold red", "ambiguous": "yellow"}
-SERIES_COLUMNS = (("ACC", 4), ("NMI", 4), ("ARI", 4), ("k-means ACC", 4), ("iterations", 0), ("seconds", 1))
-"""Titles and decimals of the table of several seeds."""
+SEEDS_COLUMNS = (("ACC", 4), ("NMI", 4), ("ARI", 4), ("k-means ACC", 4), ("iterations", 0), ("seconds", 1))
+"""Title and number of decimals of each column in the table of several seeds."""
 
 
 def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
-    """The panel at the end of a run.
+    """Print the result of a run on stderr.
 
     Args:
-        result: what `--json` prints.
-        sizes: images in each cluster.
+        result: the result, as printed as JSON.
+        sizes: number of images in each cluster.
     """
     table = Table.grid(padding=(0, 2))
     table.add_row("", *(Text(name.upper(), style="bold") for name in ("acc", "nmi", "ari")))
@@ -46,11 +47,11 @@ def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
 
 
 def print_evaluation(evaluation: Mapping[str, Any], sizes: Sequence[int]) -> None:
-    """The panel of `decda evaluate`.
+    """Print the result of `decda evaluate` on stderr.
 
     Args:
-        evaluation: what `--json` prints.
-        sizes: images in each cluster.
+        evaluation: the result, as printed as JSON.
+        sizes: number of images in each cluster.
     """
     body = [Text("images in each cluster: " + ", ".join(str(size) for size in sizes))]
     if evaluation["acc"] is not None:
@@ -63,25 +64,29 @@ def print_evaluation(evaluation: Mapping[str, Any], sizes: Sequence[int]) -> Non
 
 
 def print_seeds_result(result: SeedsResult) -> None:
-    """The table at the end of several seeds: a row each, mean and standard deviation; then what failed, and why."""
+    """Print the results of several seeds on stderr: a row per seed, mean and standard deviation, and the failures.
+
+    Args:
+        result: the results and failures.
+    """
     console = Console(stderr=True)
     rows = {run.seed: _figures(run, result) for run in result.finished}
-    # A data set without classes has no scores.
-    shown = [i for i in range(len(SERIES_COLUMNS)) if any(row[i] is not None for row in rows.values())]
+    # Columns without any value are left out: a data set without classes has no scores.
+    shown = [i for i in range(len(SEEDS_COLUMNS)) if any(row[i] is not None for row in rows.values())]
     table = Table(box=None, header_style="bold")
-    for title in ("seed", *(SERIES_COLUMNS[i][0] for i in shown)):
+    for title in ("seed", *(SEEDS_COLUMNS[i][0] for i in shown)):
         table.add_column(title, justify="right")
     outcomes: list[Outcome] = [*result.finished, *result.failed]
     for run in sorted(outcomes, key=lambda run: run.seed):
         if isinstance(run, Finished):
-            table.add_row(str(run.seed), *(_decimal(rows[run.seed][i], SERIES_COLUMNS[i][1]) for i in shown))
+            table.add_row(str(run.seed), *(_decimal(rows[run.seed][i], SEEDS_COLUMNS[i][1]) for i in shown))
         else:
             table.add_row(str(run.seed), Text("failed", style="red"))
     if len(rows) > 1:
         table.add_section()
-        spreads = [mean_and_std([row[i] for row in rows.values()]) for i in range(len(SERIES_COLUMNS))]
+        spreads = [mean_and_std([row[i] for row in rows.values()]) for i in range(len(SEEDS_COLUMNS))]
         for word, which in (("mean", 0), ("std", 1)):
-            cells = [_decimal(spreads[i][which], SERIES_COLUMNS[i][1] or 1) for i in shown]
+            cells = [_decimal(spreads[i][which], SEEDS_COLUMNS[i][1] or 1) for i in shown]
             table.add_row(word, *cells, style="bold" if word == "mean" else "")
     if result.finished:
         first = result.finished[0].result
@@ -100,7 +105,7 @@ def print_seeds_result(result: SeedsResult) -> None:
 
 
 def _figures(run: Finished, seeds: SeedsResult) -> list[float | None]:
-    """What stands in the row of a seed, by `SERIES_COLUMNS`."""
+    """The values in the row of a seed, in the order of `SEEDS_COLUMNS`."""
     result = run.result
     scores = [result[name] for name in ("acc", "nmi", "ari")]
     return [*scores, result["baseline"]["acc"], seeds.iterations.get(run.seed), result["seconds"]["total"]]
@@ -113,7 +118,13 @@ def _decimal(value: float | None, digits: int) -> str:
 def print_components(
     rows: Sequence[Mapping[str, Any]], problems: Sequence[Mapping[str, str]], switched_off: Sequence[str]
 ) -> None:
-    """The table of `decda list-components`, on stdout; what is wrong with packages, or left out, on stderr."""
+    """Print the table of registered parts on stdout, and defects and switched-off packages on stderr.
+
+    Args:
+        rows: the parts, from `decda.core.config.listing.describe`.
+        problems: defects of packages: `package`, `version`, `file` and `reason` of each.
+        switched_off: the packages that are switched off.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("kind", "name", "package", "status", "summary"):
         table.add_column(name, no_wrap=name != "summary", overflow="fold")
@@ -141,7 +152,11 @@ def print_components(
 
 
 def print_component(row: Mapping[str, Any]) -> None:
-    """The page of `decda show`, on stdout."""
+    """Print the description of one part on stdout.
+
+    Args:
+        row: the part, from `decda.core.config.listing.describe`, with its parameters or settings.
+    """
     console = _stdout()
     console.print(
         Text.assemble((row["kind"], "bold"), " ", (row["name"], "bold cyan"), f"  {row['package']} {row['version']}")
@@ -161,7 +176,12 @@ def print_component(row: Mapping[str, Any]) -> None:
 
 
 def print_parameters(kind: str, parameters: Sequence[Mapping[str, Any]]) -> None:
-    """A table of parameters as `--set` names them, on stdout."""
+    """Print a table of parameters on stdout, named as in the option `--set`.
+
+    Args:
+        kind: the kind of part they belong to, or `train`.
+        parameters: from `decda.core.config.listing.describe_parameters`.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("--set", "type", "default", "help"):
         table.add_column(name, overflow="fold", no_wrap=name == "--set")
@@ -172,8 +192,8 @@ def print_parameters(kind: str, parameters: Sequence[Mapping[str, Any]]) -> None
 
 
 def _stdout() -> Console:
-    # Into a pipe nothing is wrapped: a row stays a line.
-    return Console() if sys.stdout.isatty() else Console(width=WIDE)
+    # A wide table in a pipe is not wrapped, so that each row stays on one line.
+    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
 
 
 def _parameter_line(parameter: Mapping[str, Any]) -> str:

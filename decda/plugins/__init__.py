@@ -1,1 +1,1 @@
-"""The built-in parts; each enters by an entry point, as a stranger's does."""
+"""The built-in parts; each is registered by an entry point, as a third party's are."""

@@ -1,8 +1,9 @@
-"""The named compositions: which parts, and what differs from their defaults. Data, no code.
+"""The built-in recipes: which parts to combine, and which settings differ from their defaults. Data, no code.
 
-The paper's: Guo, Zhu, Liu, Yin: Deep Embedded Clustering with Data Augmentation, ACML 2018, section 5.2. `-da` means
-augmentation in pretraining and in clustering; without it, in neither. Everything else is at the defaults: 500 epochs,
-batches of 256, at most 20,000 iterations, update interval by size of the set, Adam at its defaults.
+All but `quick` are the methods of Guo, Zhu, Liu, Yin: Deep Embedded Clustering with Data Augmentation, ACML 2018,
+section 5.2. With `-da`, images are augmented in pretraining and in clustering; without it, in neither. All other
+settings are at their defaults: 500 epochs of pretraining, batches of 256, at most 20,000 iterations, an update interval
+that depends on the size of the set, and Adam with its default settings.
 """
 
 from typing import Any
@@ -24,47 +25,47 @@ _FC_DCN: dict[str, Any] = {**_FC_PRETRAIN, "cluster_optimizer": "adam", "cluster
 
 
 def _recipe(encoder: str, head: str, train: dict[str, Any]) -> dict[str, Any]:
-    # While clustering, the authors' code takes the images as they are stored; the paper's sets are stored well mixed.
+    # During clustering, the authors' code takes the images in stored order; the paper's sets are stored well mixed.
     train = {"order": "stored", **train}
     return {"dataset": "digits", "encoder": encoder, "head": head, "augment": "affine", "train": train}
 
 
 FCDEC_DA = _recipe("fc", "dec", _FC_DEC)
-"""FcDEC-DA: fully connected, KL divergence alone, augmented."""
+"""FcDEC-DA: fully connected autoencoder, KL divergence only, with augmentation."""
 
 FCIDEC_DA = _recipe("fc", "idec", _FC_IDEC)
-"""FcIDEC-DA: fully connected, KL divergence and reconstruction, augmented."""
+"""FcIDEC-DA: fully connected autoencoder, KL divergence and reconstruction, with augmentation."""
 
 FCDCN_DA = _recipe("fc", "dcn", _FC_DCN)
-"""FcDCN-DA: fully connected, k-means loss, augmented."""
+"""FcDCN-DA: fully connected autoencoder, k-means loss, with augmentation."""
 
 CONVDEC_DA = _recipe("conv", "dec", {})
-"""ConvDEC-DA: convolutional, KL divergence alone, augmented."""
+"""ConvDEC-DA: convolutional autoencoder, KL divergence only, with augmentation."""
 
 CONVIDEC_DA = _recipe("conv", "idec", {})
-"""ConvIDEC-DA: convolutional, KL divergence and reconstruction, augmented."""
+"""ConvIDEC-DA: convolutional autoencoder, KL divergence and reconstruction, with augmentation."""
 
 FCDEC = _recipe("fc", "dec", {**_FC_DEC, **_PLAIN})
-"""FcDEC: fully connected, KL divergence alone, no augmentation."""
+"""FcDEC: fully connected autoencoder, KL divergence only, no augmentation."""
 
 FCIDEC = _recipe("fc", "idec", {**_FC_IDEC, **_PLAIN})
-"""FcIDEC: fully connected, KL divergence and reconstruction, no augmentation."""
+"""FcIDEC: fully connected autoencoder, KL divergence and reconstruction, no augmentation."""
 
 FCDCN = _recipe("fc", "dcn", {**_FC_DCN, **_PLAIN})
-"""FcDCN: fully connected, k-means loss, no augmentation."""
+"""FcDCN: fully connected autoencoder, k-means loss, no augmentation."""
 
 CONVDEC = _recipe("conv", "dec", _PLAIN)
-"""ConvDEC: convolutional, KL divergence alone, no augmentation."""
+"""ConvDEC: convolutional autoencoder, KL divergence only, no augmentation."""
 
 CONVIDEC = _recipe("conv", "idec", _PLAIN)
-"""ConvIDEC: convolutional, KL divergence and reconstruction, no augmentation."""
+"""ConvIDEC: convolutional autoencoder, KL divergence and reconstruction, no augmentation."""
 
-# What speaks for each setting, labels apart: images of 8x8 are doubled, for the network halves them three times. Of
-# batches of 16, 32 and 64, 32 reconstruct best after a given time on one thread; pretraining takes most of a minute.
-# So small an image fills its frame: a shift by 10 % changes the ink of digits by 2 %, that of MNIST by 0.1 %. With
-# gamma 1, a little fewer labels still move after 1,000 iterations than with 0.1 (.8 and .9 %, five seeds). Clustering
-# goes on until it ends by the paper's rule, after some 2,000. The accuracies of all candidates were seen, too; the
-# means of the better ones differ by less than seeds do.
+# Why each setting, apart from labels. Size: images of 8x8 are doubled because the network halves them three times.
+# Batch size: of 16, 32 and 64, 32 reconstructs best after a given time on one thread; pretraining takes most of a
+# minute. Shift: images this small fill their frame; a shift by 10 % changes the amount of ink by 2 % for digits, by
+# 0.1 % for MNIST. Gamma: with 1, slightly fewer labels still change after 1,000 iterations than with 0.1 (.8 and .9 %,
+# five seeds). Iterations: clustering continues until the paper's rule stops it, after some 2,000. The accuracies of all
+# candidates were seen, too; the means of the better ones differ by less than seeds do.
 QUICK: dict[str, Any] = {
     "dataset": {"name": "digits", "size": 16},
     "encoder": "conv",
@@ -72,4 +73,4 @@ QUICK: dict[str, Any] = {
     "augment": {"name": "shift", "translate": 0.05},
     "train": {"pretrain_epochs": 110, "batch_size": 32, "max_iter": 4000},
 }
-"""A first run on a CPU in a minute or two: convolutional IDEC with shifts, small images, small batches."""
+"""A first run, a minute or two on a CPU: convolutional IDEC with random shifts, small images and small batches."""

@@ -1,12 +1,12 @@
-"""The contract kit: does a part keep what `decda.core.contracts` asks of it?
+"""The contract kit: checks whether a part fulfils `decda.core.contracts`.
 
-With a class in hand::
+To check a class or function::
 
     from decda.testing import check_head
 
     check_head(MyHead, gamma=0.5)
 
-For all that an installed package registers, in a test module of pytest::
+To check everything that an installed package registers, in a pytest module::
 
     from decda.testing import contract_tests
 
@@ -25,53 +25,69 @@ __all__ = ["check_augmentation", "check_autoencoder", "check_dataset", "check_he
 
 
 def check_autoencoder(factory: Callable[..., Any], /, **parameters: Any) -> None:
-    """Try the rules for encoders.
+    """Check an encoder against every rule for encoders.
 
     Args:
         factory: the class, or a function that makes one: `factory(input_shape, *, ...)`.
-        parameters: values for its parameters; the others keep their defaults.
+        parameters: values of some of its parameters; the others keep their defaults.
 
     Raises:
-        AssertionError: it breaks some; a line for each names the part, the rule and what was seen.
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
+
+    Example:
+        >>> from decda.plugins.encoders.fc import FcAutoencoder
+        >>> check_autoencoder(FcAutoencoder, hidden=(16,), embedding_dim=4)
     """
     check("encoder", factory, parameters)
 
 
 def check_head(factory: Callable[..., Any], /, **parameters: Any) -> None:
-    """Try the rules for clustering heads.
+    """Check a clustering head against every rule for clustering heads.
 
     Args:
         factory: the class, or a function that makes one: `factory(n_clusters, embedding_dim, *, ...)`.
-        parameters: values for its parameters; the others keep their defaults.
+        parameters: values of some of its parameters; the others keep their defaults.
 
     Raises:
-        AssertionError: it breaks some; a line for each names the part, the rule and what was seen.
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
+
+    Example:
+        >>> from decda.plugins.heads.idec import IDEC
+        >>> check_head(IDEC, gamma=0.5)
     """
     check("head", factory, parameters)
 
 
 def check_augmentation(factory: Callable[..., Any], /, **parameters: Any) -> None:
-    """Try the rules for augmentations.
+    """Check an augmentation against every rule for augmentations.
 
     Args:
         factory: the class, or a function that makes one: `factory(*, ...)` or `factory(input_shape, *, ...)`.
-        parameters: values for its parameters; the others keep their defaults.
+        parameters: values of some of its parameters; the others keep their defaults.
 
     Raises:
-        AssertionError: it breaks some; a line for each names the part, the rule and what was seen.
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
+
+    Example:
+        >>> from decda.plugins.augmentations.shift import RandomShift
+        >>> check_augmentation(RandomShift, translate=0.2)
     """
     check("augment", factory, parameters)
 
 
 def check_dataset(factory: Callable[..., Any], /, *, files: Files | None = None, **parameters: Any) -> None:
-    """Try the rules for data sets. Where one of its files is missing, nothing is tried but its signature.
+    """Check a data set against every rule for data sets. If one of its files is missing, only the signature is checked.
 
     Args:
         factory: the function: `factory(*, ...)` or `factory(files, *, ...)`.
         files: where it finds its files; by default as on the command line.
-        parameters: values for its parameters; the others keep their defaults.
+        parameters: values of some of its parameters; the others keep their defaults.
 
     Raises:
-        AssertionError: it breaks some; a line for each names the part, the rule and what was seen.
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
+
+    Example:
+        >>> from decda.plugins.datasets.digits import digits
+        >>> check_dataset(digits, size=16)
     """
     check("dataset", factory, parameters, files)

@@ -1,4 +1,4 @@
-"""The smallest parts there can be, which a part under test is tried with."""
+"""Minimal parts that the part under test is combined with."""
 
 import math
 
@@ -9,7 +9,12 @@ from decda.core.contracts import Autoencoder, Batch, ClusteringHead
 
 
 class LinearAutoencoder(Autoencoder):
-    """One linear layer each way."""
+    """An autoencoder of one linear layer each way.
+
+    Args:
+        input_shape: shape of an image (C, H, W).
+        embedding_dim: dimension of the embedding D.
+    """
 
     def __init__(self, input_shape: tuple[int, ...], embedding_dim: int):
         super().__init__()
@@ -18,18 +23,37 @@ class LinearAutoencoder(Autoencoder):
         self.decoder = nn.Sequential(nn.Linear(embedding_dim, math.prod(input_shape)), nn.Unflatten(1, input_shape))
 
     def encode(self, x: Tensor) -> Tensor:
-        """Images (B, C, H, W) -> embeddings (B, D)."""
+        """Embed images.
+
+        Args:
+            x: images (B, C, H, W).
+
+        Returns:
+            Embeddings (B, D).
+        """
         z: Tensor = self.encoder(x)
         return z
 
     def decode(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> images (B, C, H, W)."""
+        """Reconstruct images.
+
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            Images (B, C, H, W).
+        """
         x: Tensor = self.decoder(z)
         return x
 
 
 class PlainHead(ClusteringHead):
-    """Soft assignments to centers that started at the first embeddings, and reconstruction."""
+    """A head with soft k-means and reconstruction, whose centers start at the first embeddings.
+
+    Args:
+        n_clusters: number of clusters K.
+        embedding_dim: dimension of the embedding D.
+    """
 
     def __init__(self, n_clusters: int, embedding_dim: int):
         super().__init__()
@@ -37,32 +61,74 @@ class PlainHead(ClusteringHead):
 
     @torch.no_grad()
     def init_centers(self, z: Tensor, seed: int) -> None:
-        """The first K embeddings."""
+        """Place the centers on the first K embeddings.
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+            seed: not used.
+        """
         self.centers.copy_(z[: len(self.centers)])
 
     def soft_assign(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> q (B, K)."""
+        """Assign embeddings to clusters by a softmax of negative squared distances.
+
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            q (B, K); each row sums to 1.
+        """
         return (-(z.unsqueeze(1) - self.centers).square().sum(2)).softmax(1)
 
     @torch.no_grad()
     def refresh(self, z: Tensor) -> Tensor:
-        """Clean embeddings (N, D) -> their soft assignments (N, K)."""
+        """Use the soft assignments as the target.
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+
+        Returns:
+            p (N, K); each row sums to 1.
+        """
         return self.soft_assign(z)
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`{"distance", "reconstruction"}`."""
+        """Compute the weighted distance to the centers and the reconstruction error.
+
+        Args:
+            batch: its `z`, `target`, `x` and `decode` are used.
+
+        Returns:
+            The terms `distance` and `reconstruction`.
+        """
         distance = (batch.z.unsqueeze(1) - self.centers).square().mean(2)
         reconstruction = (batch.decode(batch.z) - batch.x).square().mean()
         return {"distance": (batch.target * distance).sum(1).mean(), "reconstruction": reconstruction}
 
 
 class Identity:
-    """Images pass as they are."""
+    """An augmentation that leaves images unchanged."""
 
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """Nothing to draw: (n, 0)."""
+        """Draw nothing.
+
+        Args:
+            n: number of images.
+            generator: not used; the result is on its device.
+
+        Returns:
+            float32 (n, 0).
+        """
         return torch.empty(n, 0, device=generator.device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:
-        """The images themselves."""
+        """Return the images.
+
+        Args:
+            x: images (B, C, H, W).
+            params: not used (B, 0).
+
+        Returns:
+            x itself (B, C, H, W).
+        """
         return x

@@ -1,17 +1,18 @@
-"""The rules for recipes: a mapping of a configuration's shape, whose parts there are."""
+"""The rules for recipes: a mapping in the shape of a configuration, whose parts are all registered."""
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import DecdaError, MissingFile
 from decda.core.runs.experiment import prepare
-from decda.testing.kit import Breach, Rule, Skipped, Subject, quiet_stdout
+from decda.testing.assertions import require_quiet_stdout
+from decda.testing.rules import Rule, Skipped, Subject, Violation
 
 
 def _compose(subject: Subject) -> RunConfig:
     try:
         return compose(subject.registry, recipe=subject.factory)
     except DecdaError as error:
-        raise Breach(str(error)) from error
+        raise Violation(str(error)) from error
 
 
 def _composes(subject: Subject) -> None:
@@ -25,16 +26,16 @@ def _first_batch(subject: Subject) -> None:
     except MissingFile as missing:
         raise Skipped(str(missing).partition(". ")[0]) from missing
     except DecdaError as error:
-        raise Breach(str(error)) from error
+        raise Violation(str(error)) from error
 
 
 def _stdout(subject: Subject) -> None:
-    with quiet_stdout("making the mapping"):
+    with require_quiet_stdout("creating the mapping"):
         _compose(subject)
 
 
 RULES = (
-    Rule("composes", "its parts are registered and its settings are theirs", _composes, basic=True),
-    Rule("first batch", "its images go through its parts", _first_batch),
+    Rule("composes", "all its parts are registered and accept its settings", _composes, basic=True),
+    Rule("first batch", "a first batch of its images passes through its parts", _first_batch),
     Rule("stdout", "it writes nothing to stdout", _stdout),
 )

@@ -1,23 +1,21 @@
-"""What changes while training: parameters and buffers in place, and nothing else."""
+"""The rule `in place`: training may change only parameters and buffers, and only in place."""
 
 import io
 import pickle
-from collections.abc import Callable
 
 from torch import Tensor, nn
 
-from decda.testing.kit import require
+from decda.testing.rules import require
 
-Call = Callable[..., Tensor]
-INTERNAL = frozenset(vars(nn.Module()))
-"""Attributes that PyTorch itself keeps in a module, its parameters, buffers and mode among them."""
+MODULE_ATTRIBUTES = frozenset(vars(nn.Module()))
+"""Attributes that PyTorch itself keeps in a module, among them its parameters, buffers and mode."""
 
 
-class Watch:
-    """Remembers what a part holds, and tells how that changed.
+class StateSnapshot:
+    """Records the state of a part, to find out later what changed.
 
     Args:
-        part: a module, or any object.
+        part: a module, or any other object.
     """
 
     def __init__(self, part: object):
@@ -25,28 +23,31 @@ class Watch:
         self.tensors = _tensors(part)
         self.attributes = _attributes(part)
 
-    def require_kept(self, when: str) -> None:
-        """Parameters and buffers are the same tensors, at the same place and of the same shape; the rest is equal.
+    def require_only_in_place_changes(self, when: str) -> None:
+        """Require that at most the values of parameters and buffers have changed since the snapshot.
+
+        Args:
+            when: what happened since, for messages: a method or a phase.
 
         Raises:
-            Breach: something else changed.
+            Violation: a parameter or buffer was added, removed, replaced or reshaped, or another attribute changed.
         """
         now = _tensors(self.part)
-        gone = sorted(self.tensors.keys() ^ now.keys())
-        require(not gone, f"{when} adds or removes the parameter or buffer '{', '.join(gone)}'")
-        for name, (former, place, shape) in self.tensors.items():
-            tensor, here, now_shape = now[name]
-            require(shape == now_shape, f"{when} changes the shape of '{name}' from {shape} to {now_shape}")
-            same = tensor is former and here == place
-            require(same, f"{when} puts a new tensor in the place of '{name}'; change it in place (copy_, add_)")
+        unmatched = sorted(self.tensors.keys() ^ now.keys())
+        require(not unmatched, f"{when} adds or removes the parameter or buffer '{', '.join(unmatched)}'")
+        for name, (former, former_address, former_shape) in self.tensors.items():
+            tensor, address, shape = now[name]
+            require(shape == former_shape, f"{when} changes the shape of '{name}' from {former_shape} to {shape}")
+            same = tensor is former and address == former_address
+            require(same, f"{when} replaces '{name}' with a new tensor; change it in place (copy_, add_)")
         attributes = _attributes(self.part)
         changed = sorted(n for n in self.attributes.keys() | attributes if self.attributes.get(n) != attributes.get(n))
         seen = f"{when} changes the attribute '{', '.join(changed)}', which is neither a parameter nor a buffer"
-        require(not changed, f"{seen}; keep what changes in a buffer (register_buffer), changed in place")
+        require(not changed, f"{seen}; keep changing state in a buffer (register_buffer) and change it in place")
 
 
 class _Fingerprint(pickle.Pickler):
-    """Pickles what an attribute holds; modules, parameters and buffers in it count by identity alone."""
+    """Pickles the value of an attribute; modules and parameters in it are compared by identity alone."""
 
     def persistent_id(self, value: object) -> int | None:
         return id(value) if isinstance(value, nn.Module | nn.Parameter) else None
@@ -65,7 +66,7 @@ def _attributes(part: object) -> dict[str, bytes | int]:
         f"{path}.{name}".lstrip("."): _fingerprint(value)
         for path, module in modules
         for name, value in getattr(module, "__dict__", {}).items()
-        if not (isinstance(module, nn.Module) and name in INTERNAL)
+        if not (isinstance(module, nn.Module) and name in MODULE_ATTRIBUTES)
     }
 
 
@@ -73,6 +74,6 @@ def _fingerprint(value: object) -> bytes | int:
     written = io.BytesIO()
     try:
         _Fingerprint(written).dump(value)
-    except Exception:  # a function made on the spot, a lock: whether it is another one still shows
+    except Exception:  # a lambda or a lock, say; its identity still shows whether it was replaced
         return id(value)
     return written.getvalue()

@@ -1,4 +1,4 @@
-"""The rules of all kinds, tried on a part in hand or on what a package registers."""
+"""Tries the rules on a class or function, or on everything that a package registers."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from decda.core.files import Files
 from decda.core.parts.entries import Entry, normalise
 from decda.core.parts.registry import Registry
 from decda.testing import augmentation, autoencoder, dataset, head, recipe
-from decda.testing.kit import Outcome, Rule, Subject, try_rule
+from decda.testing.rules import Outcome, Rule, Subject, try_rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
     "encoder": autoencoder.RULES,
@@ -17,14 +17,20 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "dataset": dataset.RULES,
     "recipe": recipe.RULES,
 }
-"""The rules of each kind, in the order in which they are tried."""
+"""The rules by kind of part, in the order in which they are tried."""
 
 
 def check(kind: str, factory: Any, parameters: Mapping[str, Any], files: Files | None = None) -> None:
     """Try all rules of a kind on a class or function.
 
+    Args:
+        kind: `encoder`, `head`, `augment` or `dataset`.
+        factory: the class or function.
+        parameters: values of some of its parameters; the others keep their defaults.
+        files: where a data set finds its files; by default as on the command line.
+
     Raises:
-        AssertionError: it breaks some; a line for each names the part, the rule and what was seen.
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
     """
     owner = f"{kind} {getattr(factory, '__name__', repr(factory))}"
     subject = Subject(kind, owner, factory, dict(parameters), files or Files())
@@ -34,7 +40,14 @@ def check(kind: str, factory: Any, parameters: Mapping[str, Any], files: Files |
 
 
 def try_all(subject: Subject) -> Iterator[Outcome]:
-    """The outcome of each rule of the subject's kind; where a basic one is broken, the later ones are skipped."""
+    """Try all rules on a part; after a basic rule fails, the remaining ones are skipped.
+
+    Args:
+        subject: the part under test.
+
+    Yields:
+        The outcome of each rule of its kind.
+    """
     broken = None
     for rule in RULES[subject.kind]:
         if broken is None:
@@ -42,16 +55,25 @@ def try_all(subject: Subject) -> Iterator[Outcome]:
             broken = rule.name if rule.basic and outcome.status == "failed" else None
             yield outcome
         else:
-            yield Outcome(rule, subject.owner, "skipped", f"not tried, for the rule '{broken}' is broken")
+            yield Outcome(rule, subject.owner, "skipped", f"not tried, because the rule '{broken}' is broken")
 
 
 def subject_of(
     entry: Entry, registry: Registry, files: Files | None = None, parameters: Mapping[str, Any] | None = None
 ) -> Subject:
-    """A registered part as the rules take it.
+    """Load a registered part to try rules on it.
+
+    Args:
+        entry: the part.
+        registry: the registry that it comes from.
+        files: where a data set finds its files; by default as on the command line.
+        parameters: values of some of its parameters; the others keep their defaults.
+
+    Returns:
+        The part under test.
 
     Raises:
-        DecdaError: it cannot be imported, or its signature is none that users can set parameters by.
+        DecdaError: the part cannot be imported, or its signature violates the contract.
     """
     owner = f"{entry.kind} '{entry.name}' ({entry.owner})"
     factory = registry.load(entry).factory
@@ -61,10 +83,17 @@ def subject_of(
 
 
 def entries_of(package: str, registry: Registry) -> list[Entry]:
-    """What a package registers.
+    """List the parts that a package registers.
+
+    Args:
+        package: name of the package.
+        registry: the registry to search.
+
+    Returns:
+        At least one entry.
 
     Raises:
-        UnknownComponent: nothing.
+        UnknownComponent: the package registers nothing or is not installed.
     """
     found = [entry for entry in registry if entry.package == normalise(package)]
     if found:
@@ -83,25 +112,25 @@ def contract_tests(
     files: Files | None = None,
     parameters: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Callable[..., None]:
-    """A pytest test for every rule of every part that an installed package registers.
+    """Make a pytest test that tries every rule on every part that an installed package registers.
 
-    In a test module::
-
-        from decda.testing import contract_tests
-
-        test_contracts = contract_tests("my-package")
+    Assign the result to a name that pytest collects, in any test module.
 
     Args:
-        package: the name that it is installed by.
-        registry: where its parts are; by default all that is installed.
-        files: where data sets find their files; where one is missing, its rules are skipped.
-        parameters: values for parameters without a default, as `{"head:mine": {"gamma": 1.0}}`.
+        package: name of the package, as it is installed.
+        registry: where to look for its parts; by default all installed packages.
+        files: where data sets find their files; rules of a data set whose files are missing are skipped.
+        parameters: values of parameters without a default: `{"head:mine": {"gamma": 1.0}}`.
 
     Returns:
-        A test function, parametrized.
+        A test function, parametrized by part and rule.
 
     Raises:
-        UnknownComponent: no such package registers anything: nothing would be tested.
+        UnknownComponent: the package registers nothing or is not installed, so nothing would be tested.
+
+    Example:
+        >>> from decda.testing import contract_tests
+        >>> test_contracts = contract_tests("decda")  # the name of your package
     """
     import pytest
 
@@ -117,7 +146,7 @@ def contract_tests(
 
     @pytest.mark.parametrize(("entry", "rule"), cases)
     def test(entry: Entry, rule: Rule) -> None:
-        """A part keeps a rule of its kind."""
+        """A part fulfils a rule of its kind."""
         given = (parameters or {}).get(f"{entry.kind}:{entry.name}")
         try:
             subject = subject_of(entry, registry, files, given)

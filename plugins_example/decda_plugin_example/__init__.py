@@ -1,3 +1,3 @@
-"""Parts for decda by a third party, one of each kind, a file each."""
+"""Third-party parts for decda: at least one of each kind, one file per part."""
 
 decda_api = 2

@@ -1,4 +1,4 @@
-"""Every part of this package keeps decda's contracts."""
+"""Every part of this package fulfils decda's contract."""
 
 from decda.testing import contract_tests
 

@@ -1,4 +1,4 @@
-"""The parts compute what their docstrings say: against slow versions written from the equations."""
+"""The parts compute what their docstrings say, compared with slow versions written from the equations."""
 
 import math
 
@@ -9,21 +9,23 @@ from decda_plugin_example.dataset import SHAPES, shapes
 from decda_plugin_example.encoder import ResidualAutoencoder
 from decda_plugin_example.head import DKM
 
+from decda.core.contracts import Batch
+
 
 def placed_head(**parameters: float) -> tuple[DKM, torch.Tensor]:
-    """A head with its centers placed, and the embeddings (40, 3) it was placed on."""
+    """A head with placed centers, and the embeddings (40, 3) that they were placed on."""
     z = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     head = DKM(4, 3, **parameters)
     head.init_centers(z, 0)
     return head, z
 
 
-def test_dkm_is_the_papers_loss_by_pixel() -> None:
-    """Divided by the pixels, |decode(z) - x|^2 + lambda sum_k G_k |z - c_k|^2, image by image."""
+def test_dkm_is_the_papers_loss_per_pixel() -> None:
+    """The terms add up to |decode(z) - x|^2 + lambda sum_k G_k |z - c_k|^2, divided by the number of pixels."""
     head, z = placed_head(weight=0.7)
     x, y = torch.rand(2, 40, 1, 5, 7, generator=torch.Generator().manual_seed(1))
     alpha = head.alpha.item()
-    terms = head.loss(z, head.refresh(z), x=x, decode=lambda z: y)
+    terms = head.loss(Batch(z=z, target=head.refresh(z), x=x, decode=lambda z: y, index=torch.arange(40)))
     total = 0.0
     for i in range(40):
         distances = [sum((a - b) ** 2 for a, b in zip(z[i].tolist(), c, strict=True)) for c in head.centers.tolist()]
@@ -34,7 +36,7 @@ def test_dkm_is_the_papers_loss_by_pixel() -> None:
 
 
 def test_dkm_anneals_as_the_paper() -> None:
-    """2^(1 / ln(n)^2) times the value before, 40 values in all, the last 281 times the first."""
+    """Each alpha is 2^(1 / ln(n)^2) times the previous one; there are 40 values, the last 281 times the first."""
     head, z = placed_head()
     expected = [head.alpha.item()]
     for n in range(2, 41):
@@ -46,7 +48,7 @@ def test_dkm_anneals_as_the_paper() -> None:
 
 
 def test_dkm_starts_as_a_mixture_of_gaussians() -> None:
-    """At alpha = 1 the assignments are the posterior of Gaussians of one variance, whatever the embedding's scale."""
+    """At alpha = 1 the assignments are the posterior of Gaussians of equal variance, at any scale of the embedding."""
     head, z = placed_head()
     variance = torch.cdist(z, head.centers).square().amin(1).mean() / 3
     gaussians = torch.distributions.Normal(head.centers, variance.sqrt())
@@ -57,8 +59,8 @@ def test_dkm_starts_as_a_mixture_of_gaussians() -> None:
     torch.testing.assert_close(large.soft_assign(1000 * z), head.soft_assign(z), rtol=1e-3, atol=1e-5)
 
 
-def test_elastic_looks_where_its_field_points() -> None:
-    """One displacement for all points is a plain shift; the grid's corners are those of the image."""
+def test_elastic_samples_where_its_field_points() -> None:
+    """Equal displacements of all points are a plain shift; the corners of the grid are those of the image."""
     x = torch.rand(2, 3, 8, 12, generator=torch.Generator().manual_seed(0))
     elastic = RandomElastic(points=3, reach=0.3)
     right, down = torch.full((9,), 2 / 12), torch.full((9,), -1 / 8)
@@ -66,7 +68,7 @@ def test_elastic_looks_where_its_field_points() -> None:
     torch.testing.assert_close(bent[..., 1:, :-2], x[..., :-1, 2:], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(bent[..., 1:, -2:], x[..., :-1, -1:].expand(2, 3, 7, 2), rtol=1e-4, atol=1e-5)
     corner = torch.zeros(2, 2, 3, 3)
-    corner[:, 0, 0, 0] = 1 / 12  # the first pixel looks one to the right, the last stays
+    corner[:, 0, 0, 0] = 1 / 12  # the first pixel is sampled one to the right, the last stays
     bent = elastic.apply(x, corner.flatten(1))
     torch.testing.assert_close(bent[..., 0, 0], x[..., 0, 1], rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(bent[..., -1, -1], x[..., -1, -1], rtol=1e-4, atol=1e-5)
@@ -84,15 +86,15 @@ def test_elastic_looks_where_its_field_points() -> None:
     ],
 )
 def test_shapes_have_their_areas(shape: str, area: float) -> None:
-    """The area inside an outline is that of geometry, and all of it lies in the unit circle."""
+    """The area inside an outline is the exact one, and the shape lies inside the unit circle."""
     axis = torch.linspace(-1.2, 1.2, 1201)
     inside = SHAPES[shape](axis.expand(1201, 1201), axis.unsqueeze(1).expand(1201, 1201)) < 0
     assert inside.sum().item() * 0.002**2 == pytest.approx(area, rel=0.01)
     assert (axis.square() + axis.square().unsqueeze(1))[inside].max() <= 1.001
 
 
-def test_shapes_are_as_many_and_inside() -> None:
-    """Every class is there as often; without noise no ink touches the frame; another seed draws other images."""
+def test_shapes_are_balanced_and_inside() -> None:
+    """Classes are balanced; without noise no shape touches the frame; another seed gives other images."""
     images = shapes(n=60, noise=0)
     assert images.y.bincount().tolist() == [10] * 6
     frame = torch.ones(28, 28, dtype=torch.bool)
@@ -102,7 +104,7 @@ def test_shapes_are_as_many_and_inside() -> None:
 
 
 def test_residual_starts_near_the_identity() -> None:
-    """At the start a block adds less than it passes on, without normalisation."""
+    """A new block adds less than it passes through, without normalization."""
     torch.manual_seed(0)
     block = ResidualAutoencoder((1, 28, 28)).encoder[1]
     x = torch.randn(8, 16, 14, 14)
@@ -127,6 +129,6 @@ def test_residual_starts_near_the_identity() -> None:
     ],
 )
 def test_values_out_of_range_are_refused(make) -> None:
-    """A ValueError, as the contract asks."""
+    """They raise ValueError, as the contract requires."""
     with pytest.raises(ValueError, match="must"):
         make()

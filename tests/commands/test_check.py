@@ -81,7 +81,7 @@ def test_a_package_with_broken_parts_fails(here: Here) -> None:
     assert "gone" in loads["seen"]
     code, out, _ = here("check", "unsound")
     assert code == 5
-    assert "a second call returns other images" in out
+    assert "a second call returns different images" in out
 
 
 def test_parts_that_metadata_lost_are_a_failure(here: Here) -> None:
@@ -103,9 +103,9 @@ def test_a_file_by_hand_is_checked(here: Here, tmp_path: Path) -> None:
     [
         (("check", "nowhere"), 2, ["No installed package 'nowhere'", "decda"]),
         (("check", "head"), 2, ["head:mine"]),
-        (("check", "heads:idec"), 2, ["no kind of part", "encoder, head"]),
+        (("check", "heads:idec"), 2, ["not a kind of part", "encoder, head"]),
         (("check", "head:idecc"), 2, ["Did you mean 'idec'"]),
-        (("check", "decda", "--set", "gamma=1"), 2, ["--set is for one part"]),
+        (("check", "decda", "--set", "gamma=1"), 2, ["--set applies to a single part"]),
         (("check", "head:idec", "--set", "gama=1"), 2, ["no parameter 'gama'"]),
         (("check", "head:idec", "--set", "gamma"), 2, ["PARAMETER=VALUE"]),
         (("check", "head:idec", "--load", "nowhere.py"), 2, ["nowhere.py", "cannot be read"]),

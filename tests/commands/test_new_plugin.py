@@ -57,17 +57,17 @@ def test_what_is_written_works(decda: Cli, here: Here, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "piece"),
     [
-        ("2d", "the first a letter"),
+        ("2d", "start with a letter"),
         ("my head", "letters, digits"),
         ("a/b", "letters, digits"),
-        ("class", "means something else to Python"),
-        ("random", "means something else to Python"),
-        ("torch", "There is a module 'torch' already"),
-        ("decda-3d", "'3d' cannot stand for it in Python"),
-        ("decda-tensor", "'Tensor' cannot stand for it in Python"),
-        ("idec", "decda has the head 'idec' already"),
-        ("head", "the word for a kind of part"),
-        ("kornia", "There is a module 'kornia' already"),
+        ("class", "has another meaning in Python"),
+        ("random", "has another meaning in Python"),
+        ("torch", "A module 'torch' exists already"),
+        ("decda-3d", "it cannot be called '3d' in Python"),
+        ("decda-tensor", "it cannot be called 'Tensor' in Python"),
+        ("idec", "decda provides a head 'idec' already"),
+        ("head", "the name of a kind of part"),
+        ("kornia", "A module 'kornia' exists already"),
     ],
 )
 def test_names_that_cannot_be(here: Here, tmp_path: Path, name: str, piece: str) -> None:

@@ -52,7 +52,7 @@ def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130, said
-    assert "Finished trials are kept in study; the same command goes on" in said
+    assert "Finished trials are kept in study; run the same command again" in said
     half, finished = rows(tmp_path / "study"), times(tmp_path / "study")
     assert 1 <= len(half) < 3
 
@@ -104,12 +104,12 @@ def test_the_quick_test_of_the_authors(here: Here, tmp_path: Path) -> None:
         (("table4",), 2, ["'table4' is not one of"]),
         (("--algorithms", "fcdecda"), 2, ["Unknown recipe 'fcdecda'", "Did you mean 'fcdec-da'"]),
         (("--datasets", "usp"), 2, ["Unknown dataset 'usp'", "Did you mean 'usps'"]),
-        (("--datasets", ", "), 2, ["No name stands where names are expected"]),
+        (("--datasets", ", "), 2, ["Names are expected, separated by commas"]),
         (("--datasets", "digits", "--set", "head.centers=frozen"), 2, ["head 'dec' has no parameter 'centers'"]),
         (("table2", "--set", "train.augment_in=both"), 2, ["rows of table2 differ in train.augment_in"]),
         (("--trials", "0"), 2, ["--trials"]),
         (("--budget", "long"), 2, ["'long' is not one of 'paper', 'short'"]),
-        (("--resume",), 2, ["nothing to go on with in runs/reproduce-table3"]),
+        (("--resume",), 2, ["no study to continue in runs/reproduce-table3"]),
         (("--datasets", "usps", "--offline", "--data-root", "."), 3, ["usps/zip.train.gz", "offline"]),
     ],
 )

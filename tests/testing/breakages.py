@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from decda.core.files import Files
-from decda.testing.kit import Subject
+from decda.testing.rules import Subject
 from decda.testing.suite import RULES, try_all
 
 

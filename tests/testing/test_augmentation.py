@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from decda.testing import check_augmentation
-from decda.testing.kit import Subject
+from decda.testing.rules import Subject
 from decda.testing.suite import try_all
 from tests.testing.breakages import Breakage
 
@@ -197,22 +197,22 @@ class Stuck(Sound):
 
 
 BREAKAGES = [
-    Breakage("determinism", Stuck, "the same draws twice from one generator"),
-    Breakage("independence", Sharing, "sample gives all images the same draw"),
-    Breakage("determinism", Constant, "sample gives the same draws for other generators"),
+    Breakage("determinism", Stuck, "the same parameters twice from one generator"),
+    Breakage("independence", Sharing, "sample returns the same parameters for all images"),
+    Breakage("determinism", Constant, "sample returns equal parameters for different generators"),
     Breakage("range", Boosting, "clamp them to [0, 1]"),
     Breakage("signature", WantsMore, "'strength' stands before the star, where only input_shape may"),
-    Breakage("type", NoMethods, "without the method sample and apply"),
+    Breakage("type", NoMethods, "lacks the method sample and apply"),
     Breakage("gray images", Double, "sample must be float32 of shape (6, any); it is float64"),
     Breakage("colour images", GrayOnly, "apply to (3, 16, 16)"),
     Breakage("odd images", EvenOnly, "(6, 1, 17, 16)"),
     Breakage("non-square images", Turning, "(6, 1, 24, 13)"),
     Breakage("batch of one", Squeezing, "sample of one image must be float32 of shape (1, any)"),
     Breakage("range", Brighter, "clamp them to [0, 1]"),
-    Breakage("independence", Standardising, "an image augmented alone and in a batch"),
-    Breakage("determinism", Drawing, "apply gives other images for the same images and draws"),
-    Breakage("determinism", Deaf, "sample gives other draws for an equal generator"),
-    Breakage("determinism", Remembering, "what was drawn in between"),
+    Breakage("independence", Standardising, "an image augmented alone and in a batch differ: ["),
+    Breakage("determinism", Drawing, "apply returns different images for equal images and parameters"),
+    Breakage("determinism", Deaf, "sample returns different parameters for equal generators"),
+    Breakage("determinism", Remembering, "what was sampled in between"),
     Breakage("global generators", Deaf, "sample draws from"),
     Breakage("global generators", Drawing, "apply draws from"),
     Breakage("global generators", NumpySeeding, "numpy.random"),

@@ -69,7 +69,7 @@ def test_small_images_may_be_refused(refuses: Any, rule: str | None, monkeypatch
     monkeypatch.setattr(Picky, "refuses", staticmethod(refuses), raising=False)
     seen = failures("encoder", Picky)
     assert set(seen) == ({rule} if rule else set())
-    assert all(f"it takes no {rule}: (" in words and "no such images" in words for words in seen.values())
+    assert all(f"it accepts no {rule}: (" in words and "no such images" in words for words in seen.values())
 
 
 class WantsNothing(Sound):
@@ -258,31 +258,31 @@ BREAKAGES = [
     Breakage("inputs", WritingInEval, "encode changes its input x in place"),
     Breakage("in place", KeepingInEval, "encoding or decoding in eval mode changes the attribute 'skip'"),
     Breakage("device", ReadingInEval, "meta"),
-    Breakage("independence", Centering, "an image decoded alone and in a batch"),
-    Breakage("independence", Learning, "in eval mode encode gives other numbers a second time"),
+    Breakage("independence", Centering, "reconstructions of an image alone and in a batch differ"),
+    Breakage("independence", Learning, "in eval mode, encode returns different values when called again"),
     Breakage("independence", Small, "RuntimeError"),
     Breakage("signature", WantsNothing, "'input_shape' is missing from the signature () -> None"),
-    Breakage("type", NotAnEncoder, "it makes a NotAnEncoder; derive it from Autoencoder"),
+    Breakage("type", NotAnEncoder, "it must be an Autoencoder, not a NotAnEncoder"),
     Breakage("type", NoDimension, "embedding_dim is None"),
-    Breakage("type", Weightless, "no weights to train"),
+    Breakage("type", Weightless, "no trainable weights"),
     Breakage("gray images", GrayOnly, "encode of (1, 16, 16) must be float32 of shape (6, 4); it is float64"),
     Breakage("colour images", NoColour, "RuntimeError"),
     Breakage("odd images", EvenOnly, "decode for (1, 17, 17) must be float32 of shape (6, 1, 17, 17); it is float32"),
     Breakage("non-square images", SquareOnly, "(6, 1, 24, 13)"),
     Breakage("batch of one", Normed, "ValueError: Expected more than 1 value per channel"),
-    Breakage("independence", Whitening, "the embedding of an image alone and in a batch"),
+    Breakage("independence", Whitening, "the embeddings of an image alone and in a batch differ"),
     Breakage("gradients", Unused, "'spare.weight' gets no gradient from the reconstruction"),
     Breakage("gradients", Detached, "gets no gradient"),
     Breakage("gradients", Stopped, "no gradient of the embedding reaches a weight"),
-    Breakage("determinism", Dropping, "encode gives other numbers a second time"),
+    Breakage("determinism", Dropping, "encode returns different values for equal weights and images"),
     Breakage("global generators", Dropping, "of torch;"),
-    Breakage("in place", Replacing, "in the place of 'mean'"),
+    Breakage("in place", Replacing, "replaces 'mean' with a new tensor"),
     Breakage("in place", Caching, "'last'"),
     Breakage("dtype", Single, "decode in float64 must be float64"),
     Breakage("device", Reading, "meta"),
     Breakage("device", Homebound, "device"),
     Breakage("inputs", Writing, "encode changes its input x in place"),
-    Breakage("state_dict", Forgetful, "encode with weights saved and loaded"),
+    Breakage("state_dict", Forgetful, "encode before and after its weights were saved and loaded"),
     Breakage("copies", Unpicklable, "pickle fails"),
     Breakage("degenerate images", Normalising, "the reconstruction of black images is nan"),
     Breakage("stdout", Loud, "made an encoder"),

@@ -11,7 +11,7 @@ import torch
 from decda.core.contracts import ImageSet
 from decda.core.files import Files
 from decda.testing import check_dataset
-from decda.testing.kit import Subject
+from decda.testing.rules import Subject
 from decda.testing.suite import try_all
 from tests.testing.breakages import Breakage
 
@@ -134,16 +134,16 @@ def loud() -> ImageSet:
 
 BREAKAGES = [
     Breakage("signature", wants_more, "'n' stands before the star, where only files may"),
-    Breakage("images", no_images, "it returns Tensor, and should an ImageSet"),
+    Breakage("images", no_images, "it must return an ImageSet, not Tensor"),
     Breakage("images", too_bright, "not in [0, 1]"),
-    Breakage("images", one_image, "it holds 1 image"),
+    Breakage("images", one_image, "it has 1 image"),
     Breakage("images", half_labelled, "int64 of shape (20,)"),
-    Breakage("labels", counted_from_minus_one, "the smallest is -1"),
+    Breakage("labels", counted_from_minus_one, "the smallest label is -1"),
     Breakage("labels", of_one_class, "of one class"),
-    Breakage("determinism", drawn_by_torch, "a second call returns other images"),
-    Breakage("determinism", drawn_by_numpy, "a second call returns other images"),
-    Breakage("determinism", shuffled_labels, "a second call returns other labels"),
-    Breakage("determinism", kept, "the very same memory"),
+    Breakage("determinism", drawn_by_torch, "a second call returns different images"),
+    Breakage("determinism", drawn_by_numpy, "a second call returns different images"),
+    Breakage("determinism", shuffled_labels, "a second call returns different labels"),
+    Breakage("determinism", kept, "the same memory"),
     Breakage("global generators", reseeding, "of numpy.random;"),
     Breakage("copies", unpicklable, "TypeError: not me"),
     Breakage("stdout", loud, "loading"),

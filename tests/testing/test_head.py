@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from decda.core.contracts import Batch, ClusteringHead
 from decda.testing import check_head
-from decda.testing.kit import Subject
+from decda.testing.rules import Subject
 from decda.testing.suite import try_all
 from tests.testing.breakages import Breakage, failures
 
@@ -409,14 +409,14 @@ class FewClusters(Sound):
 
 
 BREAKAGES = [
-    Breakage("state_dict", ExtraState, "'_extra_state' in its state_dict is no tensor"),
+    Breakage("state_dict", ExtraState, "'_extra_state' in its state_dict is not a tensor"),
     Breakage("in place", CountingInEval, "refresh changes the attribute 'refreshes'"),
-    Breakage("inputs", WritingInEval, "refresh changes its input all z in place"),
+    Breakage("inputs", WritingInEval, "refresh changes its input z (N, D) in place"),
     Breakage("stdout", LoudBelowPython, "writes 'refreshing"),
     Breakage("shapes", FewClusters, "RuntimeError"),
-    Breakage("centers", Unplaced, "the same centers whatever the embeddings are, the first at [0.0, 0.0"),
+    Breakage("centers", Unplaced, "the same centers for different embeddings, the first one at [0.0, 0.0"),
     Breakage("assignment", Overflowing, "soft_assign of embeddings as large as"),
-    Breakage("assignment", Moving, "soft_assign gives other numbers a second time"),
+    Breakage("assignment", Moving, "soft_assign returns different values when called again"),
     Breakage("shapes", HardInEval, "must be float32 of shape (30, 3); it is int64 of shape (30)"),
     Breakage("target", LogitsInEval, "negative entries"),
     Breakage("signature", Untyped, "'rate' has no type"),
@@ -425,7 +425,7 @@ BREAKAGES = [
     Breakage("signature", WantsMore, "'rate' stands before the star"),
     Breakage("signature", WantsLess, "'embedding_dim' is missing"),
     Breakage("signature", Required, "'rate' has no default"),
-    Breakage("type", NoHead, "it makes a NoHead; derive it from ClusteringHead"),
+    Breakage("type", NoHead, "it must be a ClusteringHead, not a NoHead"),
     Breakage("type", Unregistered, "registered buffer"),
     Breakage("shapes", WrongShape, "the term 'kmeans' of loss must be float32 of shape (); it is float32 of shape (7)"),
     Breakage("shapes", NoTerms, "{}"),
@@ -439,20 +439,20 @@ BREAKAGES = [
     Breakage("target", TargetNotShares, "sums to 2"),
     Breakage("gradients", Detached, "no gradient of the loss reaches the embedding"),
     Breakage("gradients", Unused, "'spare' gets no gradient"),
-    Breakage("determinism", Unseeded, "init_centers gives other numbers a second time"),
+    Breakage("determinism", Unseeded, "init_centers returns different values for equal embeddings and seeds"),
     Breakage("global generators", Unseeded, "init_centers draws from or reseeds the global generator of torch;"),
     Breakage("global generators", Reseeding, "init_centers draws from or reseeds the global generator of torch;"),
     Breakage("global generators", NumpySeeding, "of numpy.random;"),
     Breakage("global generators", PythonDrawing, "loss draws from or reseeds the global generator of random;"),
     Breakage("in place", Counting, "refresh changes the attribute 'refreshes'"),
     Breakage("in place", CountsInPython, "'sharpness', which is neither a parameter nor a buffer"),
-    Breakage("in place", Replacing, "refresh puts a new tensor in the place of 'alpha'"),
-    Breakage("in place", ReplacingData, "init_centers puts a new tensor in the place of 'centers'"),
+    Breakage("in place", Replacing, "refresh replaces 'alpha' with a new tensor"),
+    Breakage("in place", ReplacingData, "init_centers replaces 'centers' with a new tensor"),
     Breakage("in place", Growing, "adds or removes the parameter or buffer 'seen'"),
     Breakage("device", Reading, "meta"),
     Breakage("device", Homebound, "device"),
     Breakage("dtype", Single, "must be float64 of shape (30, 3); it is float32"),
-    Breakage("inputs", Writing, "refresh changes its input all z in place"),
+    Breakage("inputs", Writing, "refresh changes its input z (N, D) in place"),
     Breakage("state_dict", Forgetful, "soft_assign before and after its state was saved and loaded"),
     Breakage("state_dict", CountsInPython, "soft_assign before and after its state was saved and loaded"),
     Breakage("copies", Unpicklable, "pickle fails"),
@@ -472,7 +472,7 @@ def test_what_cannot_be_built_is_told_once() -> None:
     """Where a basic rule is broken the later ones are skipped, and say why."""
     outcomes = list(try_all(Subject("head", "the part", NoHead)))
     assert [outcome.rule.name for outcome in outcomes if outcome.status == "failed"] == ["type"]
-    assert {outcome.seen for outcome in outcomes[2:]} == {"not tried, for the rule 'type' is broken"}
+    assert {outcome.seen for outcome in outcomes[2:]} == {"not tried, because the rule 'type' is broken"}
 
 
 def test_a_loss_of_another_kind_is_told_in_the_same_words() -> None:

@@ -1,4 +1,4 @@
-"""What can be told of a registered part, as plain data for listings."""
+"""Describes registered parts as plain data for listings."""
 
 from typing import Any
 
@@ -10,17 +10,23 @@ from decda.core.parts.registry import Registry
 
 
 def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[str, Any]:
-    """One row of a listing.
+    """Describe one part.
 
     Args:
-        registry: where the entry stands.
+        registry: the registry that holds the part.
         entry: the part.
-        load: import it, guarded, to show its parameters (of a recipe, its settings) and what fails then; otherwise
-            no code of its package runs.
+        load: import the part to show its parameters (for a recipe, its settings); errors are reported in the result.
+            Otherwise no code of its package runs.
 
     Returns:
-        `kind`, `name`, `summary`, `package`, `version`, `status` (`ok`, `broken` or `ambiguous`) and `error` (None
-        where all is well); if loaded, `parameters` or, for a recipe, `settings`.
+        `kind`, `name`, `summary`, `package`, `version`, `status` (`ok`, `broken` or `ambiguous`) and `error` (None if
+        there is none); if it was loaded, also `parameters` or, for a recipe, `settings`.
+
+    Example:
+        >>> registry = Registry()
+        >>> entry = registry.add("recipe", "mine", {"head": "idec"})
+        >>> describe(registry, entry)["status"]
+        'ok'
     """
     status, error = registry.status(entry)
     row: dict[str, Any] = {
@@ -44,7 +50,18 @@ def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[st
 
 
 def describe_parameters(parameters: tuple[Parameter, ...]) -> list[dict[str, Any]]:
-    """`name`, `type`, `default` and `help` of each parameter; `required` where there is no default."""
+    """Describe parameters.
+
+    Args:
+        parameters: the parameters of a part.
+
+    Returns:
+        `name`, `type`, `help`, `required` and `default` of each; the default is None if the parameter is required.
+
+    Example:
+        >>> describe_parameters((Parameter("gamma", float, 0.1, "weight"),))
+        [{'name': 'gamma', 'type': 'float', 'help': 'weight', 'required': False, 'default': 0.1}]
+    """
     rows = []
     for p in parameters:
         default = list(p.default) if isinstance(p.default, tuple) else p.default

@@ -1,4 +1,4 @@
-"""The configuration of a run: plain frozen data, complete, in and out of TOML."""
+"""The complete configuration of a run, as frozen data that can be read from TOML and written to it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -10,7 +10,7 @@ from decda.core.config.train_config import TrainConfig
 from decda.core.errors import DataError, InvalidParameter
 
 PART_KINDS = ("dataset", "encoder", "head", "augment")
-"""The kinds of parts that a run is made of, in the order of the configuration file."""
+"""The kinds of parts that make up a run, in the order of the configuration file."""
 
 
 @dataclass(frozen=True)
@@ -18,8 +18,12 @@ class PartConfig:
     """One part of a run.
 
     Attributes:
-        name: `package:name`, so that no other package can change what it means.
-        parameters: a value for each parameter the part declares.
+        name: `package:name`, so that no other package can change what it refers to.
+        parameters: a value for each parameter that the part declares.
+
+    Example:
+        >>> PartConfig("decda:idec", {"gamma": 0.1}).short
+        'idec'
     """
 
     name: str
@@ -27,25 +31,32 @@ class PartConfig:
 
     @property
     def short(self) -> str:
-        """The name without its package."""
+        """The name without the package."""
         return self.name.rpartition(":")[2]
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
-    """A whole run in words: which parts, their parameters, how to train.
+    """A whole run: its parts, their parameters, and how to train.
 
     Attributes:
-        dataset: where the images come from.
+        dataset: the images.
         encoder: the autoencoder.
-        head: the clustering objective.
+        head: the clustering head.
         augment: the augmentation.
         train: how to train.
-        n_clusters: K; None means as many as the data set has classes.
-        seed: of every random draw.
-        device: where to train; `auto` is a CUDA device if there is one, else the CPU.
-        autoencoder: pretrained weights to start from, a run's folder or a file of weights; None: pretrain.
-        recipe: the recipe it was built on, for the record; everything it said stands in the other fields.
+        n_clusters: K, the number of clusters; None means the number of classes in the data set.
+        seed: the seed of all random draws.
+        device: the device to train on; `auto` is a CUDA device if there is one, else the CPU.
+        autoencoder: pretrained weights to start from, as the folder of a run or a file of weights. None: pretrain.
+        recipe: the recipe that the configuration is based on, for the record only; its settings are already in the
+            other fields.
+
+    Example:
+        >>> parts = {kind: PartConfig(f"mine:{kind}") for kind in PART_KINDS}
+        >>> config = RunConfig(**parts).resolved(n_samples=1797, n_classes=10)
+        >>> config.n_clusters, config.train.update_interval
+        (10, 30)
     """
 
     dataset: PartConfig
@@ -60,41 +71,56 @@ class RunConfig:
     recipe: str | None = field(default=None, compare=False)
 
     def part(self, kind: str) -> PartConfig:
-        """The part of that kind."""
+        """Get the part of a kind.
+
+        Args:
+            kind: one of `PART_KINDS`.
+
+        Returns:
+            Its name and parameters.
+        """
         found: PartConfig = getattr(self, kind)
         return found
 
     def resolved(self, n_samples: int, n_classes: int | None) -> "RunConfig":
-        """Filled in with what depends on the images.
+        """Fill in the settings that depend on the images.
 
         Args:
-            n_samples: how many images there are.
-            n_classes: how many classes the data set knows of, None without labels.
+            n_samples: number of images.
+            n_classes: number of classes in the data set, None if it has no labels.
+
+        Returns:
+            The configuration with `n_clusters` and all training settings filled in.
 
         Raises:
-            InvalidParameter: no number of clusters was given and the data set has no labels, or it does not fit.
-            DataError: there is one image only.
+            InvalidParameter: `n_clusters` was not given and the data set has no labels, or it is not between 2 and the
+                number of images.
+            DataError: there are fewer than 2 images.
         """
         if n_samples < 2:
-            raise DataError(f"The data set '{self.dataset.short}' has {n_samples} image; clustering needs at least 2.")
+            raise DataError(f"Clustering needs at least 2 images; the data set '{self.dataset.short}' has {n_samples}.")
         n_clusters = n_classes if self.n_clusters is None else self.n_clusters
         if n_clusters is None:
             raise InvalidParameter(
-                f"The data set '{self.dataset.short}' has no labels to count clusters by. Give the number of clusters, "
-                "n_clusters.",
+                f"The data set '{self.dataset.short}' has no labels from which to infer the number of clusters. "
+                "Give the number of clusters, n_clusters.",
                 parameter="n_clusters",
             )
         if not 2 <= n_clusters <= n_samples:
-            counted = ", counted from the labels" if self.n_clusters is None else ""
+            inferred = ", inferred from the labels" if self.n_clusters is None else ""
             raise InvalidParameter(
                 f"n_clusters must be at least 2 and at most the number of images, {n_samples}; it is {n_clusters}"
-                f"{counted}.",
+                f"{inferred}.",
                 parameter="n_clusters",
             )
         return replace(self, n_clusters=n_clusters, train=self.train.resolved(n_samples))
 
     def as_mapping(self) -> dict[str, Any]:
-        """In the shape of the configuration file; what is None is left out."""
+        """Convert to the structure of the configuration file.
+
+        Returns:
+            A nested mapping of TOML types; run settings that are None are left out.
+        """
         options = {name: getattr(self, name) for name in ("n_clusters", "seed", "device", "autoencoder")}
         mapping = _plain({name: value for name, value in options.items() if value is not None})
         for kind in PART_KINDS:
@@ -104,21 +130,36 @@ class RunConfig:
         return mapping
 
     def as_toml(self) -> str:
-        """The text of `config.toml`."""
+        """Convert to TOML.
+
+        Returns:
+            The text of `config.toml`.
+        """
         import tomli_w
 
         return tomli_w.dumps(self.as_mapping())
 
     def sha256(self) -> str:
-        """Of the text of `config.toml`, without a pretrained autoencoder: the weights have a digest of their own."""
+        """Compute a digest of the configuration.
+
+        Returns:
+            The SHA-256 of the text of `config.toml`, in hexadecimal. The setting `autoencoder` is left out, because
+            the weights have their own digest.
+        """
         return sha256(replace(self, autoencoder=None).as_toml().encode()).hexdigest()
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The mapping in a configuration file.
+    """Read a configuration file.
+
+    Args:
+        path: the TOML file.
+
+    Returns:
+        Its content.
 
     Raises:
-        InvalidParameter: the file is missing or is not TOML.
+        InvalidParameter: the file cannot be read or is not valid TOML.
     """
     import tomllib
 
@@ -126,12 +167,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InvalidParameter(f"The configuration file {path} cannot be read: {error.strerror or error}.") from error
-    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, a number or a nesting without end
+    except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too many digits or too deeply nested
         raise InvalidParameter(f"The configuration file {path} is not TOML: {error}.") from error
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Values as TOML knows them. It has no null: None is written as "none", which reads back as None."""
+    """Convert values to TOML types. TOML has no null, so None is written as "none", which is read back as None."""
     plain: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, tuple):

@@ -1,1 +1,1 @@
-"""What is installed: parts are found, described, imported and read for their parameters."""
+"""Registered parts: how they are discovered, described and imported, and which parameters they declare."""

@@ -1,24 +1,28 @@
-"""What a class shows of a part before there is an object of it."""
+"""Contract violations that show in the class of a part, before it is instantiated."""
 
 import inspect
 from typing import Any
 
 VERSION_1_LOSS = (
-    "its loss{signature} is that of version 1 of the contract; since version 2 it takes one argument, "
+    "its loss{signature} follows version 1 of the contract; since version 2 it takes one argument, "
     "loss(self, batch), with batch.z, batch.target, batch.x, batch.decode and batch.index"
 )
-"""Why a head of an older contract is refused, and how to change it."""
+"""Why a head written for version 1 of the contract is refused, and how to update it."""
 
 
 def class_defect(kind: str, factory: Any) -> str | None:
-    """Why objects of a class cannot be a part of that kind, where the class alone makes that certain.
+    """Explain why instances of a class cannot be a part of a kind, if the class alone proves it.
 
     Args:
-        kind: of the part; encoders and heads have a base class.
-        factory: the class, or a function, which shows nothing.
+        kind: the kind of the part. Only encoders and heads are checked; they have a base class.
+        factory: the class of the part. A function that makes the part is accepted, because it proves nothing.
 
     Returns:
-        The reason, or None.
+        The reason, or None if there is none.
+
+    Example:
+        >>> class_defect("head", type("Mine", (), {}))
+        'it must be derived from decda.core.contracts.ClusteringHead'
     """
     if kind not in ("encoder", "head") or not inspect.isclass(factory):
         return None
@@ -26,7 +30,7 @@ def class_defect(kind: str, factory: Any) -> str | None:
 
     base = Autoencoder if kind == "encoder" else ClusteringHead
     if not issubclass(factory, base):
-        # Its `__new__` may make an object of another class.
+        # A `__new__` of its own may return an object of another class.
         return None if "__new__" in vars(factory) else f"it must be derived from decda.core.contracts.{base.__name__}"
     missing = sorted(getattr(factory, "__abstractmethods__", ()))
     if missing:
@@ -35,13 +39,13 @@ def class_defect(kind: str, factory: Any) -> str | None:
 
 
 def loss_defect(head: Any) -> str | None:
-    """Why the loss of a head cannot be called with one batch.
+    """Explain why the loss of a head cannot be called with a batch as its only argument.
 
     Args:
-        head: the class.
+        head: the class of the head.
 
     Returns:
-        The reason, or None.
+        The reason, or None if it can.
     """
     try:
         signature = inspect.signature(head.loss)

@@ -1,10 +1,10 @@
-"""What a registered part is: kinds, the groups of entry points that fill them, and an entry as metadata give it."""
+"""The kinds of parts, the groups of entry points that register them, and a part as package metadata describes it."""
 
 import re
 from dataclasses import dataclass
 
 API_VERSION = 2
-"""The version of `decda.core.contracts`; kept here because that module imports torch, which finding parts must not."""
+"""The version of `decda.core.contracts`, kept here because that module imports torch, which discovery must not."""
 
 KINDS = ("encoder", "head", "augment", "dataset", "recipe")
 GROUPS = {
@@ -14,20 +14,21 @@ GROUPS = {
     "dataset": "decda.datasets",
     "recipe": "decda.recipes",
 }
+"""The group of entry points of each kind."""
 
 
 @dataclass(frozen=True, order=True)
 class Entry:
-    """A part that a package names in its metadata.
+    """A part that a package registers in its metadata.
 
     Attributes:
         kind: one of `KINDS`.
-        name: the name users type.
-        package: the distribution, normalised (`My.Pkg` is `my-pkg`).
-        version: of the distribution.
-        module: where the part lives.
-        attribute: the object in the module, dotted where it is nested, "" where none is named.
-        problem: why the part cannot be used, where the metadata alone show it.
+        name: the name that users type.
+        package: normalised name of the distribution (`My.Pkg` is `my-pkg`).
+        version: version of the distribution.
+        module: the module that defines the part.
+        attribute: the object in that module, dotted if it is nested; "" if none is given.
+        problem: why the part cannot be used, if the metadata alone show it.
     """
 
     kind: str
@@ -40,18 +41,25 @@ class Entry:
 
     @property
     def owner(self) -> str:
-        """The package and its version, as messages name them; of a part added by hand `local` alone."""
+        """Package and version, as shown in messages; just `local` for a part that was added by hand."""
         return f"{self.package} {self.version}".strip()
 
     @property
     def qualified(self) -> str:
-        """`package:name`, which means this part alone, whatever else is installed."""
+        """The name `package:name`, which is unambiguous whatever else is installed."""
         return f"{self.package}:{self.name}"
 
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """A defect of a package's file that cannot be pinned to a part: parts may be missing from the list."""
+    """A defect in the metadata of a package that cannot be attributed to a part; parts of it may be missing.
+
+    Attributes:
+        package: normalised name of the distribution.
+        version: version of the distribution.
+        file: path of the damaged file.
+        reason: what is wrong with it.
+    """
 
     package: str
     version: str
@@ -60,5 +68,16 @@ class Problem:
 
 
 def normalise(package: str) -> str:
-    """The one spelling of a distribution's name (PEP 503): `My.Pkg`, `my_pkg` and `my-pkg` are `my-pkg`."""
+    """Normalise the name of a distribution (PEP 503).
+
+    Args:
+        package: the name in any spelling.
+
+    Returns:
+        The name in lower case, with runs of `-`, `_` and `.` replaced by `-`.
+
+    Example:
+        >>> normalise("My_Pkg")
+        'my-pkg'
+    """
     return re.sub(r"[-_.]+", "-", package).lower()

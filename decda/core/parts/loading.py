@@ -1,4 +1,4 @@
-"""Parts out of a file that the user names, without a package around them."""
+"""Loads parts from a Python file that is not part of an installed package."""
 
 import importlib.util
 import sys
@@ -13,18 +13,18 @@ EXAMPLE = 'def register(registry): registry.add("head", "mine", MyHead)'
 
 
 def load_file(registry: Registry, path: Path) -> None:
-    """Run a Python file, and its function `register(registry)`, which adds its parts by `registry.add`.
+    """Run a Python file and its function `register(registry)`, which adds parts by `registry.add`.
 
-    It runs with the rights of the user, who names it by hand; no configuration ever names a file. Modules beside it can
-    be imported while it runs. What it prints goes wherever stdout is led.
+    The file runs with the user's rights. Only the user can name such a file; a configuration never does. While it runs,
+    it can import modules from its own folder. Its output is not redirected.
 
     Args:
-        registry: where its parts are added, as those of the package `local`.
+        registry: the registry to which its parts are added, under the package name `local`.
         path: the file.
 
     Raises:
-        ConfigError: there is no such file.
-        BrokenComponent: it fails, has no function `register`, or adds nothing.
+        ConfigError: the file cannot be read, or is not a Python file.
+        BrokenComponent: it fails, has no function `register`, or adds no part.
     """
     path = path.absolute()
     try:
@@ -34,29 +34,29 @@ def load_file(registry: Registry, path: Path) -> None:
             f"The file of parts {path} cannot be read: {error.strerror or error}.", parameter="load"
         ) from error
     before = registry.added()
-    # Of its own, for two files in two folders may have one stem.
+    # Derived from the whole path, because files in different folders may share a stem.
     name = f"decda_loaded_{sha256(str(path).encode()).hexdigest()[:8]}_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"The file of parts {path} is not a Python file: its name must end in .py.", parameter="load")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look their classes' modules up there
+    sys.modules[name] = module  # dataclasses and pickle look up the modules of classes there
     search_path = list(sys.path)
     sys.path.append(str(path.parent))
     try:
         spec.loader.exec_module(module)
         register = getattr(module, FUNCTION, None)
         if not callable(register):
-            raise BrokenComponent(f"The file of parts {path} has no function {FUNCTION}. Write in it: {EXAMPLE}")
+            raise BrokenComponent(f"The file of parts {path} has no function {FUNCTION}. Define it: {EXAMPLE}")
         register(registry)
     except (DecdaError, KeyboardInterrupt):
         raise
-    except BaseException as error:  # a stranger's code may raise any
-        raise BrokenComponent(f"The file of parts {path} fails: {in_a_line(error)}.") from error
+    except BaseException as error:  # the file may raise anything
+        raise BrokenComponent(f"The file of parts {path} failed: {in_a_line(error)}.") from error
     finally:
-        sys.path[:] = search_path  # the folder may have been on it before, by the user's own hand
+        sys.path[:] = search_path  # restored, not removed: the user may have put the folder on it
     added = {entry for entry, factory in registry.added().items() if before.get(entry) is not factory}
     if not added:
-        raise BrokenComponent(f"The function {FUNCTION} of {path} adds no part. Write in it: {EXAMPLE}")
+        raise BrokenComponent(f"The function {FUNCTION} of {path} adds no part. Write it like this: {EXAMPLE}")
     registry.files[path] = digest
     registry.from_files |= added

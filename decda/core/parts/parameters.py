@@ -1,6 +1,7 @@
-"""A part's signature -> the parameters a user may set; reads and checks their values.
+"""Reads the parameters of a part from its signature, and reads and checks their values.
 
-What stands after the star of a signature is a parameter: its name, type, default and help are all written there.
+The keyword-only arguments of the signature are the parameters that users may set. Their names, types, defaults and help
+texts are all declared there.
 """
 
 import inspect
@@ -20,13 +21,17 @@ REQUIRED = inspect.Parameter.empty
 
 @dataclass(frozen=True)
 class Parameter:
-    """One thing about a part that the user may set.
+    """A parameter of a part that users may set.
 
     Attributes:
-        name: as it is written in `--set part.name=value`.
+        name: its name, as in the signature.
         type: bool, int, float, str, Path, a Literal, a tuple of those, or any of them `| None`.
-        default: its value where none is given; `REQUIRED` where one must be.
-        help: one line that says what it is.
+        default: the value used if none is given; `REQUIRED` if one must be given.
+        help: one line that explains it.
+
+    Example:
+        >>> str(Parameter("gamma", float, 0.1, "weight of the clustering term"))
+        'gamma: float = 0.1'
     """
 
     name: str
@@ -40,15 +45,27 @@ class Parameter:
         return self.default is REQUIRED
 
     def __str__(self) -> str:
-        """As an error or a listing shows it: `gamma: float = 0.1`."""
+        """The parameter as shown in errors and listings: `gamma: float = 0.1`."""
         return f"{self.name}: {type_name(self.type)}" + ("" if self.required else f" = {self.default!r}")
 
 
 def read_parameters(factory: Callable[..., Any]) -> tuple[Parameter, ...]:
-    """The parameters that a class or function declares after the star of its signature.
+    """Read the parameters that a class or function declares as keyword-only arguments.
+
+    Args:
+        factory: the class or function.
+
+    Returns:
+        Its parameters, in the order of the signature.
 
     Raises:
-        ContractViolation: `*args`, `**kwargs`, a parameter without a type, or a type that cannot be read from text.
+        ContractViolation: the signature has `*args`, `**kwargs`, a parameter without a type, or one whose values
+            cannot be read from text.
+
+    Example:
+        >>> def make(n_clusters: int, *, gamma: Annotated[float, "weight of the clustering term"] = 0.1): ...
+        >>> [str(parameter) for parameter in read_parameters(make)]
+        ['gamma: float = 0.1']
     """
     try:
         signature = inspect.signature(factory)
@@ -64,7 +81,19 @@ def read_parameters(factory: Callable[..., Any]) -> tuple[Parameter, ...]:
 
 
 def supplied_names(factory: Callable[..., Any]) -> tuple[str, ...]:
-    """The names before the star: what assembly supplies (`input_shape`, `n_clusters`, `embedding_dim`, `files`)."""
+    """The arguments that are not keyword-only, which assembly supplies: `input_shape`, `n_clusters`, `files`, ...
+
+    Args:
+        factory: the class or function.
+
+    Returns:
+        Their names, in the order of the signature.
+
+    Example:
+        >>> def make(n_clusters, embedding_dim, *, gamma: float = 0.1): ...
+        >>> supplied_names(make)
+        ('n_clusters', 'embedding_dim')
+    """
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     return tuple(p.name for p in inspect.signature(factory).parameters.values() if p.kind in kinds)
 
@@ -75,16 +104,20 @@ def complete_values(
     """Check values and fill in the defaults.
 
     Args:
-        owner: whose parameters they are, as errors say it: `"head 'idec'"`.
-        parameters: what it takes.
-        values: what was given, by name.
-        origin: where the values come from, for errors: `"config.toml"`; or that of each, by name.
+        owner: whose parameters they are, for errors: `"head 'idec'"`.
+        parameters: the parameters of the part.
+        values: the given values, by name.
+        origin: where the values come from, for errors: `"config.toml"`; or the origin of each value, by name.
 
     Returns:
         A value for every parameter, in the order of the signature.
 
     Raises:
-        InvalidParameter: an unknown name, a value of another type, or one that is required and missing.
+        InvalidParameter: a name is unknown, a value has the wrong type, or a required value is missing.
+
+    Example:
+        >>> complete_values("head 'idec'", (Parameter("gamma", float, 0.1, ""),), {})
+        {'gamma': 0.1}
     """
     origins = dict.fromkeys(values, origin) if isinstance(origin, str) else origin
     for name in values:
@@ -103,10 +136,23 @@ def complete_values(
 
 
 def find_parameter(owner: str, parameters: tuple[Parameter, ...], name: str, origin: str = "") -> Parameter:
-    """The parameter of that name.
+    """Find a parameter by name.
+
+    Args:
+        owner: whose parameters they are, for errors: `"head 'idec'"`.
+        parameters: the parameters of the part.
+        name: the name to look for.
+        origin: where the name comes from, for errors.
+
+    Returns:
+        The parameter of that name.
 
     Raises:
-        InvalidParameter: there is none; the message lists those there are.
+        InvalidParameter: there is none; the message lists the existing ones.
+
+    Example:
+        >>> find_parameter("head 'idec'", (Parameter("gamma", float, 0.1, ""),), "gamma").default
+        0.1
     """
     for parameter in parameters:
         if parameter.name == name:
@@ -118,13 +164,26 @@ def find_parameter(owner: str, parameters: tuple[Parameter, ...], name: str, ori
 
 
 def parse_value(owner: str, parameter: Parameter, text: str, origin: str = "") -> Any:
-    """A value typed as text (`--set head.gamma=0.1`), read by the declared type.
+    """Read a value that was typed as text, according to the declared type of its parameter.
 
-    Text stays as typed, numbers are read as Python reads them and must be finite, booleans are `true` and `false`, a
-    tuple is written `1,2,3`, and `none` is None where the type allows it.
+    Strings are kept as typed. Numbers use Python's notation and must be finite. Booleans are `true` and `false`, tuples
+    are written `1,2,3`, and `none` is None if the type allows it.
+
+    Args:
+        owner: whose parameter it is, for errors: `"head 'idec'"`.
+        parameter: the parameter.
+        text: the text.
+        origin: where the text comes from, for errors.
+
+    Returns:
+        The value, of the declared type.
 
     Raises:
-        InvalidParameter: the text is no such value.
+        InvalidParameter: the text is not a value of that type.
+
+    Example:
+        >>> parse_value("encoder 'fc'", Parameter("widths", tuple[int, ...], (), ""), "500,2000")
+        (500, 2000)
     """
     try:
         return _parse(parameter.type, text)
@@ -133,10 +192,25 @@ def parse_value(owner: str, parameter: Parameter, text: str, origin: str = "") -
 
 
 def convert_value(owner: str, parameter: Parameter, value: Any, origin: str = "") -> Any:
-    """A value from TOML or Python, brought to the declared type (an int serves as a float, a list as a tuple).
+    """Convert a value from TOML or Python to the declared type of its parameter.
+
+    An int is accepted for a float, a list for a tuple, a string for a path, and "none" for None.
+
+    Args:
+        owner: whose parameter it is, for errors: `"head 'idec'"`.
+        parameter: the parameter.
+        value: the value.
+        origin: where the value comes from, for errors.
+
+    Returns:
+        The value, of the declared type.
 
     Raises:
-        InvalidParameter: it is not of that type.
+        InvalidParameter: the value cannot be converted.
+
+    Example:
+        >>> convert_value("encoder 'fc'", Parameter("widths", tuple[int, ...], (), ""), [500, 2000])
+        (500, 2000)
     """
     try:
         return _convert(parameter.type, value)
@@ -145,7 +219,18 @@ def convert_value(owner: str, parameter: Parameter, value: Any, origin: str = ""
 
 
 def type_name(declared: Any) -> str:
-    """A type as users read it: `float`, `int | none`, `'adam' | 'sgd'`, `tuple of int`."""
+    """Describe a declared type for users.
+
+    Args:
+        declared: the type of a parameter.
+
+    Returns:
+        Such as `float`, `int | none`, `'adam' | 'sgd'` or `tuple of int`.
+
+    Example:
+        >>> type_name(tuple[int, ...]), type_name(Path | None)
+        ('tuple of int', 'path | none')
+    """
     if declared is type(None):
         return "none"
     if declared in SCALARS:
@@ -189,7 +274,7 @@ def _read(factory: Callable[..., Any], parameter: inspect.Parameter) -> Paramete
 def _evaluate(factory: Callable[..., Any], name: str, annotation: str) -> Any:
     function = factory.__init__ if inspect.isclass(factory) else factory
     function = inspect.unwrap(function)
-    # Only this one: what stands before the star may be annotated with names that exist for type checkers alone.
+    # Only this annotation: those of supplied arguments may use names that exist only for type checkers.
     holder = types.SimpleNamespace(__annotations__={name: annotation})
     try:
         return typing.get_type_hints(holder, getattr(function, "__globals__", {}), include_extras=True)[name]
@@ -228,7 +313,7 @@ def _parse(declared: Any, text: str) -> Any:
         return next(a for a in _or_error(arguments, text) if str(a).lower() == text.strip().lower())
     if origin is tuple:
         pieces = [piece.strip() for piece in text.strip().strip("()[]").split(",")]
-        pieces = pieces[:-1] if pieces[-1] == "" else pieces  # `5,` is a tuple of one, and nothing is an empty one
+        pieces = pieces[:-1] if pieces[-1] == "" else pieces  # `5,` has one element, an empty text none
         return tuple(_parse(a, piece) for a, piece in zip(_elements(arguments, len(pieces)), pieces, strict=True))
     if declared is bool:
         return {"true": True, "false": False}[_or_error(("true", "false"), text)[0]]
@@ -276,7 +361,7 @@ def _elements(arguments: tuple[Any, ...], count: int) -> tuple[Any, ...]:
 
 
 def _finite(value: Any) -> Any:
-    """Refuse what no run and no TOML file can hold: NaN, infinity, whole numbers beyond 64 bits, broken text."""
+    """Refuse values that a run or a TOML file cannot hold: NaN, infinity, integers beyond 64 bits, invalid Unicode."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(value)
     if isinstance(value, int) and abs(value) >= 2**63:

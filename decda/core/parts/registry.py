@@ -1,7 +1,7 @@
-"""From a kind and a name to a part: which are registered, which one is meant, and the object itself, imported.
+"""The registry: finds parts by kind and name, and imports them on demand.
 
-A registry is a plain object that is passed along. It reads metadata when it is made, and imports a part only when that
-part is loaded.
+A registry is a plain object that is passed as an argument. Metadata are read when it is created; a part is imported
+only when it is loaded.
 """
 
 import contextlib
@@ -24,23 +24,23 @@ from decda.core.errors import (
     in_a_line,
 )
 from decda.core.parts.class_checks import VERSION_1_LOSS, class_defect
-from decda.core.parts.discovery import DISABLED, discover, is_switched_off
+from decda.core.parts.discovery import DISABLE_VARIABLE, discover, is_switched_off
 from decda.core.parts.entries import API_VERSION, GROUPS, KINDS, Entry, Problem, normalise
 from decda.core.parts.parameters import Parameter, read_parameters
 from decda.core.parts.summaries import Source, read_source
 
 LOCAL = "local"
-"""The package of parts that were added by hand."""
+"""The package name of parts that were added by hand."""
 
 
 @dataclass(frozen=True)
 class Component:
-    """A part that was loaded.
+    """A part that has been imported.
 
     Attributes:
-        entry: what its package says of it.
-        factory: the class or function; of a recipe, the mapping or the function that returns one.
-        parameters: what the user may set; none for a recipe.
+        entry: its registration.
+        factory: the class or function; for a recipe, the mapping or a function that returns one.
+        parameters: what users may set; empty for a recipe.
     """
 
     entry: Entry
@@ -52,13 +52,23 @@ class Registry:
     """All registered parts, sorted.
 
     Args:
-        entries: parts, as `discover` finds them.
-        problems: defects of packages whose parts may be missing.
-        switched_off: parts that are installed, but that the user has left out.
+        entries: parts, as found by `discover`.
+        problems: defects in the metadata of packages, parts of which may be missing.
+        switched_off: parts of packages that the user has switched off.
 
     Attributes:
-        files: those whose parts were added, with their SHA-256, see `load_file`.
-        from_files: the parts of those files, which another process can have, too.
+        problems: as given.
+        switched_off: as given.
+        files: the files that `load_file` has loaded, with their SHA-256.
+        from_files: the parts of those files, which other processes can load, too.
+
+    Example:
+        >>> registry = Registry()
+        >>> entry = registry.add("recipe", "mine", {"head": "idec"})
+        >>> registry.find("recipe", "mine").qualified
+        'local:mine'
+        >>> registry.load(entry).factory
+        {'head': 'idec'}
     """
 
     def __init__(
@@ -75,7 +85,14 @@ class Registry:
 
     @classmethod
     def discover(cls, path: Sequence[str] | None = None) -> "Registry":
-        """The parts of the packages installed on a path, by default `sys.path`, but those that are switched off."""
+        """Make a registry of all installed parts, except those that are switched off.
+
+        Args:
+            path: folders and zip files to search, by default `sys.path`.
+
+        Returns:
+            The registry.
+        """
         found = discover(path)
         return cls(
             [entry for entry in found.entries if not is_switched_off(entry.package)],
@@ -84,7 +101,11 @@ class Registry:
         )
 
     def copy(self) -> "Registry":
-        """The same parts, in a registry of its own: what is added to one does not show in the other."""
+        """Make an independent copy.
+
+        Returns:
+            A registry with the same parts; adding parts to one does not affect the other.
+        """
         copy = Registry(self._entries, self.problems, self.switched_off)
         copy._added, copy._loaded, copy._sources = dict(self._added), dict(self._loaded), dict(self._sources)
         copy.files, copy.from_files = dict(self.files), set(self.from_files)
@@ -94,26 +115,39 @@ class Registry:
         return iter(sorted(self._entries))
 
     def names(self, kind: str) -> list[str]:
-        """The names of a kind, sorted, each once.
+        """List the names of all parts of a kind.
 
         Args:
             kind: one of `KINDS`.
 
+        Returns:
+            The names, sorted, each once.
+
         Raises:
-            ConfigError: an unknown kind.
+            ConfigError: the kind is unknown.
         """
         _check_kind(kind)
         return sorted({entry.name for entry in self._entries if entry.kind == kind})
 
     def add(self, kind: str, name: str, factory: Any) -> Entry:
-        """Register an object by hand, for tests and notebooks; a second one of the same name replaces the first.
+        """Register a part by hand, as in tests and notebooks; it replaces an earlier one of the same kind and name.
+
+        Args:
+            kind: one of `KINDS`.
+            name: the name of the part, without blanks and `:`.
+            factory: the class or function that makes it; for a recipe, a mapping or a function that returns one.
+
+        Returns:
+            The entry of the part, under the package name `local`.
 
         Raises:
-            ConfigError: an unknown kind, or a name that cannot be typed.
+            ConfigError: the kind is unknown, or the name is invalid.
         """
         _check_kind(kind)
         if not name or ":" in name or any(letter.isspace() for letter in name):
-            raise ConfigError(f"A part cannot have the name {name!r}: it must hold no blank and no ':'.")
+            raise ConfigError(
+                f"A part cannot have the name {name!r}: a name must not be empty or contain blanks or ':'."
+            )
         module, attribute = getattr(factory, "__module__", ""), getattr(factory, "__qualname__", "")
         entry = Entry(kind, name, LOCAL, "", module, attribute)
         for former in [former for former in self._added if (former.kind, former.name) == (kind, name)]:
@@ -126,21 +160,29 @@ class Registry:
         return entry
 
     def added(self) -> dict[Entry, Any]:
-        """What was added by hand, with its factories."""
+        """The parts that were added by hand.
+
+        Returns:
+            A copy of the mapping from their entries to their factories.
+        """
         return dict(self._added)
 
     def find(self, kind: str, name: str, *, prefer: str | None = None) -> Entry:
-        """Find the part that a name means; imports nothing.
+        """Find the part that a name refers to, without importing it.
 
         Args:
             kind: one of `KINDS`.
-            name: `idec`, or `package:idec` where several packages give that name.
-            prefer: the package that a bare name means first, if it has such a part: within a recipe, the recipe's own.
+            name: `idec`, or `package:idec` if several packages provide that name.
+            prefer: the package whose part a bare name refers to first, if there is one. Inside a recipe, this is the
+                package of the recipe.
+
+        Returns:
+            The entry of the part.
 
         Raises:
-            ConfigError: an unknown kind.
-            UnknownComponent: no such part; the message lists those there are.
-            AmbiguousComponent: several packages give that bare name.
+            ConfigError: the kind is unknown.
+            UnknownComponent: there is no such part; the message lists the existing ones.
+            AmbiguousComponent: several packages provide that bare name.
         """
         _check_kind(kind)
         package, qualified, bare = name.partition(":") if ":" in name else (prefer or "", "", name)
@@ -155,27 +197,39 @@ class Registry:
         return found[0]
 
     def load(self, entry: Entry) -> Component:
-        """Import a part. Whatever its code does wrong stays its own mistake, reported with its package and version.
+        """Import a part. Any error in its code is reported with its package and version.
+
+        Args:
+            entry: the part.
+
+        Returns:
+            The part with its parameters; loading it again returns the same object.
 
         Raises:
-            BrokenComponent: it cannot be imported, is not what its kind asks for, or needs another version of decda.
-            ContractViolation: its signature is not one that users can set parameters by, or its class shows that it is
-                no part of its kind.
+            BrokenComponent: it cannot be imported, has the wrong type, or needs another version of decda.
+            ContractViolation: its signature cannot be read as parameters, or its class cannot be a part of its kind.
         """
         if entry not in self._loaded:
             if entry.problem:
                 raise _broken(entry, entry.problem)
             factory = self._added[entry] if entry in self._added else _import(entry)
             if not (callable(factory) or (entry.kind == "recipe" and isinstance(factory, Mapping))):
-                wanted = "a mapping or a function" if entry.kind == "recipe" else "a class or a function"
-                raise _broken(entry, f"it must be {wanted}, but is of type {type(factory).__name__!r}")
+                required = "a mapping or a function" if entry.kind == "recipe" else "a class or a function"
+                raise _broken(entry, f"it must be {required}, but is of type {type(factory).__name__!r}")
             _check_version(entry, factory)
             parameters = () if entry.kind == "recipe" else _parameters(entry, factory)
             self._loaded[entry] = Component(entry, factory, parameters)
         return self._loaded[entry]
 
     def status(self, entry: Entry) -> tuple[str, str | None]:
-        """`"ok"`, `"broken"` or `"ambiguous"`, and why, as far as it shows without running any code."""
+        """Check a part without running any of its code.
+
+        Args:
+            entry: the part.
+
+        Returns:
+            `"ok"`, `"broken"` or `"ambiguous"`, and the reason, None if it is ok.
+        """
         source = self._source(entry)
         if source.error:
             return "broken", source.error
@@ -183,17 +237,24 @@ class Registry:
         return ("ambiguous", _twins(twins)) if len(twins) > 1 else ("ok", None)
 
     def summary(self, entry: Entry) -> str:
-        """The first line of a part's docstring, read without running any code; "" if there is none."""
+        """Read the first line of a part's docstring, without running any of its code.
+
+        Args:
+            entry: the part.
+
+        Returns:
+            The line, "" if there is none.
+        """
         return self._source(entry).summary
 
     def _source(self, entry: Entry) -> Source:
-        if entry in self._added:  # made in a notebook, perhaps: the object is here, its text may be nowhere
+        if entry in self._added:  # the object exists, but its source text may not, as in a notebook
             factory = self._added[entry]
-            if isinstance(factory, partial):  # speaks for its function
+            if isinstance(factory, partial):  # its own docstring is that of `partial`
                 factory = factory.func
             text = None
             with contextlib.suppress(Exception):
-                text = factory.__doc__ if callable(factory) else None  # that of a mapping is the one of `dict`
+                text = factory.__doc__ if callable(factory) else None  # a mapping has the docstring of `dict`
             return Source(next(iter(text.strip().splitlines()), "") if isinstance(text, str) else "")
         if entry not in self._sources:
             self._sources[entry] = read_source(entry)
@@ -207,10 +268,10 @@ class Registry:
         if not self._entries:
             listing += " Is decda itself installed (python -m pip install .)?"
         elif self.problems:
-            listing += f" Not readable: {', '.join(sorted({problem.package for problem in self.problems}))}."
+            listing += f" Unreadable packages: {', '.join(sorted({problem.package for problem in self.problems}))}."
         off = [entry for entry in self.switched_off if entry.kind == kind and name in (entry.name, entry.qualified)]
         if off:
-            listing += f" {off[0].owner} has one, but is switched off (by {DISABLED} or for this program)."
+            listing += f" {off[0].owner} provides it but is switched off (by {DISABLE_VARIABLE} or for this program)."
         hint = f"{listing} See: decda list-components {kind}"
         return UnknownComponent(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} {hint}")
 
@@ -221,12 +282,12 @@ def _check_kind(kind: str) -> None:
 
 
 def _twins(entries: list[Entry]) -> str:
-    """Why a bare name is refused."""
+    """The message for a bare name that several packages provide."""
     *owners, last = [entry.owner for entry in entries]
     both = "Both " if len(owners) == 1 else ""
     choices = " or ".join(entry.qualified for entry in entries)
     kind, name = entries[0].kind, entries[0].name
-    return f"{both}{', '.join(owners)} and {last} provide the {kind} {name!r}. Say which: {choices}."
+    return f"{both}{', '.join(owners)} and {last} provide the {kind} {name!r}. Pick one: {choices}."
 
 
 def _broken(entry: Entry, reason: str) -> BrokenComponent:
@@ -235,19 +296,19 @@ def _broken(entry: Entry, reason: str) -> BrokenComponent:
 
 @contextlib.contextmanager
 def _guard(entry: Entry) -> Iterator[None]:
-    """Around a stranger's code: its errors become ours, its prints go to stderr, for stdout may promise JSON."""
+    """Run code of a plugin: turn its errors into BrokenComponent, and its output to stderr, as stdout may hold JSON."""
     try:
         with contextlib.redirect_stdout(sys.stderr):
             yield
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a stranger's code may raise any
+    except BaseException as error:  # a plugin may raise anything
         raise _broken(entry, _reason(entry, error)) from error
 
 
 def _reason(entry: Entry, error: BaseException) -> str:
     if isinstance(error, SystemExit):
-        return f"it leaves the program when it is imported (SystemExit: {error})"
+        return f"it exits the program when it is imported (SystemExit: {error})"
     if isinstance(error, ModuleNotFoundError) and error.name:
         if f"{entry.module}.".startswith(f"{error.name}."):
             return f"there is no module {error.name!r}; reinstall {entry.package}"
@@ -262,22 +323,22 @@ def _import(entry: Entry) -> Any:
 
 
 def _check_version(entry: Entry, factory: Any) -> None:
-    """Refuse a part written for a version of the contract that this decda does not serve.
+    """Refuse a part that was written for a version of the contract that this decda does not support.
 
-    What the object itself says counts first, then its module, then the packages around it. A part that says nothing is
-    taken for what it is; a head of version 1 shows by its loss.
+    The version is the attribute `decda_api` of the object, else of its module, else of the nearest parent package. A
+    part without it is assumed to follow the current version; the signature of its loss reveals a head of version 1.
     """
     with _guard(entry):
-        around = [entry.module.rsplit(".", depth)[0] for depth in range(entry.module.count(".") + 1)]
-        places = (factory, *(sys.modules.get(str(name)) for name in (getattr(factory, "__module__", ""), *around)))
+        parents = [entry.module.rsplit(".", depth)[0] for depth in range(entry.module.count(".") + 1)]
+        places = (factory, *(sys.modules.get(str(name)) for name in (getattr(factory, "__module__", ""), *parents)))
         version = next((place.decda_api for place in places if hasattr(place, "decda_api")), API_VERSION)
     if type(version) is not int or version < 1:
-        raise _broken(entry, f"its decda_api is {version!r}; it must be a whole number such as {API_VERSION}")
+        raise _broken(entry, f"its decda_api is {version!r}; it must be a positive integer such as {API_VERSION}")
     if version > API_VERSION:
-        reason = f"it is written for version {version} of decda's contract, and this decda has version {API_VERSION}"
+        reason = f"it was written for version {version} of decda's contract, but this decda has version {API_VERSION}"
         raise _broken(entry, f"{reason}; upgrade decda, or install an older {entry.package}")
     if version == 1 and entry.kind == "head":
-        raise _broken(entry, f"{VERSION_1_LOSS.format(signature='')}. Say decda_api = {API_VERSION} then")
+        raise _broken(entry, f"{VERSION_1_LOSS.format(signature='')}. Then set decda_api = {API_VERSION}")
 
 
 def _parameters(entry: Entry, factory: Any) -> tuple[Parameter, ...]:

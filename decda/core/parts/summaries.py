@@ -1,4 +1,4 @@
-"""The one-line summary of a part, read from its source text without importing it or the packages around it."""
+"""Reads the one-line summary of a part from its source text, without importing it or its parent packages."""
 
 import ast
 import sys
@@ -11,7 +11,7 @@ from importlib.util import resolve_name
 from decda.core.parts.entries import Entry
 
 MAX_DEPTH = 5
-"""How many re-exports (`from .heads import Mine`) are followed."""
+"""Most re-exports (`from .heads import Mine`) that are followed."""
 
 DYNAMIC = ("import *", "__getattr__", "__path__", "globals", "locals", "vars(", "setattr", "exec(", "sys.modules")
 """Words of a module that may come to hold names which its text does not show."""
@@ -19,11 +19,11 @@ DYNAMIC = ("import *", "__getattr__", "__path__", "globals", "locals", "vars(", 
 
 @dataclass(frozen=True)
 class Source:
-    """What the source text of a part says.
+    """What the source text of a part reveals.
 
     Attributes:
-        summary: the first line of its docstring, "" where none can be found.
-        error: why the part cannot work, None if nothing speaks against it.
+        summary: the first line of its docstring, "" if none was found.
+        error: why the part cannot be imported, None if no reason was found.
     """
 
     summary: str = ""
@@ -31,32 +31,36 @@ class Source:
 
 
 class _Missing(Exception):
-    """Importing the part would fail, for the reason given."""
+    """Importing the part would fail; the message says why."""
 
 
 def read_source(entry: Entry) -> Source:
-    """Read about a part. No code of its package runs; what the text does not show is not reported.
+    """Read the source text of a part, without running any code of its package.
 
     Args:
         entry: the part.
 
     Returns:
         Its summary, and an error if its module is missing or has a syntax error.
+
+    Example:
+        >>> read_source(Entry("head", "idec", "decda", "", "decda.plugins.heads.idec", "IDEC")).error is None
+        True
     """
     if entry.problem:
         return Source(error=entry.problem)
     if not entry.attribute:
-        return Source(error=f"{entry.module!r} names a module; name an object in it: '{entry.module}:object'")
+        return Source(error=f"{entry.module!r} is a module; name an object in it: '{entry.module}:object'")
     try:
         return Source(_docstring(entry.module, entry.attribute))
     except _Missing as missing:
         return Source(error=str(missing))
-    except Exception:  # import hooks of other packages may raise anything, and so may a text too deep to parse
+    except Exception:  # import hooks may raise anything, and source text may be nested too deeply to parse
         return Source()
 
 
 def _docstring(module: str, attribute: str, depth: int = 0) -> str:
-    """First line of the docstring of an object, following re-exports; "" where the text does not show one."""
+    """First line of the docstring of an object, following re-exports; "" if the text contains none."""
     spec = _find_spec(module)
     text, tree = _parse(spec)
     body: Sequence[ast.stmt] = tree.body
@@ -80,19 +84,19 @@ def _docstring(module: str, attribute: str, depth: int = 0) -> str:
 
 
 def _find_spec(module: str) -> ModuleSpec:
-    """Where a module lies; `importlib.util.find_spec` would import the packages around it."""
+    """The spec of a module; `importlib.util.find_spec` would import its parent packages."""
     spec: ModuleSpec | None = None
     path: Sequence[str] | None = None
     parts = module.split(".")
     for depth in range(1, len(parts) + 1):
         name = ".".join(parts[:depth])
-        inside = depth == 1 or path is not None  # only a package has modules in it
+        inside = depth == 1 or path is not None  # only packages contain modules
         outer = spec
         spec = (
             next((spec for finder in sys.meta_path if (spec := finder.find_spec(name, path))), None) if inside else None
         )
         if spec is None:
-            if module in sys.modules:  # made by code, as in a notebook
+            if module in sys.modules:  # created at run time, as in a notebook
                 raise LookupError(module)
             if outer is not None and outer.loader is not None and "__path__" in _parse(outer)[0]:
                 raise LookupError(module)  # the package looks for its modules elsewhere
@@ -103,10 +107,10 @@ def _find_spec(module: str) -> ModuleSpec:
 
 
 def _parse(spec: ModuleSpec) -> tuple[str, ast.Module]:
-    text: str = spec.loader.get_source(spec.name)  # type: ignore[union-attr]  # from a zip file, too
+    text: str = spec.loader.get_source(spec.name)  # type: ignore[union-attr]  # also from zip files
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in a plugin's docstring is not our business
+            warnings.simplefilter("ignore")  # such as those about invalid escapes in a plugin's docstring
             return text, ast.parse(text)
     except SyntaxError as error:
         raise _Missing(f"syntax error in line {error.lineno} of {spec.origin}: {error.msg}") from error
@@ -118,11 +122,11 @@ def _targets(node: ast.Assign | ast.AnnAssign) -> list[str]:
 
 
 def _string(node: ast.stmt | None) -> str:
-    """The string below an assignment, by custom its docstring."""
+    """The string literal below an assignment, which serves as its docstring."""
     value = node.value if isinstance(node, ast.Expr) else None
     return value.value if isinstance(value, ast.Constant) and isinstance(value.value, str) else ""
 
 
 def _origin(spec: ModuleSpec, node: ast.ImportFrom) -> str:
-    """The module that `from x import y` reads from, by its full name."""
+    """The absolute name of the module that `from x import y` imports from."""
     return resolve_name("." * node.level + (node.module or ""), spec.parent if node.level else None)

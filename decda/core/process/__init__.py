@@ -1,1 +1,1 @@
-"""This process: its threads, its memory and its stdout."""
+"""Settings of this process: threads, memory and stdout."""

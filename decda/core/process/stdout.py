@@ -1,4 +1,4 @@
-"""What is meant for stdout, kept apart from what parts write there."""
+"""Keeps stdout free of what parts print, so that only the result of a command goes there."""
 
 import contextlib
 import os
@@ -6,16 +6,21 @@ import sys
 from collections.abc import Iterator
 
 STDOUT, STDERR = 1, 2
+"""Their file descriptors."""
 
 
 @contextlib.contextmanager
 def stdout_to_stderr() -> Iterator[None]:
-    """Within, whatever goes to stdout goes to stderr, from C and from other processes too."""
+    """Redirect stdout to stderr inside a `with` block, also for C code and for child processes.
+
+    Yields:
+        Nothing; stdout is restored at the end of the block.
+    """
     _flush()
     try:
         kept = os.dup(STDOUT)
         os.dup2(STDERR, STDOUT)
-    except OSError:  # one of them was closed by whoever started this: nothing can be led there
+    except OSError:  # the program was started with one of them closed
         kept = None
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -29,5 +34,5 @@ def stdout_to_stderr() -> Iterator[None]:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:  # Python has none where it was closed
+        if stream is not None:  # None if the program was started with it closed
             stream.flush()

@@ -1,4 +1,4 @@
-"""How many threads a run takes on the CPU, and how they wait for one another."""
+"""How many CPU threads a run uses, and how idle threads wait for work."""
 
 import contextlib
 import io
@@ -7,42 +7,57 @@ import warnings
 
 import joblib
 
-MOST = 256
-"""Threads at most; libraries fail in odd ways far above the number of cores."""
-SPINS = 5000
-"""Looks of a waiting thread before it sleeps: as fast as endless spinning where nobody else computes, and where two
-programs share the cores each takes its share of them, not a fiftieth."""
+MAX_THREADS = 256
+"""Most threads of a run; libraries fail in odd ways far above the number of cores."""
+SPIN_COUNT = 5000
+"""How often an idle OpenMP thread polls before it sleeps. On an idle machine this is as fast as endless polling. When
+two programs share the cores, each gets its share of them, not a fiftieth."""
 
 
 def limit_spinning() -> None:
-    """Have threads of libgomp, which PyTorch computes with on Linux, sleep soon when they wait; before torch is loaded.
+    """Make idle threads of libgomp, PyTorch's OpenMP library on Linux, sleep soon; to be called before importing torch.
 
-    By itself a thread that waits keeps its core busy, and the one it waits for finds none: two runs of two threads on
-    two cores slow each other down twenty- to fiftyfold. What the user says by OMP_WAIT_POLICY or GOMP_SPINCOUNT holds.
+    By default an idle thread keeps its core busy by polling, which leaves no core for the thread that it waits for: two
+    runs with two threads each on two cores slow each other down by a factor of 20 to 50. If the user has set
+    OMP_WAIT_POLICY or GOMP_SPINCOUNT, that setting is kept.
     """
     if "OMP_WAIT_POLICY" not in os.environ:
-        os.environ.setdefault("GOMP_SPINCOUNT", str(SPINS))
+        os.environ.setdefault("GOMP_SPINCOUNT", str(SPIN_COUNT))
 
 
-def choose_threads(wish: int | None) -> int:
-    """The number of threads PyTorch is to use: as wished, else as OMP_NUM_THREADS says, else one a physical core.
+def choose_threads(requested: int | None) -> int:
+    """Choose the number of threads for PyTorch.
 
-    Of two logical cores that share a physical one, the second adds little to matrix products and convolutions.
+    Args:
+        requested: the number the user asked for. None: the value of OMP_NUM_THREADS if that is a positive integer, else
+            one thread per physical core, because a second thread on the same physical core adds little to matrix
+            products and convolutions.
+
+    Returns:
+        The number of threads, at most `MAX_THREADS` unless more were requested.
+
+    Example:
+        >>> choose_threads(4)
+        4
     """
-    if wish is not None:
-        return wish
-    said = os.environ.get("OMP_NUM_THREADS", "").strip()
-    if said.isascii() and said.isdecimal() and 0 < len(said) < 10 and int(said) > 0:
-        return min(int(said), MOST)
-    return min(physical_cores(), MOST)
+    if requested is not None:
+        return requested
+    value = os.environ.get("OMP_NUM_THREADS", "").strip()
+    if value.isascii() and value.isdecimal() and 0 < len(value) < 10 and int(value) > 0:
+        return min(int(value), MAX_THREADS)
+    return min(physical_cores(), MAX_THREADS)
 
 
 def physical_cores() -> int:
-    """Physical cores this process may use, by its affinity and its container's quota; logical ones if unknown."""
-    # Where it cannot tell them apart, joblib warns and prints a traceback; the user can do nothing about it.
+    """Count the physical cores that this process may use, given its CPU affinity and the quota of its container.
+
+    Returns:
+        The number of physical cores, or of logical ones if that is unknown.
+    """
+    # If joblib cannot tell them apart, it warns and prints a traceback, which users can do nothing about.
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             return int(joblib.cpu_count(only_physical_cores=True))
-        except ValueError:  # LOKY_MAX_CPU_COUNT, which it reads too, is not a number
+        except ValueError:  # joblib reads LOKY_MAX_CPU_COUNT, which may not be a number
             return os.cpu_count() or 1

@@ -1,4 +1,4 @@
-"""`results.csv` of a study: one row a trial, kept from one start to the next."""
+"""The file `results.csv` of a study, with one row per trial; an interrupted study continues with it."""
 
 import csv
 import io
@@ -13,23 +13,23 @@ COLUMNS = (
     "run", "cell", "dataset", "seed", "settings", "acc", "nmi", "ari", "kmeans_acc", "epochs", "iterations",
     "stop_reason", "seconds", "pretrain_seconds", "autoencoder", "data_sha256", "config_sha256", "device", "versions",
 )  # fmt: skip
-
-
+"""The columns of `results.csv`."""
 SCORES = ("acc", "nmi", "ari")
 
 
 class Results:
-    """The rows of a study, by the name of the run; written whole at every change, so that a kill loses none.
+    """The rows of a study. Every change rewrites the whole file atomically, so that no row is lost in a crash.
 
     Args:
-        path: of the file; what stands there already is kept.
+        path: path of the file; if it exists, its rows are read and kept.
 
     Attributes:
-        rows: all of them, as text by column.
-        changes: how often they changed since they were read.
+        path: as given.
+        rows: the rows by the name of the run; each maps columns to text.
+        changes: number of changes since the file was read.
 
     Raises:
-        DataError: there is a file that was not written by a study, or it cannot be read.
+        DataError: the file exists, but cannot be read, is damaged, or was not written by a study.
     """
 
     def __init__(self, path: Path):
@@ -45,15 +45,20 @@ class Results:
         reader = csv.DictReader(io.StringIO(text))
         if tuple(reader.fieldnames or ()) != COLUMNS:
             raise DataError(
-                f"{path} was not written by this version of `decda reproduce`. Move it, or name another --out."
+                f"{path} was not written by a study of this version of decda. Move it away, or name another folder.",
+                parameter="out",
             )
         for row in reader:
             if None in row or None in row.values() or not all(_is_number(row[name]) for name in SCORES):
-                raise DataError(f"{path} is damaged in line {reader.line_num}. Mend that line, or remove it.")
+                raise DataError(f"{path} is damaged in line {reader.line_num}. Repair or remove that line.")
             self.rows[row["run"]] = row
 
     def add(self, row: Mapping[str, Any]) -> None:
-        """Take up a row, in place of a former one of the same run."""
+        """Add a row, or replace the row of the same run; write the file if anything has changed.
+
+        Args:
+            row: a value for each of `COLUMNS`; None is written as an empty field.
+        """
         text = {name: "" if row[name] is None else str(row[name]) for name in COLUMNS}
         if self.rows.get(row["run"]) == text:
             return
@@ -61,12 +66,24 @@ class Results:
         self._write()
 
     def drop(self, run: str) -> None:
-        """Take the row of a run away, if there is one."""
+        """Remove the row of a run, if there is one, and write the file.
+
+        Args:
+            run: the name of the run.
+        """
         if self.rows.pop(run, None) is not None:
             self._write()
 
     def figures(self, runs: Iterable[str], name: str) -> list[float]:
-        """One figure of those of these runs that are finished."""
+        """Collect one number from the finished runs among several.
+
+        Args:
+            runs: names of runs.
+            name: the column.
+
+        Returns:
+            The number of each finished run, in the order of `runs`.
+        """
         return [float(self.rows[run][name]) for run in runs if run in self.rows]
 
     def _write(self) -> None:

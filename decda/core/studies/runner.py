@@ -1,4 +1,4 @@
-"""A study as it runs: trials side by side; finished ones are kept, and not run twice."""
+"""Runs the trials of a study, several at once; finished trials are kept and not run again."""
 
 import shutil
 from collections import deque
@@ -33,27 +33,30 @@ def run_study(
     notify: Notify = ignore,
     on_start: Callable[["Study"], None] = lambda study: None,
 ) -> Study:
-    """Run trials side by side, see `run_jobs`. All that pretrain alike share an autoencoder.
+    """Run trials, several at once (see `run_jobs`). Trials with the same pretraining share an autoencoder.
 
-    Each trial leaves a run's folder below `trials/`, with the labels and the model that `decda train` gives, and a row
-    in `results.csv` as soon as it is done; `table.md` is written at the end. A trial that fails does not stop the
-    others.
+    Each trial produces the folder of an ordinary run below `trials/`, with the same labels and model as if it were run
+    alone, and a row in `results.csv` as soon as it has finished. `table.md` is written at the end. A trial that fails
+    does not stop the others.
 
     Args:
-        trials: from `plan_trials`.
-        registry: where the parts are.
-        files: where the data is.
-        out: the folder, new or of a study: what is finished in there is kept and not run again.
-        settings: what `results.csv` says of how the cells were configured.
-        n_jobs: runs at once.
-        threads: of each run on a CPU.
-        notify: gets all that is told.
-        on_start: gets the study before anything runs; its results fill as it goes on.
+        trials: the trials, from `plan_trials`.
+        registry: the registry that holds the parts.
+        files: finds the data files.
+        out: the folder of the study, new or existing. Finished trials in it are kept and not run again.
+        settings: describes how the cells were configured; written to `results.csv`.
+        n_jobs: number of runs at once.
+        threads: number of threads per run on a CPU.
+        notify: called with each pretraining or trial and each of its messages.
+        on_start: called with the study before anything runs; its results are filled in as trials finish.
+
+    Returns:
+        The study, with its results and failures.
 
     Raises:
-        ConfigError: another study is at work in the folder, or it cannot be made.
-        DataError: `results.csv` in there is not ours.
-        KeyboardInterrupt: Ctrl-C, and from processes SIGTERM. What is finished is kept.
+        ConfigError: another study is using the folder, or it cannot be created.
+        DataError: the existing `results.csv` is damaged or was not written by a study.
+        KeyboardInterrupt: Ctrl-C, or SIGTERM if the trials run in processes. Finished trials are kept.
     """
     with StudyLock(out):
         study = Study(out, settings, trials, Results(out / "results.csv"), {})
@@ -66,7 +69,7 @@ def run_study(
 
 
 class _Run:
-    """A study as it goes on."""
+    """The state of a study while it runs."""
 
     def __init__(self, study: Study, notify: Notify):
         self.study = study
@@ -93,24 +96,24 @@ class _Run:
             run_jobs(self.waiting, registry, files, device, self._listen, n_jobs=n_jobs, threads=threads, here=here)
 
     def _keep(self, trial: Trial) -> bool:
-        """Enter a trial that is finished; one whose figures cannot be read is not."""
+        """Keep a trial that has finished earlier; returns False if it has not, or if its result cannot be read."""
         if not trial.is_finished():
             return False
         try:
-            # As it was entered: the autoencoder may have been removed since.
+            # An existing row is preferred, because the autoencoder may have been removed since.
             row = self.study.results.rows.get(trial.folder.name) or read_outcome(trial, self.study.settings)
         except DataError:
             return False
         self._enter(trial, row, kept=True)
         return True
 
-    def _listen(self, key: Key, told: Message) -> None:
-        self.notify(key, told)
-        if isinstance(told, Finished | Failed):
+    def _listen(self, key: Key, message: Message) -> None:
+        self.notify(key, message)
+        if isinstance(message, Finished | Failed):
             if isinstance(key, Trial):
-                self._end_trial(key, told)
+                self._end_trial(key, message)
             else:
-                self._end_pretraining(key, told)
+                self._end_pretraining(key, message)
 
     def _end_trial(self, trial: Trial, outcome: Outcome) -> None:
         if isinstance(outcome, Finished):
@@ -123,8 +126,8 @@ class _Run:
 
     def _end_pretraining(self, pretraining: Pretraining, outcome: Outcome) -> None:
         dependents = self.dependents[pretraining.folder]
-        if is_pretrained(pretraining):  # or else only the first cell's head failed, on its centers
-            # First, so that a table fills cell by cell.
+        if is_pretrained(pretraining):  # even if the run then failed to place the centers
+            # At the front of the queue, so that the table fills cell by cell.
             self.waiting.extendleft(_job_of(trial) for trial in reversed(dependents))
         elif isinstance(outcome, Failed):
             for trial in dependents:
@@ -141,7 +144,7 @@ def _job_of(trial: Trial) -> Job:
 
 
 def _fresh(job: Job) -> Job:
-    """The job, what an interrupted run left in its folder removed."""
+    """Remove what an interrupted run has left in the folder of a job, and return the job."""
     if job.out.exists():
         shutil.rmtree(job.out)
     return job

@@ -1,4 +1,4 @@
-"""A study: the cells of a table, several seeds each; what it came to, as data."""
+"""A study: the cells of a table, run with several seeds each, and its result as data."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True)
 class Entered:
-    """A trial has its row among the results.
+    """The row of a trial has been added to the results.
 
     Attributes:
-        row: the row.
-        kept: whether it was finished before this start.
+        row: the row of `results.csv`, by column.
+        kept: whether the trial had finished before the study was started.
     """
 
     row: Mapping[str, Any]
@@ -28,23 +28,28 @@ class Entered:
 
 Key = Pretraining | Trial
 Notify = Callable[[Key, Message | Entered], None]
-"""A listener to a study: gets what runs, and what is told of it."""
+"""A listener to a study, called with the pretraining or trial that runs and a message about it."""
 
 
-def ignore(key: Key, told: Message | Entered) -> None:
-    """A listener that does not listen."""
+def ignore(key: Key, message: Message | Entered) -> None:
+    """A listener that does nothing.
+
+    Args:
+        key: the pretraining or trial.
+        message: any message.
+    """
 
 
 @dataclass(frozen=True)
 class Study:
-    """What a study came to.
+    """A study and its results.
 
     Attributes:
         folder: its folder.
-        settings: how its cells were configured, in words.
-        trials: all that were planned, finished or not.
-        results: the rows of those that are finished.
-        failed: why others have no result, by the name of the run.
+        settings: describes how its cells were configured.
+        trials: all planned trials, finished or not.
+        results: the rows of the finished trials.
+        failed: the failures of the others, by the name of the run.
     """
 
     folder: Path
@@ -55,11 +60,15 @@ class Study:
 
     @property
     def exit_code(self) -> int:
-        """That of the first trial that failed; 0 if none did."""
+        """The exit code of the first trial that failed; 0 if none did."""
         return next((failed.exit_code for failed in self.failed.values()), 0)
 
     def as_mapping(self) -> dict[str, Any]:
-        """What `decda reproduce --json` prints."""
+        """Convert to plain data.
+
+        Returns:
+            The object that the command line prints as JSON.
+        """
         mapping: dict[str, Any] = {
             "schema_version": SCHEMA_VERSION,
             "path": str(self.folder),

@@ -1,4 +1,4 @@
-"""What the trials of a study come to, cell by cell, beside the published figures; as data and as Markdown."""
+"""Summarises the trials of a study cell by cell, beside the published figures, as data and as Markdown."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,22 +9,31 @@ from decda.core.studies.results import Results
 from decda.core.studies.seeds_result import mean_and_std
 from decda.core.studies.trials import Trial
 
-NEAR = 0.01
-"""A mean this far below the published one, or nearer, or above it, counts as reproduced."""
+REPRODUCED_WITHIN = 0.01
+"""A mean counts as reproduced if it is at most this far below the published one."""
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One cell: its finished trials together.
+    """The finished trials of one cell.
 
     Attributes:
-        row: what it is called.
+        row: the name of the composition.
         column: the name of the data set.
-        planned: trials asked for.
-        finished: trials that have a result.
-        mean: of `acc`, `nmi` and `ari` over the finished trials; None where there is none.
-        std: sample standard deviation of the scores; None where there are fewer than two.
-        published: ACC and NMI to compare with.
+        planned: number of planned trials.
+        finished: number of trials that have a result.
+        mean: mean of `acc`, `nmi` and `ari` over the finished trials; None if there are none.
+        std: sample standard deviation of the same; None if there are fewer than two trials.
+        published: the published ACC and NMI, None if there are none.
+
+    Example:
+        >>> mean = {"acc": 0.980, "nmi": 0.960, "ari": 0.950}
+        >>> std = {"acc": 0.001, "nmi": 0.002, "ari": 0.002}
+        >>> summary = Summary("FcDEC-DA", "mnist", 5, 5, mean, std, (0.985, 0.960))
+        >>> summary.shortfall
+        0.005
+        >>> figures_text(summary)
+        '.980 ±.001  .960 ±.002'
     """
 
     row: str
@@ -37,12 +46,13 @@ class Summary:
 
     @property
     def shortfall(self) -> float | None:
-        """How far ACC or NMI, whichever is worse, lies below the published one; negative where both lie above."""
-        return None if self.difference is None else round(-min(self.difference), 9)  # .01 itself is still near
+        """How far the worse of ACC and NMI is below the published one; negative if both are above."""
+        # Rounded, so that a shortfall of exactly .01 is not pushed over the limit by floating point.
+        return None if self.difference is None else round(-min(self.difference), 9)
 
     @property
     def difference(self) -> tuple[float, float] | None:
-        """ACC and NMI less the published ones, where there are both."""
+        """ACC and NMI minus the published ones; None unless both are known."""
         acc, nmi = self.mean["acc"], self.mean["nmi"]
         if self.published is None or acc is None or nmi is None:
             return None
@@ -50,7 +60,15 @@ class Summary:
 
 
 def summarise(trials: Sequence[Trial], results: Results) -> list[Summary]:
-    """The cells of a study, in their order."""
+    """Summarise each cell of a study.
+
+    Args:
+        trials: all trials of the study.
+        results: the rows of the finished ones.
+
+    Returns:
+        One summary per cell, in the order of the trials.
+    """
     cells: dict[tuple[str, str], list[Trial]] = {}
     for trial in trials:
         cells.setdefault((trial.cell.row, trial.cell.column), []).append(trial)
@@ -66,7 +84,14 @@ def summarise(trials: Sequence[Trial], results: Results) -> list[Summary]:
 
 
 def as_mapping(summary: Summary) -> dict[str, Any]:
-    """One cell as `decda reproduce --json` prints it."""
+    """Convert a summary to plain data.
+
+    Args:
+        summary: the summary of a cell.
+
+    Returns:
+        The cell as it appears in the JSON result of a study.
+    """
     pair = ("acc", "nmi")
     published, difference = summary.published, summary.difference
     return {
@@ -82,11 +107,20 @@ def as_mapping(summary: Summary) -> dict[str, Any]:
 
 
 def as_markdown(trials: Sequence[Trial], results: Results, settings: str) -> str:
-    """The text of `table.md`: the table, and which cells share a pretrained autoencoder."""
+    """Write the table of a study as Markdown.
+
+    Args:
+        trials: all trials of the study.
+        results: the rows of the finished ones.
+        settings: describes how the cells were configured.
+
+    Returns:
+        The text of `table.md`: the table, and which cells share a pretrained autoencoder.
+    """
     summaries = {(summary.row, summary.column): summary for summary in summarise(trials, results)}
     rows, columns = (list(dict.fromkeys(names)) for names in zip(*summaries, strict=True))
     lines = [
-        "ACC and NMI: mean ± sample standard deviation (number of trials); below, the published mean.",
+        "ACC and NMI: mean ± sample standard deviation (number of trials); below it, the published mean.",
         f"Settings: {settings}. Seeds: {', '.join(str(seed) for seed in sorted({trial.seed for trial in trials}))}.",
         "",
         "| | " + " | ".join(columns) + " |",
@@ -108,24 +142,49 @@ def as_markdown(trials: Sequence[Trial], results: Results, settings: str) -> str
 
 
 def shared(trials: Sequence[Trial]) -> list[tuple[str, list[str]]]:
-    """The rows that share an autoencoder, after what it is: `("usps fc augmented", [...])`."""
+    """Find the rows of the table that share a pretrained autoencoder.
+
+    Args:
+        trials: all trials of the study.
+
+    Returns:
+        The name of each shared autoencoder and its rows: `("usps fc augmented", ["FcDEC-DA", "FcIDEC-DA"])`.
+    """
     by_folder: dict[Path, list[str]] = {}
     names: dict[Path, str] = {}
     for trial in trials:
         names[trial.pretraining.folder] = trial.pretraining.name
         by_folder.setdefault(trial.pretraining.folder, []).append(trial.cell.row)
-    # Those of several seeds are shared by the same rows.
+    # Each seed has its own autoencoder, shared by the same rows; dict.fromkeys lists them once.
     found = dict.fromkeys((names[folder], tuple(rows)) for folder, rows in by_folder.items() if len(rows) > 1)
     return [(name, list(rows)) for name, rows in found]
 
 
 def share_text(value: float) -> str:
-    """A share as the paper prints it: `.987`."""
+    """Format a share as the paper does.
+
+    Args:
+        value: a share in [0, 1].
+
+    Returns:
+        Three decimals, without a leading zero.
+
+    Example:
+        >>> share_text(0.987)
+        '.987'
+    """
     return f"{value:.3f}".removeprefix("0")
 
 
 def figures_text(summary: Summary) -> str:
-    """Mean and deviation of a cell: `.987 ±.001  .963 ±.002`, or `.987 .963` of a single trial."""
+    """Format the ACC and NMI of a cell.
+
+    Args:
+        summary: the summary of the cell.
+
+    Returns:
+        Means and standard deviations, as `.987 ±.001  .963 ±.002`; for a single trial `.987 .963`.
+    """
     pieces = []
     for name in ("acc", "nmi"):
         mean, std = summary.mean[name], summary.std[name]
@@ -135,7 +194,14 @@ def figures_text(summary: Summary) -> str:
 
 
 def published_text(summary: Summary) -> str:
-    """The published figures of a cell: `.987 .962`; nothing where there are none."""
+    """Format the published figures of a cell.
+
+    Args:
+        summary: the summary of the cell.
+
+    Returns:
+        ACC and NMI, as `.987 .962`; "" if there are none.
+    """
     return " ".join(share_text(value) for value in summary.published or ())
 
 

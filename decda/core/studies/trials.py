@@ -1,4 +1,4 @@
-"""The trials of a study: which run each is, which pretraining it shares with others, and what it came to."""
+"""The trials of a study: the run of each, the pretraining it shares with others, and its result."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from decda.core.studies.fingerprint import fingerprint_pretraining, fingerprint_
 
 @dataclass(frozen=True)
 class Pretraining:
-    """One autoencoder, pretrained once for all trials that pretrain alike.
+    """An autoencoder that is pretrained once for all trials with the same pretraining.
 
     Attributes:
-        folder: of its run.
-        config: pretrains, places centers, and does not cluster.
-        name: what it is called: `"usps fc augmented"`.
+        folder: the folder of its run.
+        config: a configuration that pretrains and places the centers, but does not cluster.
+        name: its name in tables: `"usps fc augmented"`.
     """
 
     folder: Path
@@ -32,19 +32,19 @@ class Pretraining:
 
     @property
     def title(self) -> str:
-        """What it is called while it runs."""
+        """Its name in progress displays."""
         return f"{self.name} autoencoder seed {self.config.seed}"
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One cell with one seed.
+    """One run of a cell with one seed.
 
     Attributes:
-        cell: which one.
-        seed: which one.
-        folder: of its run.
-        pretraining: where its autoencoder comes from.
+        cell: the cell.
+        seed: the seed.
+        folder: the folder of its run.
+        pretraining: the pretraining of its autoencoder.
     """
 
     cell: Cell
@@ -54,50 +54,57 @@ class Trial:
 
     @property
     def config(self) -> RunConfig:
-        """The configuration of the whole run, as if it were made alone: pretraining included."""
+        """The configuration of the whole run, including the pretraining."""
         return replace(self.cell.config, seed=self.seed)
 
     @property
     def title(self) -> str:
-        """What it is called while it runs."""
+        """Its name in progress displays."""
         return f"{self.cell.column} {self.cell.row} seed {self.seed}"
 
     def is_finished(self) -> bool:
-        """Whether its folder, whose name holds the digest of all that decides the result, holds a finished run."""
+        """Whether its folder contains a finished run.
+
+        The name of the folder contains a digest of everything that determines the result, so the run cannot be that of
+        other settings.
+
+        Returns:
+            True if it does.
+        """
         return _provenance(self.folder).get("status") == "finished"
 
 
 def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry: Registry) -> list[Trial]:
-    """Every cell with every seed; the first seed of all cells comes first.
+    """Plan a trial for every cell and seed.
 
     Args:
         cells: from `prepare_cells`.
-        seeds: each once.
+        seeds: the seeds, without duplicates.
         out: the folder of the study.
-        registry: where the parts are.
+        registry: the registry that holds the parts.
 
     Returns:
-        The trials in the order in which they are run.
+        The trials in the order in which they will run: all cells with the first seed, then with the next.
     """
     device = resolve_device(cells[0].config.device).type
     return [plan_trial(cell, seed, out, device, registry) for seed in seeds for cell in cells]
 
 
 def plan_trial(cell: Cell, seed: int, out: Path, device: str, registry: Registry) -> Trial:
-    """The trial of a cell and a seed, in the folder of a study.
+    """Plan the trial of one cell and seed.
 
-    Names of folders end in a digest of all that decides the result, so that a trial is found again when the study is
-    started again, and one with other settings lies beside it.
+    The names of its folders end in a digest of everything that determines the result. A restarted study thus finds its
+    finished trials, and a trial with other settings gets another folder.
 
     Args:
-        cell: which one.
-        seed: which one.
+        cell: the cell.
+        seed: the seed.
         out: the folder of the study.
-        device: the type of the device.
-        registry: where the parts are.
+        device: the device type, such as `"cpu"`.
+        registry: the registry that holds the parts.
 
     Returns:
-        The trial, with the pretraining it shares.
+        The trial, with the pretraining it shares with others.
     """
     config = replace(cell.config, seed=seed)
     dataset, encoder, head = (config.part(kind).short for kind in ("dataset", "encoder", "head"))
@@ -114,26 +121,29 @@ def plan_trial(cell: Cell, seed: int, out: Path, device: str, registry: Registry
 
 
 def is_pretrained(pretraining: Pretraining) -> bool:
-    """Whether an autoencoder lies in its folder: weights are written completely or not at all.
+    """Whether a pretraining has finished.
 
     Args:
-        pretraining: which one.
+        pretraining: the pretraining.
+
+    Returns:
+        True if its weights exist; they are written completely or not at all.
     """
     return (pretraining.folder / AUTOENCODER).is_file()
 
 
 def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
-    """What a finished trial came to.
+    """Read the result of a finished trial.
 
     Args:
-        trial: which one.
-        settings: how the cells were configured, in words.
+        trial: the trial.
+        settings: describes how the cells were configured.
 
     Returns:
-        Its row of `results.csv`, by column.
+        Its row of `results.csv`: a value for each column.
 
     Raises:
-        DataError: a file in its folder is damaged.
+        DataError: a file in its folder is missing or damaged.
     """
     provenance, metrics = (read_json(trial.folder / name) for name in ("provenance.json", "metrics.json"))
     pretraining = _provenance(trial.pretraining.folder)
@@ -164,7 +174,7 @@ def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
 
 
 def _provenance(folder: Path) -> Mapping[str, Any]:
-    """What a run says of itself, or nothing where it cannot be read: it is then made again."""
+    """The provenance of a run; empty if it cannot be read, so that the run is repeated."""
     try:
         return read_json(folder / "provenance.json")
     except DataError:

@@ -1,4 +1,4 @@
-"""One descent on one batch: plain, compiled, or captured as a CUDA graph."""
+"""One optimization step on one batch: plain, compiled, or captured as a CUDA graph."""
 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
@@ -13,26 +13,26 @@ from decda.core.training.failing_part import first_cause
 from decda.core.training.graph_capture import GraphCapture
 
 Objective = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
-"""Indices (B,) and draws (B, P) of a batch -> weighted scalar loss terms by name."""
+"""Maps the indices (B,) and draws (B, P) of a batch to its weighted scalar loss terms, by name."""
 
 StepMode = Literal["plain", "compiled", "graph"]
 WARM_UP = 3
-"""Plain steps before a capture, as PyTorch advises; they are steps of the training like all others."""
+"""Plain steps before a capture, as PyTorch recommends; they train like all other steps."""
 
 
 def resolve_mode(requested: str, device: torch.device) -> StepMode:
-    """The mode in which steps are made on a device.
+    """Choose how steps are executed on a device.
 
     Args:
-        requested: a mode, or `auto`: a graph on a CUDA device, else plain, because on a CPU compiling costs half a
-            minute and gains nothing.
-        device: where the training runs.
+        requested: a mode, or `auto`: a graph on a CUDA device, plain steps elsewhere, because compiling takes half a
+            minute on a CPU and gains nothing there.
+        device: the device to train on.
 
     Returns:
         The mode.
 
     Raises:
-        ConfigError: a graph was requested where there is no CUDA device.
+        ConfigError: a graph was requested but the device is not a CUDA device.
 
     Example:
         >>> resolve_mode("auto", torch.device("cpu"))
@@ -40,7 +40,7 @@ def resolve_mode(requested: str, device: torch.device) -> StepMode:
     """
     if requested == "graph" and device.type != "cuda":
         raise ConfigError(
-            f"train.step=graph needs a CUDA device, and this run is on '{device.type}'. Leave train.step at auto."
+            f"train.step=graph needs a CUDA device, but this run uses '{device.type}'. Leave train.step at auto."
         )
     if requested == "auto":
         return "graph" if device.type == "cuda" else "plain"
@@ -48,26 +48,41 @@ def resolve_mode(requested: str, device: torch.device) -> StepMode:
 
 
 def ignore_fallback(mode: StepMode, error: BaseException) -> None:
-    """Continue with plain steps without telling anybody.
+    """Do nothing: training continues silently with plain steps.
 
     Args:
-        mode: the one that failed.
-        error: why.
+        mode: the mode that failed.
+        error: why it failed.
     """
 
 
 class Step:
-    """Descends on the sum of the objective's terms, and keeps their running means on the device.
+    """Takes gradient steps on the sum of the loss terms, and accumulates the means of the terms on the device.
 
-    Nothing in a call waits for the device, and what it writes is written in place. Every mode computes the same from
-    the same draws; where a mode fails, plain steps take over.
+    A call never waits for the device and writes all its results in place. Every mode computes the same function of the
+    same draws. If a mode fails, plain steps replace it.
 
     Args:
-        objective: of a batch.
-        optimizer: of the weights.
-        mode: `plain`; `compiled` by torch.compile; `graph`: captured as a CUDA graph, one for each batch size, so that
-            a partial batch keeps its weight.
-        on_fallback: called with the mode that failed and the first cause, before plain steps take over.
+        objective: computes the loss terms of a batch.
+        optimizer: updates the weights.
+        mode: `plain`; `compiled`, by torch.compile; `graph`, captured as a CUDA graph, one per batch size, so that the
+            mean over a partial batch is taken over its own images.
+        on_fallback: called with the failed mode and the first cause before plain steps replace it.
+
+    Attributes:
+        mode: how the next step is executed.
+        names: names of the loss terms, in the order of `totals`; empty before the first step.
+        totals: each term summed over the images seen since the last `take_means`, (T,); None before the first step.
+        count: number of those images.
+
+    Example:
+        >>> w = torch.nn.Parameter(torch.tensor(3.0))
+        >>> step = Step(lambda index, draws: {"square": w.square()}, torch.optim.SGD([w], lr=0.25))
+        >>> step(torch.zeros(1, dtype=torch.long), torch.zeros(1, 0))
+        >>> w.item()
+        1.5
+        >>> step.take_means()
+        {'square': tensor(9.)}
     """
 
     def __init__(
@@ -82,18 +97,21 @@ class Step:
         self.mode = mode
         self.on_fallback = on_fallback
         self.names: list[str] = []
-        self.totals: Tensor | None = None  # (T,), sums over images since the means were last taken
+        self.totals: Tensor | None = None  # (T,)
         self.count = 0
         self._compiled: Objective | None = None
         self._capture: GraphCapture | None = None
-        self._captured: dict[int, _Captured] = {}  # by the size of the batch
+        self._captured: dict[int, _Captured] = {}  # by batch size
 
     def __call__(self, index: Tensor, draws: Tensor) -> None:
-        """Descend once.
+        """Take one step.
 
         Args:
-            index: the images of the batch, int64 (B,).
+            index: indices of the images in the batch, int64 (B,).
             draws: the random parameters of their augmentation, (B, P).
+
+        Raises:
+            ContractViolation: the loss terms are not scalar tensors, there are none, or their names have changed.
         """
         if self.mode == "graph":
             self._descend_captured(index, draws)
@@ -104,7 +122,12 @@ class Step:
         self.count += len(index)
 
     def take_means(self) -> dict[str, Tensor]:
-        """Mean of each term over the images since the last call, as 0-dimensional tensors on the device."""
+        """Read and reset the running means of the loss terms.
+
+        Returns:
+            The mean of each term over the images since the last call, as 0-dimensional tensors on the device, by name;
+            empty if there were none.
+        """
         if self.totals is None or not self.count:
             return {}
         means = self.totals / self.count
@@ -113,7 +136,12 @@ class Step:
         return dict(zip(self.names, means.unbind(), strict=True))
 
     def state_dict(self) -> dict[str, object]:
-        """All that a step carries over to the next one, the optimizer's state included."""
+        """Everything that one step carries over to the next.
+
+        Returns:
+            The state of the optimizer (`optimizer`) and of the running means (`names`, `totals`, `count`). The tensors
+            are not copied.
+        """
         return {
             "optimizer": self.optimizer.state_dict(),
             "names": self.names,
@@ -122,10 +150,14 @@ class Step:
         }
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
-        """Go on where `state_dict` was taken."""
-        # A state from another device names that device's implementation; this one's stays.
+        """Restore a state.
+
+        Args:
+            state: from `state_dict`, its tensors on this device.
+        """
+        # The state may come from another device, where another implementation is used; keep this device's.
         fused = [group.get("fused") for group in self.optimizer.param_groups]
-        # Copied: optimizers keep the tensors they are given, and two trainings must not share them.
+        # Copied, because optimizers keep the tensors they are given, and two trainings must not share them.
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # type: ignore[arg-type]
         for group, own in zip(self.optimizer.param_groups, fused, strict=True):
             if "fused" in group:
@@ -133,7 +165,7 @@ class Step:
         self.names = list(state["names"])  # type: ignore[call-overload]
         self.totals = state["totals"].clone() if isinstance(state["totals"], Tensor) else None
         self.count = int(state["count"])  # type: ignore[call-overload]
-        self._captured.clear()  # graphs write to the memory of the former state
+        self._captured.clear()  # their graphs write to the memory of the previous state
 
     def _descend(self, objective: Objective, index: Tensor, draws: Tensor) -> None:
         terms = objective(index, draws)
@@ -141,7 +173,7 @@ class Step:
             self._open(terms)
         elif terms.keys() != set(self.names):
             raise ContractViolation(
-                f"The loss of the head returned the terms {list(terms)}; before, it returned {self.names}. "
+                f"The loss of the head returned the terms {list(terms)} after returning {self.names} before. "
                 "It must return the same terms every time."
             )
         stacked = torch.stack([terms[name] for name in self.names])
@@ -149,14 +181,15 @@ class Step:
         stacked.sum().backward()
         self.optimizer.step()
         assert self.totals is not None
-        # By images, so that a partial batch keeps its weight.
+        # Weighted by batch size, so that each image counts the same, also in a partial batch.
         self.totals.add_(stacked.detach(), alpha=len(index))
 
     def _descend_compiled(self, index: Tensor, draws: Tensor) -> None:
         try:
             if self._compiled is None:
                 self._compiled = torch.compile(self.objective, dynamic=False)
-            # A first call at a size compiles: forward here, backward as it runs. Neither has changed a weight by then.
+            # The first call with each batch size compiles the forward pass, and the backward pass when that runs. No
+            # weight has changed by then, so a step that fails to compile can be repeated.
             self._descend(self._compiled, index, draws)
         except ContractViolation:
             raise
@@ -182,8 +215,8 @@ class Step:
                 captured.replay = self._capture.record(
                     lambda: self._descend(self.objective, captured.index, captured.draws)
                 )
-            except Exception as error:  # whatever a part does that cannot be recorded
-                # What ends a failed capture complains only of "a previous error", which is the one to report.
+            except Exception as error:  # a part may do anything that cannot be captured
+                # The last exception of a failed capture only mentions "a previous error"; report that one.
                 self._fall_back(first_cause(error))
                 self._descend(self.objective, index, draws)
                 return
@@ -196,18 +229,18 @@ class Step:
 
     def _open(self, terms: Mapping[str, Tensor]) -> None:
         if not terms:
-            raise ContractViolation("The loss of the head has no terms; it must return a dict of scalar tensors.")
+            raise ContractViolation("The loss of the head returned no terms; it must return a dict of scalar tensors.")
         for name, term in terms.items():
             if not isinstance(term, Tensor) or term.dim():
-                seen = tuple(term.shape) if isinstance(term, Tensor) else type(term).__name__
-                raise ContractViolation(f"The loss term '{name}' must be a scalar tensor, it is {seen}.")
+                seen = f"of shape {tuple(term.shape)}" if isinstance(term, Tensor) else type(term).__name__
+                raise ContractViolation(f"The loss term '{name}' must be a scalar tensor, not {seen}.")
         self.names = list(terms)
         first = terms[self.names[0]]
         self.totals = torch.zeros(len(terms), device=first.device, dtype=first.dtype)
 
 
 class _Captured:
-    """The graph of one size of a batch, and the buffers that it reads."""
+    """The graph for one batch size, and the buffers that it reads."""
 
     def __init__(self, index: Tensor, draws: Tensor):
         self.index = index

@@ -1,16 +1,39 @@
-"""No augmentation."""
+"""The augmentation `none`."""
 
 import torch
 from torch import Generator, Tensor
 
 
 class NoAugmentation:
-    """No augmentation: images pass as they are."""
+    """No augmentation: images pass through unchanged.
+
+    Example:
+        >>> augment = NoAugmentation()
+        >>> params = augment.sample(1, torch.Generator())
+        >>> augment.apply(torch.ones(1, 1, 1, 2), params).tolist()
+        [[[[1.0, 1.0]]]]
+    """
 
     def sample(self, n: int, generator: Generator) -> Tensor:
-        """Nothing to draw: (n, 0)."""
+        """Draw nothing.
+
+        Args:
+            n: number of images.
+            generator: not used; the result is on its device.
+
+        Returns:
+            float32 (n, 0).
+        """
         return torch.empty(n, 0, device=generator.device)
 
     def apply(self, x: Tensor, params: Tensor) -> Tensor:
-        """The images themselves."""
+        """Return the images.
+
+        Args:
+            x: images (B, C, H, W).
+            params: not used (B, 0).
+
+        Returns:
+            x itself (B, C, H, W).
+        """
         return x

@@ -1,4 +1,4 @@
-"""MNIST and Fashion-MNIST, from the IDX files in which they are published."""
+"""The data sets `mnist`, `mnist-test` and `fashion-mnist`, read from the IDX files in which they are published."""
 
 import math
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ FASHION_MNIST_MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
 )
-SHA256 = {  # of the decompressed bytes: the compressed ones differ by gzip's time and level
+SHA256 = {  # of the decompressed bytes, because gzip's time stamp and level change the compressed ones
     "mnist/train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "mnist/train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "mnist/t10k-images-idx3-ubyte.gz": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
@@ -35,14 +35,20 @@ SHA256 = {  # of the decompressed bytes: the compressed ones differ by gzip's ti
 
 
 def mnist(files: Files) -> ImageSet:
-    """MNIST: 70,000 handwritten digits, 28x28, train followed by test.
+    """MNIST: 70,000 handwritten digits, 28x28, training split followed by test split.
+
+    Args:
+        files: finds or downloads the four published files.
 
     Returns:
         x uint8 (70000, 1, 28, 28); y int64 (70000,), 0 to 9.
 
+    Raises:
+        DataError: a file is missing and cannot be downloaded, or its content is not the published one.
+
     Reference:
-        Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, Gradient-Based Learning Applied to Document Recognition, Proceedings
-        of the IEEE, 1998.
+        LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition, Proceedings of the
+        IEEE, 1998.
     """
     return _load(files, "mnist", ("train", "t10k"), MNIST_MIRRORS)
 
@@ -50,43 +56,64 @@ def mnist(files: Files) -> ImageSet:
 def mnist_test(files: Files) -> ImageSet:
     """MNIST-TEST: the 10,000 handwritten digits of MNIST's test split, 28x28.
 
+    Args:
+        files: finds or downloads the two published files.
+
     Returns:
         x uint8 (10000, 1, 28, 28); y int64 (10000,), 0 to 9.
 
+    Raises:
+        DataError: a file is missing and cannot be downloaded, or its content is not the published one.
+
     Reference:
-        As `mnist`.
+        LeCun, Bottou, Bengio, Haffner: Gradient-Based Learning Applied to Document Recognition, Proceedings of the
+        IEEE, 1998.
     """
     return _load(files, "mnist", ("t10k",), MNIST_MIRRORS)
 
 
 def fashion_mnist(files: Files) -> ImageSet:
-    """Fashion-MNIST: 70,000 articles of clothing in 10 classes, 28x28, train followed by test.
+    """Fashion-MNIST: 70,000 articles of clothing in 10 classes, 28x28, training split followed by test split.
+
+    Args:
+        files: finds or downloads the four published files.
 
     Returns:
         x uint8 (70000, 1, 28, 28); y int64 (70000,), 0 to 9.
 
+    Raises:
+        DataError: a file is missing and cannot be downloaded, or its content is not the published one.
+
     Reference:
-        H. Xiao, K. Rasul, R. Vollgraf, Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning
-        Algorithms, 2017.
+        Xiao, Rasul, Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms, 2017.
     """
     return _load(files, "fashion-mnist", ("train", "t10k"), FASHION_MNIST_MIRRORS)
 
 
 def parse_idx(content: bytes, *, n_dims: int, source: str) -> NDArray[np.uint8]:
-    """The array of an IDX file of unsigned bytes.
+    """Read the array in an IDX file of unsigned bytes.
 
-    The format: two zero bytes, the type, the number of dimensions, each dimension as big-endian 32 bit, the values.
+    The format: two zero bytes, the type, the number of dimensions, each dimension as a big-endian 32-bit integer, and
+    the values.
 
     Args:
-        content: the file, decompressed.
-        n_dims: dimensions it must have: 3 for images (N, H, W), 1 for labels (N,).
-        source: the file's name, for messages.
+        content: the decompressed file.
+        n_dims: the number of dimensions it must have: 3 for images (N, H, W), 1 for labels (N,).
+        source: the name of the file, for error messages.
+
+    Returns:
+        A read-only uint8 array with the dimensions that the header gives.
 
     Raises:
-        DataError: it is not such a file, or shorter or longer than its header says.
+        DataError: the content is not such a file, or it is shorter or longer than its header says.
+
+    Example:
+        >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]), n_dims=1, source="labels").tolist()
+        [7, 2, 1]
     """
     if len(content) < 4 or content[:2] != b"\0\0":
-        raise DataError(f"{source} is no IDX file: it begins with {content[:4].hex(' ') or 'nothing'}, not with 00 00.")
+        start = content[:4].hex(" ") or "nothing"
+        raise DataError(f"{source} is not an IDX file: it begins with {start}, not with 00 00.")
     kind, dims = content[2], content[3]
     if kind != UNSIGNED_BYTE:
         seen = TYPES.get(kind, "unknown")
@@ -95,18 +122,18 @@ def parse_idx(content: bytes, *, n_dims: int, source: str) -> NDArray[np.uint8]:
         raise DataError(f"{source} has {dims} dimensions, expected {n_dims}.")
     header = 4 + 4 * dims
     if len(content) < header:
-        raise DataError(f"{source} is truncated: {len(content)} bytes, its header alone has {header}.")
+        raise DataError(f"{source} is truncated: it has {len(content)} bytes, its header alone needs {header}.")
     shape = [int.from_bytes(content[at : at + 4]) for at in range(4, header, 4)]
     expected, found = math.prod(shape), len(content) - header
     if found != expected:
         verdict = "is truncated" if found < expected else "has trailing bytes"
         sides = " x ".join(str(side) for side in shape)
-        raise DataError(f"{source} {verdict}: {found} values, its header says {sides} = {expected}.")
+        raise DataError(f"{source} {verdict}: it has {found} values, its header says {sides} = {expected}.")
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
 
 
 def _load(files: Files, folder: str, splits: Sequence[str], mirrors: Sequence[str]) -> ImageSet:
-    """The images and labels of the splits, one after the other."""
+    """Load the images and labels of the splits, one split after the other."""
 
     def read(file: str, n_dims: int) -> NDArray[np.uint8]:
         name = f"{folder}/{file}"

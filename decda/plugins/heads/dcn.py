@@ -1,4 +1,4 @@
-"""The head of DCN."""
+"""The head `dcn`."""
 
 from typing import Annotated, Literal
 
@@ -11,23 +11,32 @@ from decda.core.functional import kmeans, squared_distances, student_t
 
 
 class DCN(ClusteringHead):
-    """Deep clustering network as in DEC-DA: each image is drawn to the center of the cluster it lies in.
+    """Deep clustering network as in DEC-DA: pulls each image towards the center of its cluster.
 
-    loss = mean |z_i - c_s(i)|^2 / D, the embedding of the augmented image against the center of the cluster s(i) where
-    its clean version lay at the last refresh. The optimizer moves the network alone; the centers move in `refresh`, or
-    not at all. Unlike DCN at its origin there is no reconstruction term, and the centers do not move batch by batch.
+    loss = mean |z_i - c_s(i)|^2 / D, where z_i is the embedding of the augmented image, and s(i) the cluster that its
+    clean version belonged to at the last refresh. The optimizer trains only the network; the centers move in `refresh`,
+    or not at all. Unlike the original DCN, the loss has no reconstruction term, and the centers do not move with each
+    batch.
 
-    How often the centers move the paper does not say. `frozen` keeps them where k-means put them, as the authors'
-    later work does (ASPC-DA, TKDE 2020), whose mean over the D dimensions is taken here, too; `refreshed` moves
-    each to the mean of its cluster at every refresh.
+    The paper does not say how often the centers move. `frozen` keeps them where k-means put them, as the authors' later
+    work does (ASPC-DA, TKDE 2020), from which the mean over the D dimensions is also taken; `refreshed` moves each
+    center to the mean of its cluster at every refresh.
 
     Args:
-        n_clusters: K.
-        embedding_dim: D.
+        n_clusters: number of clusters K.
+        embedding_dim: dimension of the embedding D.
 
     Reference:
         Yang, Fu, Sidiropoulos, Hong: Towards K-means-friendly Spaces, ICML 2017; with augmentation:
         Guo, Zhu, Liu, Yin: Deep Embedded Clustering with Data Augmentation, ACML 2018, section 4.3.
+
+    Example:
+        >>> head = DCN(n_clusters=2, embedding_dim=1)
+        >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
+        >>> head.init_centers(z, seed=0)
+        >>> labels = head.soft_assign(z).argmax(1)
+        >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
+        (True, False)
     """
 
     def __init__(
@@ -36,7 +45,7 @@ class DCN(ClusteringHead):
         embedding_dim: int,
         *,
         centers: Annotated[
-            Literal["frozen", "refreshed"], "whether the centers stay as k-means put them or move at each refresh"
+            Literal["frozen", "refreshed"], "whether the centers stay where k-means put them or move at each refresh"
         ] = "frozen",
     ):
         super().__init__()
@@ -46,27 +55,56 @@ class DCN(ClusteringHead):
 
     @torch.no_grad()
     def init_centers(self, z: Tensor, seed: int) -> None:
-        """K-means, 20 restarts."""
+        """Place the centers by k-means with 20 restarts.
+
+        Args:
+            z: clean embeddings of the whole set (N, D), N >= K.
+            seed: seed of k-means.
+
+        Raises:
+            ValueError: there are fewer embeddings than clusters, or one is not finite.
+        """
         self.centers.copy_(kmeans(z, len(self.centers), seed))
 
     def soft_assign(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> q (B, K), Student's t, for confidence; its largest is the nearest center."""
+        """Assign embeddings to clusters by Student's t-distribution; the loss uses hard assignments instead.
+
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            q (B, K); each row sums to 1, and its largest entry belongs to the nearest center.
+        """
         return student_t(z, self.centers)
 
     @torch.no_grad()
     def refresh(self, z: Tensor) -> Tensor:
-        """Clean embeddings (N, D) -> hard assignments (N, K), one 1 a row; then the centers move, if they do."""
+        """Assign each embedding to its nearest center; then, if they are not frozen, move the centers.
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+
+        Returns:
+            Hard assignments (N, K), a one-hot row for each image.
+        """
         nearest = squared_distances(z, self.centers).argmin(1)  # (N,)
         p = F.one_hot(nearest, len(self.centers)).to(z.dtype)
         if self.moves:
             count = p.sum(0).unsqueeze(1)  # (K, 1)
-            # Sums, not a product with the one-hot target, which tf32 would round; in a fixed order on every device.
+            # Summed in a fixed order on every device; a product with the one-hot target would be rounded to tf32.
             total = torch.stack([(z * member.unsqueeze(1)).sum(0) for member in p.unbind(1)])  # (K, D)
-            # A cluster that lost all its images stays where it is.
+            # The center of an empty cluster stays where it is.
             self.centers.copy_(torch.where(count > 0, total / count.clamp(min=1), self.centers))
         return p
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`{"kmeans"}`, mean over the batch and the D dimensions."""
-        # Indexed, not multiplied by the one-hot target: a product in tf32 would round the centers.
+        """Compute the squared distance of each embedding to the center of its cluster.
+
+        Args:
+            batch: its `z` and `target` are used.
+
+        Returns:
+            The term `kmeans`, averaged over the batch and the D dimensions.
+        """
+        # Indexed, because a product with the one-hot target would round the centers to tf32.
         return {"kmeans": F.mse_loss(batch.z, self.centers[batch.target.argmax(1)])}

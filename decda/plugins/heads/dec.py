@@ -1,4 +1,4 @@
-"""The head of DEC."""
+"""The head `dec`."""
 
 import torch
 from torch import Tensor, nn
@@ -8,18 +8,26 @@ from decda.core.functional import kl_divergence, kmeans, student_t, target_distr
 
 
 class DEC(ClusteringHead):
-    """Deep embedded clustering: KL divergence of the sharpened assignments, nothing else.
+    """Deep embedded clustering: KL divergence between the sharpened target and the soft assignments, nothing else.
 
-    loss = KL(p || q), q by Student's t from the augmented batch, p from the clean images of the whole set. The centers
-    are trained with the encoder.
+    loss = KL(p || q), where q are the soft assignments of the augmented batch by Student's t-distribution, and p is
+    computed from the clean images of the whole set. The centers are trained together with the encoder.
 
     Args:
-        n_clusters: K.
-        embedding_dim: D.
+        n_clusters: number of clusters K.
+        embedding_dim: dimension of the embedding D.
 
     Reference:
         Xie, Girshick, Farhadi: Unsupervised Deep Embedding for Clustering Analysis, ICML 2016; with augmentation:
         Guo, Zhu, Liu, Yin: Deep Embedded Clustering with Data Augmentation, ACML 2018, section 4.1.
+
+    Example:
+        >>> head = DEC(n_clusters=2, embedding_dim=1)
+        >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
+        >>> head.init_centers(z, seed=0)
+        >>> labels = head.soft_assign(z).argmax(1)
+        >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
+        (True, False)
     """
 
     def __init__(self, n_clusters: int, embedding_dim: int):
@@ -28,18 +36,47 @@ class DEC(ClusteringHead):
 
     @torch.no_grad()
     def init_centers(self, z: Tensor, seed: int) -> None:
-        """K-means, 20 restarts."""
+        """Place the centers by k-means with 20 restarts.
+
+        Args:
+            z: clean embeddings of the whole set (N, D), N >= K.
+            seed: seed of k-means.
+
+        Raises:
+            ValueError: there are fewer embeddings than clusters, or one is not finite.
+        """
         self.centers.copy_(kmeans(z, len(self.centers), seed))
 
     def soft_assign(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> q (B, K), Student's t."""
+        """Assign embeddings to clusters by Student's t-distribution.
+
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            q (B, K); each row sums to 1.
+        """
         return student_t(z, self.centers)
 
     @torch.no_grad()
     def refresh(self, z: Tensor) -> Tensor:
-        """Clean embeddings (N, D) -> the sharpened target p (N, K)."""
+        """Compute the sharpened target.
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+
+        Returns:
+            p (N, K); each row sums to 1.
+        """
         return target_distribution(self.soft_assign(z))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`{"kl"}`."""
+        """Compute the KL divergence.
+
+        Args:
+            batch: its `z` and `target` are used.
+
+        Returns:
+            The term `kl`, averaged over the batch.
+        """
         return {"kl": kl_divergence(batch.target, self.soft_assign(batch.z))}

@@ -1,4 +1,4 @@
-"""The head of IDEC."""
+"""The head `idec`."""
 
 from typing import Annotated
 
@@ -11,14 +11,15 @@ from decda.core.functional import kl_divergence, kmeans, student_t, target_distr
 
 
 class IDEC(ClusteringHead):
-    """Improved DEC: KL divergence and reconstruction, which keeps the structure of the images.
+    """Improved DEC: KL divergence, and a reconstruction term that preserves the local structure of the data.
 
-    loss = mean (decode(z) - x)^2 + gamma KL(p || q). Both the input and the target of the reconstruction are the
-    augmented image; p comes from the clean images of the whole set. The centers are trained with the network.
+    loss = mean (decode(z) - x)^2 + gamma KL(p || q). The augmented image is both input and target of the
+    reconstruction; p is computed from the clean images of the whole set. The centers are trained together with the
+    network.
 
     Args:
-        n_clusters: K.
-        embedding_dim: D.
+        n_clusters: number of clusters K.
+        embedding_dim: dimension of the embedding D.
 
     Raises:
         ValueError: gamma is negative.
@@ -26,6 +27,14 @@ class IDEC(ClusteringHead):
     Reference:
         Guo, Gao, Liu, Yin: Improved Deep Embedded Clustering with Local Structure Preservation, IJCAI 2017; with
         augmentation: Guo, Zhu, Liu, Yin: Deep Embedded Clustering with Data Augmentation, ACML 2018, section 4.2.
+
+    Example:
+        >>> head = IDEC(n_clusters=2, embedding_dim=1, gamma=0.5)
+        >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
+        >>> head.init_centers(z, seed=0)
+        >>> labels = head.soft_assign(z).argmax(1)
+        >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
+        (True, False)
     """
 
     def __init__(
@@ -39,20 +48,50 @@ class IDEC(ClusteringHead):
 
     @torch.no_grad()
     def init_centers(self, z: Tensor, seed: int) -> None:
-        """K-means, 20 restarts."""
+        """Place the centers by k-means with 20 restarts.
+
+        Args:
+            z: clean embeddings of the whole set (N, D), N >= K.
+            seed: seed of k-means.
+
+        Raises:
+            ValueError: there are fewer embeddings than clusters, or one is not finite.
+        """
         self.centers.copy_(kmeans(z, len(self.centers), seed))
 
     def soft_assign(self, z: Tensor) -> Tensor:
-        """Embeddings (B, D) -> q (B, K), Student's t."""
+        """Assign embeddings to clusters by Student's t-distribution.
+
+        Args:
+            z: embeddings (B, D).
+
+        Returns:
+            q (B, K); each row sums to 1.
+        """
         return student_t(z, self.centers)
 
     @torch.no_grad()
     def refresh(self, z: Tensor) -> Tensor:
-        """Clean embeddings (N, D) -> the sharpened target p (N, K)."""
+        """Compute the sharpened target.
+
+        Args:
+            z: clean embeddings of the whole set (N, D).
+
+        Returns:
+            p (N, K); each row sums to 1.
+        """
         return target_distribution(self.soft_assign(z))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        """`{"reconstruction", "kl"}`; the reconstruction is a mean over pixels, as gamma expects."""
+        """Compute the reconstruction error and the KL divergence.
+
+        Args:
+            batch: its `z`, `target`, `x` and `decode` are used.
+
+        Returns:
+            The term `reconstruction`, averaged over batch and pixels (the scale that gamma is meant for), and the term
+            `kl`, averaged over the batch and multiplied by gamma.
+        """
         return {
             "reconstruction": F.mse_loss(batch.decode(batch.z), batch.x),
             "kl": self.gamma * kl_divergence(batch.target, self.soft_assign(batch.z)),

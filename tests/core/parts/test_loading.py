@@ -58,7 +58,7 @@ def test_a_file_adds_its_parts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "kind", "words"),
     [
-        ("x = 1\n", BrokenComponent, "has no function register. Write in it: def register"),
+        ("x = 1\n", BrokenComponent, "has no function register. Define it: def register"),
         ("def register(registry): pass\n", BrokenComponent, "adds no part"),
         ("1 / 0\n", BrokenComponent, "ZeroDivisionError: division by zero"),
         ("def register(registry): registry.add('heads', 'mine', int)\n", ConfigError, "Did you mean 'head'"),

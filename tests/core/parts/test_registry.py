@@ -69,7 +69,7 @@ def test_problems_are_kept() -> None:
     problem = Problem("decda-x", "1", "entry_points.txt", "broken")
     registry = Registry(TWINS, [problem])
     assert registry.problems == (problem,)
-    with pytest.raises(UnknownComponent, match=r"Not readable: decda-x\."):
+    with pytest.raises(UnknownComponent, match=r"Unreadable packages: decda-x\."):
         registry.find("head", "other")
 
 
@@ -111,7 +111,7 @@ def test_a_bare_name_of_two_packages_is_refused() -> None:
     with pytest.raises(AmbiguousComponent) as caught:
         Registry(TWINS).find("head", "idec")
     assert str(caught.value) == (
-        "Both decda 0.3.0 and decda-extra 1.0 provide the head 'idec'. Say which: decda:idec or decda-extra:idec."
+        "Both decda 0.3.0 and decda-extra 1.0 provide the head 'idec'. Pick one: decda:idec or decda-extra:idec."
     )
 
 
@@ -163,8 +163,8 @@ def test_nested_objects_are_loaded(site: Path) -> None:
 @pytest.mark.parametrize(
     ("code", "reason"),
     [
-        ("raise SystemExit(3)", "it leaves the program when it is imported (SystemExit: 3)"),
-        ("import sys\nsys.exit('bye')", "it leaves the program when it is imported (SystemExit: bye)"),
+        ("raise SystemExit(3)", "it exits the program when it is imported (SystemExit: 3)"),
+        ("import sys\nsys.exit('bye')", "it exits the program when it is imported (SystemExit: bye)"),
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("class Mute(Exception):\n    def __str__(self): 1 / 0\nraise Mute", "Mute: (its message cannot be read)"),
         ("class Odd(BaseException): ...\nraise Odd('far out')", "Odd: far out"),
@@ -174,8 +174,8 @@ def test_nested_objects_are_loaded(site: Path) -> None:
         ("def x(:", "SyntaxError: invalid syntax"),
         ("IDEC = 3", "it must be a class or a function, but is of type 'int'"),
         ("from decda.core.errors import ConfigError\nraise ConfigError('mine')", "ConfigError: mine"),
-        (HEAD + "    decda_api = 3", f"version 3 of decda's contract, and this decda has version {API_VERSION}"),
-        (HEAD + "decda_api = 99", f"version 99 of decda's contract, and this decda has version {API_VERSION}"),
+        (HEAD + "    decda_api = 3", f"version 3 of decda's contract, but this decda has version {API_VERSION}"),
+        (HEAD + "decda_api = 99", f"version 99 of decda's contract, but this decda has version {API_VERSION}"),
         (HEAD + "decda_api = '1'", "its decda_api is '1'"),
         (HEAD + "decda_api = True", "its decda_api is True"),
         (HEAD + "decda_api = 0", "its decda_api is 0"),
@@ -229,7 +229,7 @@ def test_what_a_part_prints_does_not_reach_stdout(site: Path, capsys: pytest.Cap
 def test_a_part_with_a_problem_is_not_imported(site: Path) -> None:
     """A part whose metadata are damaged is refused with that reason, and its code is not run."""
     registry = install(site, "import plug_never", "IDEC()")
-    with pytest.raises(BrokenComponent, match="is no path to an object"):
+    with pytest.raises(BrokenComponent, match="is not a path to an object"):
         registry.load(registry.find("head", "idec"))
     assert "plug_code" not in sys.modules
 
@@ -329,7 +329,7 @@ def test_adding_the_same_object_twice_is_fine() -> None:
 @pytest.mark.parametrize("name", ["", "a:b", "two words"])
 def test_a_name_that_cannot_be_typed_is_not_added(name: str) -> None:
     """A part added by hand needs a name that can be typed."""
-    with pytest.raises(ConfigError, match="must hold no blank"):
+    with pytest.raises(ConfigError, match="must not be empty or contain blanks"):
         Registry().add("head", name, object)
 
 

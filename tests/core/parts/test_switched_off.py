@@ -4,7 +4,7 @@ import pytest
 
 from decda.core.config.composition import compose
 from decda.core.errors import UnknownComponent
-from decda.core.parts.discovery import DISABLED, is_switched_off, switch_off_all
+from decda.core.parts.discovery import DISABLE_VARIABLE, is_switched_off, switch_off_all
 from decda.core.parts.registry import Registry
 from tests.conftest import install
 
@@ -22,7 +22,7 @@ from tests.conftest import install
 )
 def test_which_packages_are_off(said: str, off: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Names in any spelling, with commas between; a star is all; decda itself stays."""
-    monkeypatch.setenv(DISABLED, said)
+    monkeypatch.setenv(DISABLE_VARIABLE, said)
     assert {name for name in ("decda", "one", "my-pkg", "three") if is_switched_off(name)} == off
 
 
@@ -30,12 +30,12 @@ def test_their_parts_are_left_out_and_told(tmp_path, monkeypatch: pytest.MonkeyP
     """Parts and problems of such a package are gone; who asks for one is told where it is."""
     install(tmp_path, "one", "[decda.heads]\nidec = one:IDEC\n[decda.head]\nx = one:X\n")
     install(tmp_path, "two", "[decda.heads]\nother = two:Head\n")
-    monkeypatch.setenv(DISABLED, "one")
+    monkeypatch.setenv(DISABLE_VARIABLE, "one")
     registry = Registry.discover([str(tmp_path)])
     assert [entry.qualified for entry in registry] == ["two:other"]
     assert registry.problems == ()
     for name in ("idec", "one:idec"):
-        with pytest.raises(UnknownComponent, match=r"one 1\.0 has one, but is switched off"):
+        with pytest.raises(UnknownComponent, match=r"one 1\.0 provides it but is switched off"):
             registry.find("head", name)
     with pytest.raises(UnknownComponent) as caught:
         registry.find("encoder", "idec")

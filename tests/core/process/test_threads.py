@@ -8,7 +8,7 @@ import joblib
 import pytest
 
 from decda.core.process import threads
-from decda.core.process.threads import MOST, choose_threads, physical_cores
+from decda.core.process.threads import MAX_THREADS, choose_threads, physical_cores
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,7 @@ from decda.core.process.threads import MOST, choose_threads, physical_cores
         (None, "2", 2),
         (None, " 4 ", 4),
         (None, "99999999999999999999", 6),
-        (None, "5000", MOST),
+        (None, "5000", MAX_THREADS),
         (None, "0", 6),
         (None, "-2", 6),
         (None, "2,1", 6),

@@ -111,10 +111,10 @@ def test_encoders_that_break_their_contract(part: Any, pattern: str) -> None:
     ("method", "result", "pattern"),
     [
         ("init_centers", lambda z: None, "init_centers failed"),
-        ("soft_assign", lambda z: torch.ones(len(z), 2), "must sum to 1, the first sums to 2"),
+        ("soft_assign", lambda z: torch.ones(len(z), 2), "must sum to 1; the first sums to 2"),
         ("soft_assign", lambda z: torch.ones(len(z)), "soft_assign must return"),
         ("refresh", lambda z: torch.ones(2), "refresh must return"),
-        ("refresh", lambda z: torch.ones(len(z), 2, requires_grad=True), "no gradient"),
+        ("refresh", lambda z: torch.ones(len(z), 2, requires_grad=True), "not require a gradient"),
         ("loss", lambda *a, **k: {}, "at least one"),
         ("loss", lambda *a, **k: torch.ones(()), "dict with at least one scalar"),
         ("loss", lambda *a, **k: {"kl": torch.ones(2)}, "term 'kl' of loss"),

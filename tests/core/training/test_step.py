@@ -139,9 +139,9 @@ def test_a_state_of_another_way() -> None:
 @pytest.mark.parametrize(
     ("terms", "says"),
     [
-        ({}, "no terms"),
-        ({"kl": torch.ones(2)}, r"'kl' must be a scalar tensor, it is \(2,\)"),
-        ({"kl": 1.0}, "'kl' must be a scalar tensor, it is float"),
+        ({}, "returned no terms"),
+        ({"kl": torch.ones(2)}, r"'kl' must be a scalar tensor, not of shape \(2,\)"),
+        ({"kl": 1.0}, "'kl' must be a scalar tensor, not float"),
     ],
 )
 def test_terms_are_scalars(terms: dict[str, Tensor], says: str) -> None:

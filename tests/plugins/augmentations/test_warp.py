@@ -83,10 +83,10 @@ def test_whole_pixels(data: st.DataObject, height: int, width: int) -> None:
     """A shift by whole pixels moves them, and repeats the edge; a rotation by nothing adds nothing to it."""
     right, down = data.draw(st.integers(-width, width)), data.draw(st.integers(-height, height))
     x = images(2, 1, height, width)
-    share = torch.tensor([[right / width, down / height]]).expand(2, 2)
+    offset = torch.tensor([[right / width, down / height]]).expand(2, 2)
     expected = edge_fill(x, right, down)
-    torch.testing.assert_close(shift(x, share), expected, atol=1e-5, rtol=0)
-    torch.testing.assert_close(rotate_and_shift(x, torch.zeros(2), share), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(shift(x, offset), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(rotate_and_shift(x, torch.zeros(2), offset), expected, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("turns", [-2, -1, 1, 2])
@@ -117,9 +117,9 @@ def test_parts_of_a_pixel() -> None:
     """Between pixels the value is theirs by distance: .75 and .25 across, then half and half downwards."""
     x = torch.tensor([[[[0.0, 4, 8, 12], [100, 104, 108, 112]]]])
     expected = torch.tensor([[[[0.0, 3, 7, 11], [50, 53, 57, 61]]]])
-    share = torch.tensor([[0.25 / 4, 0.5 / 2]])
-    torch.testing.assert_close(shift(x, share), expected)
-    torch.testing.assert_close(rotate_and_shift(x, torch.zeros(1), share), expected)
+    offset = torch.tensor([[0.25 / 4, 0.5 / 2]])
+    torch.testing.assert_close(shift(x, offset), expected)
+    torch.testing.assert_close(rotate_and_shift(x, torch.zeros(1), offset), expected)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -287,8 +287,8 @@ def test_kornia_is_not_loaded() -> None:
 
 def test_look_is_torchs() -> None:
     """Without a rotation the places are those of `affine_grid`, PyTorch's own."""
-    x, share = images(3, 2, 7, 10), draws(RandomShift, 3, translate=0.5)
-    theta = torch.cat([torch.eye(2).expand(3, 2, 2), -2 * share.unsqueeze(2)], 2)
+    x, offset = images(3, 2, 7, 10), draws(RandomShift, 3, translate=0.5)
+    theta = torch.cat([torch.eye(2).expand(3, 2, 2), -2 * offset.unsqueeze(2)], 2)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
     expected = F.grid_sample(x, grid, padding_mode="border", align_corners=False)
-    torch.testing.assert_close(shift(x, share), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(shift(x, offset), expected, atol=1e-5, rtol=0)

@@ -38,6 +38,6 @@ def test_enlarged(size: int) -> None:
 
 @pytest.mark.parametrize("size", [7, 65, 0, -8])
 def test_size_out_of_range(size: int) -> None:
-    """A size out of 8..64 is refused with the range and the value."""
-    with pytest.raises(ValueError, match=rf"8\.\.64, got {size}"):
+    """A size outside [8, 64] is refused with the range and the value."""
+    with pytest.raises(ValueError, match=rf"\[8, 64\], it is {size}"):
         digits(size=size)

@@ -56,10 +56,10 @@ def test_parse() -> None:
         (idx(2, kind=13), "0x0d .float32., expected 0x08"),
         (idx(2, kind=7), "0x07 .unknown."),
         (idx(2, 1, 1), "3 dimensions, expected 1"),
-        (idx(2)[:6], "truncated: 6 bytes, its header alone has 8"),
-        (idx(2)[:-1], "truncated: 1 values, its header says 2 = 2"),
-        (idx(2) + b"x", "trailing bytes: 3 values, its header says 2 = 2"),
-        (idx(2**32 - 1, content=b"xy"), "truncated: 2 values, its header says 4294967295"),
+        (idx(2)[:6], "truncated: it has 6 bytes, its header alone needs 8"),
+        (idx(2)[:-1], "truncated: it has 1 values, its header says 2 = 2"),
+        (idx(2) + b"x", "trailing bytes: it has 3 values, its header says 2 = 2"),
+        (idx(2**32 - 1, content=b"xy"), "truncated: it has 2 values, its header says 4294967295"),
     ],
 )
 def test_other_formats(content: bytes, seen: str) -> None:
