@@ -195,15 +195,6 @@ def test_nothing_is_read_on_the_host(kind: Any) -> None:
     assert (made.shape, made.dtype, made.device.type) == (x.shape, x.dtype, "meta")
 
 
-def test_seeds_can_be_stacked() -> None:
-    """`torch.func.vmap` runs over apply as over a plain function."""
-    augment = from_kornia(K.RandomPerspective, p=0.6)(GRAY)
-    x = images(GRAY).expand(2, -1, -1, -1, -1)
-    draws = torch.stack([augment.sample(11, seeded(seed)) for seed in (1, 2)])
-    both = torch.func.vmap(augment.apply)(x, draws)
-    assert torch.allclose(both[1], augment.apply(x[1], draws[1]), atol=1e-5)
-
-
 @pytest.mark.parametrize(
     "wrap",
     [

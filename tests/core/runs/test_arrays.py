@@ -1,4 +1,4 @@
-"""Arrays of users become images."""
+"""Arrays passed by users are converted to images."""
 
 from typing import Any
 
@@ -35,13 +35,13 @@ def floats(*shape: int) -> Any:
     ],
 )
 def test_layouts(array: Any, words: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """Gray, colour first and last, and rows; what the shape leaves open is declared, or known from training."""
+    """Gray, channels-first, channels-last and flat images are recognised; ambiguous shapes need a declaration."""
     x = as_images(array, **words)
     assert (tuple(x.shape), x.dtype, x.is_contiguous()) == (shape, torch.float32, True)
 
 
-def test_pixels_stay_where_they_are() -> None:
-    """The pixel of an image with its channels last is that of the same place with channels first."""
+def test_channels_last_is_transposed_without_moving_pixels() -> None:
+    """Each pixel of a channels-last array keeps its position and channel."""
     array = floats(2, 6, 5, 3)
     x = as_images(array)
     assert x[1, 2, 3, 4] == pytest.approx(array[1, 3, 4, 2], abs=1e-7)
@@ -61,7 +61,7 @@ def test_pixels_stay_where_they_are() -> None:
     ],
 )
 def test_types(array: Any, dtype: torch.dtype) -> None:
-    """Bytes stay bytes; floats of any width, booleans and lists become float32."""
+    """uint8 stays uint8; floats of any width, booleans and lists become float32."""
     x = as_images(array)
     assert (x.dtype, tuple(x.shape), x.requires_grad) == (dtype, (3, 1, 8, 8), False)
 
@@ -87,14 +87,14 @@ def test_types(array: Any, dtype: torch.dtype) -> None:
         (floats(3, 8, 8, 1), {"channels": "middle"}, "must be 'first' or 'last'"),
     ],
 )
-def test_what_does_not_fit(array: Any, words: dict[str, Any], says: str) -> None:
-    """Each is refused with what was seen and what to do."""
+def test_unsuitable_arrays_are_refused(array: Any, words: dict[str, Any], says: str) -> None:
+    """The error says what was found and how to fix it."""
     with pytest.raises(DataError, match=says):
         as_images(array, **words)
 
 
 def test_labels() -> None:
-    """Numbers and texts are numbered in sorted order."""
+    """Labels, whether numbers or strings, are mapped to 0, 1, ... in sorted order."""
     assert as_labels(np.array([5, 3, 5]), 3).tolist() == [1, 0, 1]
     assert as_labels(["b", "a"], 2).tolist() == [1, 0]
     assert as_labels(torch.tensor([1, 2]), 2).dtype == torch.int64

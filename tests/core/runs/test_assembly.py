@@ -1,4 +1,4 @@
-"""Parts are built in order and checked at the border."""
+"""Parts are built in order and checked before they are used."""
 
 from dataclasses import replace
 from typing import Any
@@ -45,8 +45,8 @@ def spoiled(value: float) -> torch.Tensor:
         (ImageSet(FINE[:0]), "no pixels"),
     ],
 )
-def test_images_that_are_none_are_an_error_of_data(registry: Registry, made: ImageSet, pattern: str) -> None:
-    """NaN, values outside [0, 1] and empty sets are told with the first image that is concerned."""
+def test_invalid_images_are_a_data_error(registry: Registry, made: ImageSet, pattern: str) -> None:
+    """Non-finite pixels, values outside [0, 1] and empty sets are refused, naming the first affected image."""
     with pytest.raises(DataError, match=pattern):
         load(registry, made)
 
@@ -63,13 +63,13 @@ def test_images_that_are_none_are_an_error_of_data(registry: Registry, made: Ima
     ],
 )
 def test_a_data_set_must_keep_its_contract(registry: Registry, made: Any, pattern: str) -> None:
-    """What is no ImageSet of the promised shapes and types is the data set's fault, and says so."""
+    """A data set that returns wrong shapes or types is reported as violating its contract."""
     with pytest.raises(ContractViolation, match=pattern):
         load(registry, made)
 
 
 def test_a_data_set_gets_files_if_it_names_it(registry: Registry) -> None:
-    """`files` before the star is supplied; a data set that does not name it is not given it."""
+    """`files` is passed to a data set that has it as a positional parameter."""
     got: list[Files] = []
 
     def mine(files) -> ImageSet:
@@ -83,7 +83,7 @@ def test_a_data_set_gets_files_if_it_names_it(registry: Registry) -> None:
 
 
 def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> None:
-    """`input_shape` before the star is supplied to augmentations that ask."""
+    """`input_shape` is passed to an augmentation that has it as a positional parameter."""
 
     class Mine:
         def __init__(self, input_shape):
@@ -95,8 +95,8 @@ def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> 
     assert build_model(config, own, (1, 8, 9)).augment.shape == (1, 8, 9)  # type: ignore[attr-defined]
 
 
-def test_images_come_in_the_order_of_their_shape(registry: Registry) -> None:
-    """Whoever read them as (H, W, C): a part may see an image as a row."""
+def test_loaded_images_are_contiguous(registry: Registry) -> None:
+    """Images that were read as (H, W, C) are copied into (C, H, W) order, so that a part may view them as rows."""
     pixels = torch.arange(2 * 4 * 5 * 3, dtype=torch.uint8).view(2, 4, 5, 3).permute(0, 3, 1, 2)
     config, own = with_part(registry, "dataset", lambda: ImageSet(pixels))
     images = load_images(config, own, Files(offline=True))
@@ -120,14 +120,14 @@ def no_head(n_clusters, embedding_dim):
 def test_a_part_of_the_wrong_type_breaks_the_contract(
     registry: Registry, kind: str, factory: Any, pattern: str
 ) -> None:
-    """The error names the part, its package and what was expected."""
+    """The error names the part, its package and the expected type."""
     config, own = with_part(registry, kind, factory)
     with pytest.raises(ContractViolation, match=rf"{kind} 'mine' \(local.*{pattern}"):
         build_model(config, own, (1, 8, 8))
 
 
 def test_a_head_must_set_its_centers(registry: Registry) -> None:
-    """Centers of another shape than (K, D) are refused where they are made."""
+    """Centers whose shape is not (K, D) are refused when the head is built."""
     base = compose(registry).head.name
     dec = registry.load(registry.find("head", base)).factory
 
@@ -141,7 +141,7 @@ def test_a_head_must_set_its_centers(registry: Registry) -> None:
 
 
 def test_values_out_of_range_name_their_part(registry: Registry) -> None:
-    """ValueError of a constructor becomes an error about the parameter, with the part's name."""
+    """A ValueError raised by a constructor becomes an InvalidParameter error that names the part."""
     config = replace(compose(registry, settings=["head.gamma=-1"]), n_clusters=3)
     with pytest.raises(InvalidParameter, match=r"head 'idec' \(decda .*gamma must not be negative, it is -1"):
         build_model(config, registry, (1, 8, 8))
@@ -151,7 +151,7 @@ def test_values_out_of_range_name_their_part(registry: Registry) -> None:
 
 @pytest.mark.parametrize("failure", [RuntimeError("no luck"), SystemExit(3), KeyError("x")])
 def test_a_constructor_that_fails_names_its_part(registry: Registry, failure: BaseException) -> None:
-    """Whatever a part raises as it is made, or if it leaves, is told with its name and package."""
+    """Any exception from a constructor, even SystemExit, is reported with the part's name and package."""
 
     def mine(input_shape: Any) -> None:
         raise failure
@@ -166,8 +166,8 @@ def state(registry: Registry, seed: int) -> dict[str, torch.Tensor]:
     return build_model(config, registry, (1, 8, 8)).autoencoder.state_dict()
 
 
-def test_weights_start_by_the_seed_alone(registry: Registry) -> None:
-    """Parts are built under a forked generator keyed by seed and kind; the caller's generator is left as it was."""
+def test_initial_weights_depend_on_the_seed_alone(registry: Registry) -> None:
+    """Parts are built under a forked generator keyed by seed and kind; the caller's generator is left untouched."""
     torch.manual_seed(1)
     before = torch.get_rng_state()
     first = state(registry, 0)

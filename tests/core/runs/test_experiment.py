@@ -42,7 +42,7 @@ def do(registry: Registry, out: Path, settings: tuple[str, ...] = SHORT, **words
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_runs(registry: Registry, tmp_path: Path, recipe: str) -> None:
-    """Each named composition clusters digits for a few iterations."""
+    """Each recipe clusters digits for a few iterations."""
     result = do(registry, tmp_path / "run", recipe=recipe)
     assert result.labels.shape == (1797,)
     assert 0 <= result.metrics["acc"] <= 1  # type: ignore[operator]
@@ -51,14 +51,14 @@ def test_every_recipe_runs(registry: Registry, tmp_path: Path, recipe: str) -> N
 
 @pytest.mark.parametrize(("encoder", "head", "augment"), list(product(*PARTS.values())))
 def test_every_combination_runs(registry: Registry, tmp_path: Path, encoder: str, head: str, augment: str) -> None:
-    """Every encoder goes with every head and every augmentation, whoever registered them."""
+    """Every encoder works with every head and every augmentation."""
     parts = {"encoder": encoder, "head": head, "augment": augment}
     result = do(registry, tmp_path / "run", parts=parts)
     assert np.isfinite(result.confidence).all()
 
 
 def test_what_a_run_leaves_behind(registry: Registry, tmp_path: Path) -> None:
-    """The folder holds what the README says of it, and nothing half written."""
+    """The folder holds the files that the README lists, and no partial ones."""
     result = do(registry, tmp_path / "run")
     names = sorted(path.name for path in result.folder.iterdir())
     assert names == [
@@ -85,7 +85,7 @@ def test_what_a_run_leaves_behind(registry: Registry, tmp_path: Path) -> None:
 
 
 def test_the_folder_alone_rebuilds_the_model(registry: Registry, tmp_path: Path) -> None:
-    """Without the data set, the loaded model gives the very labels that the run wrote."""
+    """A model loaded from the folder predicts exactly the labels that the run wrote."""
     result = do(registry, tmp_path / "run")
     loaded = load_run(result.folder, registry)
     images = registry.load(registry.find("dataset", "digits")).factory(size=8).x
@@ -102,7 +102,7 @@ def test_the_folder_alone_rebuilds_the_model(registry: Registry, tmp_path: Path)
 
 
 def test_config_toml_repeats_the_run(registry: Registry, tmp_path: Path) -> None:
-    """`--config runs/x/config.toml` gives the same bytes again, under another name and at another time."""
+    """A run from `--config runs/x/config.toml` writes byte-identical files."""
     first = do(registry, tmp_path / "one", seed=3)
     again = do(registry, tmp_path / "two", settings=(), config=first.folder / "config.toml")
     for name in (
@@ -121,7 +121,7 @@ def labelled(x: torch.Tensor, y: torch.Tensor | None) -> Callable[[], ImageSet]:
 
 
 def test_the_trainer_never_sees_labels(registry: Registry, tmp_path: Path) -> None:
-    """The same images with other labels, or none, give the same clusters."""
+    """The same images with other labels, or without labels, lead to the same clusters."""
     digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
     made = []
     for y in (digits.y, digits.y.flip(0), None):
@@ -135,13 +135,13 @@ def test_the_trainer_never_sees_labels(registry: Registry, tmp_path: Path) -> No
 
 
 def test_the_baseline_is_kmeans_on_the_pretrained_embedding(registry: Registry, tmp_path: Path) -> None:
-    """With no clustering at all, the run's own figures are those of its baseline."""
+    """With zero clustering iterations, the scores of the run equal those of its baseline."""
     result = do(registry, tmp_path / "run", settings=(*SHORT, "train.max_iter=0"))
     assert result.metrics == result.baseline
 
 
-def test_the_baseline_is_no_business_of_the_head(registry: Registry, tmp_path: Path) -> None:
-    """A head that starts elsewhere is measured against k-means all the same."""
+def test_the_baseline_does_not_depend_on_the_head(registry: Registry, tmp_path: Path) -> None:
+    """A head that initialises its centers in its own way is still compared with k-means."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory
 
@@ -168,7 +168,7 @@ def test_the_baseline_is_no_business_of_the_head(registry: Registry, tmp_path: P
 def test_a_mistake_leaves_no_folder(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, error: type[Exception]
 ) -> None:
-    """What fails before the first epoch leaves nothing behind."""
+    """A run that fails before the first epoch leaves nothing behind."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(error):
         do(registry, tmp_path / "run", **words)
@@ -177,7 +177,7 @@ def test_a_mistake_leaves_no_folder(
 
 @pytest.mark.parametrize("failure", [KeyError("boom"), SystemExit(0)])
 def test_a_part_that_fails_while_training_is_named(registry: Registry, tmp_path: Path, failure: BaseException) -> None:
-    """An exception out of a part's code, or a part that leaves, is told with the part and its package."""
+    """An exception from a part's code, even SystemExit, is reported with the part and its package."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory
 
@@ -192,8 +192,8 @@ def test_a_part_that_fails_while_training_is_named(registry: Registry, tmp_path:
         do(own, tmp_path / "run", parts={"head": "mine"})
 
 
-def test_a_part_that_leaves_is_never_a_success(registry: Registry, tmp_path: Path) -> None:
-    """Also where the frame that leaves belongs to no object of a part, as a plain function does."""
+def test_a_part_that_exits_is_never_a_success(registry: Registry, tmp_path: Path) -> None:
+    """`sys.exit(0)` in a part is an error even if the calling frame has no `self` to attribute it to."""
 
     class Bare:
         calls: ClassVar[list[int]] = []
@@ -211,7 +211,7 @@ def test_a_part_that_leaves_is_never_a_success(registry: Registry, tmp_path: Pat
 
 
 def test_a_part_that_breaks_its_contract_is_found_before_training(registry: Registry, tmp_path: Path) -> None:
-    """The first batch goes through copies of the parts; what fails there leaves no folder."""
+    """A first batch is sent through copies of the parts; a failure there leaves no folder."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory
 
@@ -225,8 +225,8 @@ def test_a_part_that_breaks_its_contract_is_found_before_training(registry: Regi
     assert not list(tmp_path.iterdir())
 
 
-def test_the_name_of_a_part_leads_nowhere(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A recipe named like a path does not take its run out of `runs/`."""
+def test_the_name_of_a_part_is_no_path(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A recipe named like a path does not move its run out of `runs/`."""
     monkeypatch.chdir(tmp_path)
     own = Registry(registry)
     own.add("recipe", "../up/x", {"dataset": "digits", "encoder": "fc", "head": "dec", "augment": "none"})
@@ -234,8 +234,8 @@ def test_the_name_of_a_part_leads_nowhere(registry: Registry, tmp_path: Path, mo
     assert result.folder.parent.resolve() == tmp_path / "runs"
 
 
-def test_names_that_are_no_utf8_cost_no_labels(registry: Registry, tmp_path: Path) -> None:
-    """A file name with a broken byte is written escaped; the run ends well."""
+def test_names_that_are_not_utf8_are_escaped(registry: Registry, tmp_path: Path) -> None:
+    """An image name that is not valid UTF-8 is escaped in labels.csv instead of failing the run."""
     digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
     own = Registry(registry)
     own.add("dataset", "mine", lambda: ImageSet(digits.x[:40], None, ["a\udcff.png"] * 40))
@@ -249,7 +249,7 @@ def status(folder: Path) -> tuple[str, str]:
 
 
 def test_a_run_that_ended_early_says_how(registry: Registry, tmp_path: Path) -> None:
-    """Diverged, interrupted or failed, with the reason; not "started" for ever."""
+    """Its status becomes diverged, interrupted or failed, with the reason, instead of staying "started"."""
     config = compose(registry, parts={"encoder": "fc"}, settings=SHORT)
 
     def interrupt(event: Event) -> None:
@@ -291,8 +291,8 @@ def test_a_run_that_ended_early_says_how(registry: Registry, tmp_path: Path) -> 
     ],
 )
 @pytest.mark.parametrize("when", ["training", "building", "probing"])
-def test_out_of_memory_is_no_broken_part(registry: Registry, tmp_path: Path, failure: Exception, when: str) -> None:
-    """It is told as what it is, with what was asked for and what to change, whichever part asked for the memory."""
+def test_out_of_memory_is_not_blamed_on_a_part(registry: Registry, tmp_path: Path, failure: Exception, when: str) -> None:
+    """Out of memory is reported as such, with the sizes involved and advice, whichever part allocated."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory
 
@@ -316,8 +316,8 @@ def test_out_of_memory_is_no_broken_part(registry: Registry, tmp_path: Path, fai
         assert status(tmp_path / "run")[0] == "failed"
 
 
-def test_a_collapse_is_told_everywhere(registry: Registry, tmp_path: Path) -> None:
-    """Lost clusters stand in the result, in metrics.json and in what is printed."""
+def test_a_collapse_is_reported_everywhere(registry: Registry, tmp_path: Path) -> None:
+    """The warning about lost clusters appears in the result, in metrics.json and in the printed output."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory
 

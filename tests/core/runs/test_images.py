@@ -1,4 +1,4 @@
-"""The images of a run: checked and identified without copying them."""
+"""The images of a run are checked and hashed without copying them."""
 
 import hashlib
 import tracemalloc
@@ -13,8 +13,8 @@ from decda.core.runs import images as images_module
 from decda.core.runs.images import check_images, chunks, hash_images
 
 
-def test_images_are_told_by_type_shape_and_bytes() -> None:
-    """Equal bytes of another shape or type are other images; a copy is the same."""
+def test_the_hash_covers_type_shape_and_bytes() -> None:
+    """Equal bytes with another shape or dtype hash differently; a copy hashes the same."""
     x = torch.zeros(4, 1, 2, 2)
     digests = {hash_images(y) for y in (x, x.view(2, 2, 2, 2), torch.zeros(16, 1, 2, 2, dtype=torch.uint8), x + 1)}
     assert len(digests) == 4
@@ -22,8 +22,8 @@ def test_images_are_told_by_type_shape_and_bytes() -> None:
     assert hash_images(x) == hashlib.sha256(b"torch.float32 (4, 1, 2, 2)" + bytes(64)).hexdigest()
 
 
-def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The digest, and the image that an error names, do not depend on how many images are looked at together."""
+def test_the_chunk_size_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the digest nor the image named by an error depends on the size of the chunks."""
     x = torch.rand(50, 1, 3, 3, generator=torch.Generator().manual_seed(0))
     whole = hash_images(x)
     monkeypatch.setattr(images_module, "CHUNK", 20)
@@ -38,8 +38,8 @@ def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         check_images(ImageSet(x), "data")
 
 
-def test_they_are_not_copied() -> None:
-    """Checking and hashing 100 MB of images takes a tenth of that at most."""
+def test_images_are_not_copied() -> None:
+    """Checking and hashing 100 MB of images needs at most a tenth of that in extra memory."""
     x = torch.from_numpy(np.zeros((400, 1, 256, 256), np.float32))
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Trained models, scored."""
+"""Trained models are loaded and scored."""
 
 import json
 import shutil
@@ -32,12 +32,12 @@ def trained(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Run
 
 @pytest.fixture
 def copy(trained: Run, tmp_path: Path) -> Path:
-    """A copy of its folder, to be damaged."""
+    """A copy of the run's folder, for tests that damage it."""
     return Path(shutil.copytree(trained.folder, tmp_path / "copy"))
 
 
-def test_a_model_gives_the_labels_it_was_saved_with(registry: Registry, trained: Run) -> None:
-    """On the images it was trained on, it has the very labels, confidences and scores of its run."""
+def test_a_model_reproduces_the_labels_of_its_run(registry: Registry, trained: Run) -> None:
+    """On its training images, a saved model has exactly the labels, confidences and scores of its run."""
     before = {path.name: path.read_bytes() for path in trained.folder.iterdir()}
     found = evaluate(trained.folder, registry, FILES)
     assert np.array_equal(found.labels, trained.labels)
@@ -49,7 +49,7 @@ def test_a_model_gives_the_labels_it_was_saved_with(registry: Registry, trained:
 
 
 def test_other_images_of_the_same_shape(registry: Registry, trained: Run) -> None:
-    """Another data set is scored by the same model; one without classes is only assigned to clusters."""
+    """A model can score another data set; images without classes are only assigned to clusters."""
     digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
     own = Registry(registry)
     own.add("dataset", "half", lambda: ImageSet(digits.x[::2], digits.y[::2]))
@@ -63,19 +63,19 @@ def test_other_images_of_the_same_shape(registry: Registry, trained: Run) -> Non
 
 
 def test_images_of_another_shape(registry: Registry, trained: Run) -> None:
-    """They are refused with both shapes, whether by a setting or by another data set."""
+    """Images of another shape are refused, and the error states both shapes."""
     with pytest.raises(DataError, match=r"\(1, 16, 16\).*trained on 'digits', of shape \(1, 8, 8\)"):
         evaluate(trained.folder, registry, FILES, settings=("dataset.size=16",))
 
 
-def test_a_model_stays_as_it_is(registry: Registry, trained: Run) -> None:
-    """Only the data set can be set."""
+def test_a_trained_model_cannot_be_changed(registry: Registry, trained: Run) -> None:
+    """Only settings of the data set are accepted."""
     with pytest.raises(ConfigError, match=r"setting head\.gamma=1: a trained model stays"):
         evaluate(trained.folder, registry, FILES, settings=("head.gamma=1",))
 
 
 def test_runs_without_a_trained_model(registry: Registry, copy: Path) -> None:
-    """A run that has not finished, a damaged one and a folder of something else are each told."""
+    """An unfinished run, a damaged run and an unrelated folder each have their own error."""
     provenance = json.loads((copy / "provenance.json").read_text())
     for change, says in (
         ({"status": "started"}, "has not finished"),
@@ -103,8 +103,8 @@ def test_runs_without_a_trained_model(registry: Registry, copy: Path) -> None:
         evaluate(copy.parent, registry, FILES)
 
 
-def test_a_model_of_a_gpu_serves_on_a_cpu(registry: Registry, trained: Run, copy: Path) -> None:
-    """How its steps were made, and a format that this device does not have, are no hindrance."""
+def test_a_model_trained_on_a_gpu_runs_on_a_cpu(registry: Registry, trained: Run, copy: Path) -> None:
+    """A step mode or a precision that this device lacks does not prevent scoring."""
     config = (copy / "config.toml").read_text()
     (copy / "config.toml").write_text(config.replace('step = "auto"', 'step = "graph"').replace('"float32"', '"tf32"'))
     assert 'step = "graph"' in (copy / "config.toml").read_text()
@@ -112,8 +112,8 @@ def test_a_model_of_a_gpu_serves_on_a_cpu(registry: Registry, trained: Run, copy
 
 
 @pytest.mark.parametrize("name", ["encoder", "centers"])
-def test_weights_that_are_no_numbers(registry: Registry, copy: Path, name: str) -> None:
-    """A model whose weights are not finite is told, not scored."""
+def test_weights_that_are_not_finite(registry: Registry, copy: Path, name: str) -> None:
+    """A model with non-finite weights is an error and gets no scores."""
     weights = load_file(copy / "model.safetensors")
     entry = "head.centers" if name == "centers" else next(n for n in weights if n.startswith("autoencoder.embedding"))
     weights[entry] = torch.full_like(weights[entry], torch.nan)
@@ -123,7 +123,7 @@ def test_weights_that_are_no_numbers(registry: Registry, copy: Path, name: str) 
 
 
 def test_a_part_that_fails_is_named(registry: Registry, trained: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An exception out of a part is told as that part's."""
+    """An exception from a part's code is reported with the name of the part."""
 
     def fail(self: object, z: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("no such device")

@@ -10,7 +10,7 @@ from decda.core.runs.naming import new_folder
 
 
 def test_each_run_gets_a_folder_of_its_own(tmp_path: Path) -> None:
-    """Runs that start at once never share a folder: making it is atomic."""
+    """Runs that start at the same time never share a folder, because creating it is atomic."""
     paths: list[Path] = []
     barrier = threading.Barrier(8)
 
@@ -27,7 +27,7 @@ def test_each_run_gets_a_folder_of_its_own(tmp_path: Path) -> None:
 
 
 def test_out_must_not_exist(tmp_path: Path) -> None:
-    """A folder, a file or a dangling link at the path of a new folder is an error, and stays as it was."""
+    """An existing folder, file or dangling link at the path of a new folder is an error and is left untouched."""
     (tmp_path / "file").write_text("precious")
     (tmp_path / "link").symlink_to(tmp_path / "nowhere")
     for name in ("file", "link", "."):
@@ -37,8 +37,8 @@ def test_out_must_not_exist(tmp_path: Path) -> None:
     assert new_folder(tmp_path / "a" / "b", "x").is_dir()
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
-    """Below a file no folder can be made; the message says what to do."""
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    """If a folder cannot be created, as below a file, the message says what to do."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be made.*Name another folder"):
         new_folder(tmp_path / "file" / "run", "x")

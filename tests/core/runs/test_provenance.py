@@ -1,4 +1,4 @@
-"""What a run says it was made of, and how it ended."""
+"""The provenance of a run: what it was made from and how it ended."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from decda.core.errors import DataError, TrainingDiverged
 from decda.core.runs.provenance import describe_failure, hash_file
 
 
-def test_a_file_is_told_by_its_bytes(tmp_path: Path) -> None:
-    """As `sha256sum` does."""
+def test_hash_of_a_file(tmp_path: Path) -> None:
+    """Files are hashed as `sha256sum` does."""
     (tmp_path / "x").write_bytes(b"abc")
     assert hash_file(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -25,6 +25,6 @@ def test_a_file_is_told_by_its_bytes(tmp_path: Path) -> None:
     ],
 )
 def test_how_a_run_ended(error: BaseException, status: str, reason: str) -> None:
-    """A run that did not finish says whether it failed, diverged or was interrupted, and why."""
+    """An unfinished run records whether it failed, diverged or was interrupted, and why."""
     described = describe_failure(error)
     assert (described["status"], described["reason"]) == (status, reason)

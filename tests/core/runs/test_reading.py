@@ -1,4 +1,4 @@
-"""The folder of a run, read back."""
+"""Reading the folder of a run."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from decda.core.errors import DataError
 from decda.core.runs.reading import read_labels, read_run
 
 
-def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:
-    """A folder without config.toml, and damaged provenance, are told by name."""
+def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
+    """A folder without config.toml is not a run, and missing provenance is reported by file name."""
     with pytest.raises(DataError, match="not the folder of a run"):
         read_run(tmp_path)
     (tmp_path / "config.toml").write_text("")
@@ -18,7 +18,7 @@ def test_what_is_no_run_is_an_error(tmp_path: Path) -> None:
 
 
 def test_labels_are_read_back(tmp_path: Path) -> None:
-    """Labels, confidences, and names where there are some; names may hold commas and quotes."""
+    """Labels, confidences and, if present, names are read back; names may contain commas and quotes."""
     (tmp_path / "labels.csv").write_text(
         'index,name,label,confidence\n0,"a, ""b"".png",3,0.250000\n1,c.png,1,1.000000\n'
     )
@@ -31,8 +31,8 @@ def test_labels_are_read_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["index,name,label,confidence\n0,,x,0.5\n", "a,b\n1,2\n", "index,name,label,confidence\n0,,\n"]
 )
-def test_damaged_labels_are_told(tmp_path: Path, text: str) -> None:
-    """A file that is missing, or holds something else, is told by its name."""
+def test_damaged_labels_are_an_error(tmp_path: Path, text: str) -> None:
+    """A missing or malformed labels.csv is reported by name."""
     with pytest.raises(DataError, match=r"labels\.csv cannot be read"):
         read_labels(tmp_path)
     (tmp_path / "labels.csv").write_text(text)

@@ -1,4 +1,4 @@
-"""A finished run, and what its model makes of new images."""
+"""A finished run and its predictions for new images."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from tests.conftest import SHORT
 
 @pytest.fixture(scope="module")
 def trained(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A finished run of digits."""
+    """A finished run on digits."""
     return run(
         compose(registry, parts={"encoder": "fc"}, settings=SHORT), registry, Files(offline=True),
         out=tmp_path_factory.mktemp("runs") / "run",
@@ -31,7 +31,7 @@ def digits(registry: Registry) -> np.ndarray:
 
 
 def test_predictions_on_the_training_images_are_its_labels(trained: Run, digits: np.ndarray) -> None:
-    """Labels, confidences and embeddings, in each layout; nothing is trained or written on the way."""
+    """Predictions on the training images equal the labels of the run in every layout, and nothing is written."""
     before = {path.name: path.read_bytes() for path in trained.folder.iterdir()}
     for images in (
         digits,
@@ -48,14 +48,14 @@ def test_predictions_on_the_training_images_are_its_labels(trained: Run, digits:
     assert {path.name: path.read_bytes() for path in trained.folder.iterdir()} == before
 
 
-def test_a_run_in_a_line(trained: Run) -> None:
-    """Its repr says where it is, how large, and how good."""
+def test_repr_of_a_run(trained: Run) -> None:
+    """The repr of a run states its folder, its size and its accuracy."""
     assert repr(trained).startswith(f"<Run {trained.folder}: 1797 images in 10 clusters, ACC 0.")
     assert sum(trained.sizes) == 1797
 
 
 def test_images_that_do_not_fit_are_refused(trained: Run) -> None:
-    """Both shapes are named."""
+    """Images of another shape are refused, and the error states both shapes."""
     with pytest.raises(DataError, match=r"\(1, 9, 9\).*trained on images of shape \(1, 8, 8\)"):
         trained.predict(np.zeros((2, 9, 9)))
 
@@ -70,7 +70,7 @@ def test_images_that_do_not_fit_are_refused(trained: Run) -> None:
 def test_failures_in_use_are_explained(
     trained: Run, monkeypatch: pytest.MonkeyPatch, failure: Exception, error: type[Exception], says: str
 ) -> None:
-    """A part that fails is named; memory that runs out is told as that, with what was asked for."""
+    """A failing part is named; running out of memory is reported as such, with the sizes involved."""
 
     def fail(self: object, z: torch.Tensor) -> torch.Tensor:
         raise failure
@@ -80,8 +80,8 @@ def test_failures_in_use_are_explained(
         trained.predict(np.zeros((2, 8, 8)))
 
 
-def test_it_is_read_back_without_its_data_set(trained: Run, registry: Registry, digits: np.ndarray) -> None:
-    """Where the data set is not registered any more, the model still predicts."""
+def test_a_run_loads_without_its_data_set(trained: Run, registry: Registry, digits: np.ndarray) -> None:
+    """If the data set is no longer registered, the model still predicts."""
     without = Registry(entry for entry in registry if entry.kind != "dataset")
     loaded = load_run(trained.folder, without)
     assert np.array_equal(loaded.predict(digits), trained.labels)

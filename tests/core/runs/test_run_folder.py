@@ -1,4 +1,4 @@
-"""What is written into the folder of a run."""
+"""The files in the folder of a run."""
 
 import csv
 from pathlib import Path
@@ -15,8 +15,8 @@ def open_folder(tmp_path: Path) -> RunFolder:
     return RunFolder(tmp_path / "run")
 
 
-def test_the_log_has_a_row_an_epoch_and_a_refresh(tmp_path: Path) -> None:
-    """Losses by term, share of changed labels, and scores of the labels of that very refresh."""
+def test_the_log_has_a_row_per_epoch_and_refresh(tmp_path: Path) -> None:
+    """Each row has the loss by term, the share of changed labels and the scores of that same refresh."""
     folder = open_folder(tmp_path)
     labels = torch.zeros(2, dtype=torch.int64)
     folder(Progress("pretrain", 1, 2, {"reconstruction": torch.tensor(0.25)}))
@@ -36,7 +36,7 @@ def test_the_log_has_a_row_an_epoch_and_a_refresh(tmp_path: Path) -> None:
 
 
 def test_labels_name_their_images(tmp_path: Path) -> None:
-    """index, name where there is one, label, confidence; names may hold commas and quotes."""
+    """labels.csv has index, name (possibly empty), label and confidence; names may contain commas and quotes."""
     folder = open_folder(tmp_path)
     folder.write_labels(np.array([1, 0]), np.array([0.5, 0.25], np.float32), ['a, "b".png', "ü.png"])
     text = (folder.path / "labels.csv").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Runs that start from an autoencoder pretrained before."""
+"""Runs that start from a pretrained autoencoder."""
 
 import json
 import os
@@ -26,16 +26,16 @@ FILES = Files(offline=True)
 
 @pytest.fixture(scope="module")
 def whole(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A whole run of the fully connected net."""
+    """A complete run of the fully connected autoencoder."""
     config = compose(registry, parts={"encoder": "fc", "augment": "affine"}, settings=SHORT)
     return run(config, registry, FILES, out=tmp_path_factory.mktemp("runs") / "whole")
 
 
 @pytest.mark.parametrize("name", ["", "autoencoder.safetensors"])
-def test_a_run_from_pretrained_weights_is_the_whole_run(
+def test_a_run_from_pretrained_weights_equals_the_whole_run(
     registry: Registry, whole: Run, tmp_path: Path, name: str
 ) -> None:
-    """From a run's folder or from its file, clustering ends in the bytes in which the run with pretraining ended."""
+    """A run that starts from another run's folder or weights file writes the same bytes as that run did."""
     words = {"encoder": "fc", "augment": "affine"}
     config = compose(registry, parts=words, settings=SHORT, autoencoder=str(whole.folder / name))
     started = run(config, registry, FILES, out=tmp_path / "started")
@@ -48,12 +48,12 @@ def test_a_run_from_pretrained_weights_is_the_whole_run(
     provenance = json.loads((started.folder / "provenance.json").read_text())
     assert provenance["autoencoder"]["path"] == str(whole.folder / "autoencoder.safetensors")
     assert len(provenance["autoencoder"]["sha256"]) == 64
-    # The same experiment by its configuration, wherever the weights lie.
+    # The path of the weights does not count as part of the experiment.
     assert provenance["config_sha256"] == json.loads((whole.folder / "provenance.json").read_text())["config_sha256"]
 
 
 def test_the_configuration_names_the_weights(registry: Registry, whole: Run, tmp_path: Path) -> None:
-    """`config.toml` holds the absolute path, so that it repeats the run from any folder; `none` takes it back."""
+    """`config.toml` holds the absolute path, so that the run can be repeated from any folder; `none` unsets it."""
     config = compose(registry, parts={"encoder": "fc"}, settings=SHORT, autoencoder=str(whole.folder))
     started = run(config, registry, FILES, out=tmp_path / "started")
     written = tomllib.loads((started.folder / "config.toml").read_text())
@@ -63,7 +63,7 @@ def test_the_configuration_names_the_weights(registry: Registry, whole: Run, tmp
 
 
 def test_weights_of_another_model(registry: Registry, whole: Run, tmp_path: Path) -> None:
-    """Another architecture or shape of image is refused by the name of its weight, before there is a folder."""
+    """Weights of another architecture or image shape are refused before a folder is created, naming the weight."""
     for parts, settings, says in (
         (
             {"encoder": "conv"},
@@ -84,7 +84,7 @@ def test_weights_of_another_model(registry: Registry, whole: Run, tmp_path: Path
 
 
 def test_no_weights(registry: Registry, whole: Run, tmp_path: Path) -> None:
-    """A path that leads nowhere, a folder without weights, and a file of something else are each told apart."""
+    """A missing path, a folder without weights and a file of another type each have their own error."""
     unfinished = tmp_path / "unfinished"
     shutil.copytree(whole.folder, unfinished)
     (unfinished / "autoencoder.safetensors").unlink()
@@ -100,7 +100,7 @@ def test_no_weights(registry: Registry, whole: Run, tmp_path: Path) -> None:
 
 
 class Tied(nn.Module):
-    """Two layers that share a weight, one that is channels-last, and a buffer that is no float."""
+    """Two layers that share a weight, a channels-last layer and an integer buffer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -111,7 +111,7 @@ class Tied(nn.Module):
 
 
 def test_tied_and_channels_last_weights_come_back(tmp_path: Path) -> None:
-    """What safetensors refuses by itself is saved all the same, and read back equal."""
+    """Shared and channels-last weights, which safetensors alone refuses, are saved and read back equal."""
     saved, loaded = Tied(), Tied()
     saved.count.fill_(7)
     write_weights(tmp_path / "model.safetensors", {"part": saved})
@@ -124,7 +124,7 @@ def test_tied_and_channels_last_weights_come_back(tmp_path: Path) -> None:
 
 
 def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
-    """A file of weights depends on the weights alone."""
+    """The bytes of a weights file depend on the weights alone."""
     module = Tied()
     files = []
     for name in "ab":
@@ -133,9 +133,9 @@ def test_equal_weights_are_equal_bytes(tmp_path: Path) -> None:
     assert files[0] == files[1]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="modes of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix file modes")
 def test_weights_follow_the_umask(tmp_path: Path) -> None:
-    """Whoever may read the other files of a run may read its weights."""
+    """The weights file has the same permissions as the other files of a run."""
     former = os.umask(0o022)
     try:
         write_weights(tmp_path / "model.safetensors", {"part": nn.Linear(1, 1)})
@@ -144,8 +144,8 @@ def test_weights_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
-def test_damaged_weights_are_told(tmp_path: Path) -> None:
-    """A damaged file and a missing one are told by name."""
+def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
+    """A damaged or missing weights file is reported by name."""
     weights = tmp_path / "model.safetensors"
     weights.write_bytes(b"nonsense")
     for _ in range(2):

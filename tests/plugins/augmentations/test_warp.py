@@ -199,17 +199,6 @@ def test_gradients(part: Part) -> None:
     assert torch.autograd.gradcheck(part().apply, (x, params))
 
 
-@pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("shared", [False, True])
-def test_stacked(part: Part, shared: bool) -> None:
-    """Several seeds are warped at once by `torch.func.vmap`, each by its own draws, on their own images or the same."""
-    params = torch.stack([draws(part, 4, seed) for seed in range(3)])
-    x = images(4, 3, 9, 12) if shared else torch.stack([images(4, 3, 9, 12, seed=seed) for seed in range(3)])
-    y = torch.func.vmap(part().apply, in_dims=(None if shared else 0, 0))(x, params)
-    alone = [part().apply(x if shared else x[seed], params[seed]) for seed in range(3)]
-    torch.testing.assert_close(y, torch.stack(alone), atol=1e-6, rtol=0)
-
-
 class Kernels(TorchDispatchMode):
     """Notes every operation that computes: what gives a tensor, and not the same memory seen otherwise."""
 

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor, nn
-from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -544,44 +543,3 @@ def test_bfloat16(shape: tuple[int, int, int]) -> None:
     for rough, gradient in zip(rough_gradients, gradients, strict=True):
         assert rough.dtype == torch.float32
         assert (rough - gradient).norm() < 0.2 * gradient.norm()
-
-
-class Round(nn.Module):
-    """There and back, called as `torch.func` calls."""
-
-    def __init__(self, autoencoder: ConvAutoencoder):
-        super().__init__()
-        self.autoencoder = autoencoder
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        z = self.autoencoder.encode(x)
-        return z, self.autoencoder.decode(z)
-
-
-@pytest.mark.parametrize("common", [True, False])
-@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)])
-def test_stacked(shape: tuple[int, int, int], common: bool) -> None:
-    """Networks stacked by torch.func, on common batches or each on its own, do what each does alone, gradients too."""
-    networks = [Round(grown(shape, seed)) for seed in (0, 1)]
-    weights, buffers = stack_module_state(networks)  # type: ignore[arg-type]
-    weights = {name: w.detach() for name, w in weights.items()}
-    x = normal(4, *shape) if common else normal(2, 4, *shape)
-
-    def run(weights: dict[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-        return functional_call(networks[0], (weights, buffers), (x,))  # type: ignore[no-any-return]
-
-    def loss(weights: dict[str, Tensor], x: Tensor) -> Tensor:
-        z, decoded = run(weights, x)
-        return F.mse_loss(decoded, x) + z.square().mean()
-
-    dims = (0, None if common else 0)
-    z, decoded = vmap(run, dims)(weights, x)
-    gradients = vmap(grad(loss), dims)(weights, x)
-    for at, network in enumerate(networks):
-        own = x if common else x[at]
-        alone = network(own)
-        assert_near(z[at], alone[0], 1e-5)
-        assert_near(decoded[at], alone[1], 1e-5)
-        (F.mse_loss(alone[1], own) + alone[0].square().mean()).backward()
-        for name, parameter in network.named_parameters():
-            assert_near(gradients[name][at], parameter.grad, 1e-5)
