@@ -1,4 +1,4 @@
-"""What a batch costs to augment: both warps, by the fast path, by kornia's functions, and by `from_kornia`."""
+"""How long it takes to augment a batch: both warps, by the fast path, by kornia's functions, and by `from_kornia`."""
 
 from functools import partial
 from itertools import product
@@ -16,34 +16,53 @@ from decda.plugins.augmentations.shift import RandomShift
 
 PARTS = {"affine": RandomAffine, "shift": RandomShift}
 ALIKE = {"degrees": 10.0, "translate": (0.1, 0.1), "padding_mode": "border", "p": 1.0}
-"""What kornia's class is made with, to do what `affine` does."""
+"""The arguments with which kornia's class does the same as `affine`."""
 BACKENDS = ("kornia", "fast")
 SHAPES = {"28x28 gray": (1, 28, 28), "32x32 colour": (3, 32, 32)}
 
 
 class Kernels(TorchDispatchMode):
-    """Counts the operations that compute: what gives a tensor, and not the same memory seen otherwise."""
+    """Counts operations that compute a tensor; views, which only reinterpret memory, do not count."""
 
     def __init__(self):
         super().__init__()
         self.count = 0
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        """Run one operation, and count it if it computes."""
+        """Run an operation, and count it if it computes a tensor.
+
+        Args:
+            func: the operation.
+            types: ignored.
+            args: its positional arguments.
+            kwargs: its keyword arguments.
+
+        Returns:
+            Its result.
+        """
         result = func(*args, **(kwargs or {}))
         self.count += isinstance(result, Tensor) and not func.is_view
         return result
 
 
 def kernels(augment: Augmentation, x: Tensor, draws: Tensor) -> int:
-    """Kernels that one batch takes."""
+    """Count the kernels that the augmentation of one batch takes.
+
+    Args:
+        augment: the augmentation.
+        x: images (B, C, H, W).
+        draws: their draws (B, P).
+
+    Returns:
+        The number of operations that compute a tensor.
+    """
     with Kernels() as counter:
         augment.apply(x, draws)
     return counter.count
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, and print the table."""
     options = arguments(__doc__, batch_size=256, seconds=3.0)
     if not options.quick:
         wait_until_quiet()

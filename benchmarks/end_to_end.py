@@ -1,11 +1,11 @@
-"""Whole recipes from end to end, as a user runs them: `decda train` in a process of its own.
+"""Times whole recipes from start to end, as users run them: `decda train` in its own process.
 
     python benchmarks/end_to_end.py --recipes quick,fcdec-da --dataset digits --seed 0 --set train.max_iter=1000
 
-Wall seconds are those of the process, the start of Python and its imports included. The seconds of a phase are those
-that `--json` tells: centers include the k-means of the baseline, and clustering the scores at every refresh. The
-milliseconds are the phase's, shared out among its steps, so that those of an iteration hold their part of the
-refreshes. What the display costs is in all of them; where there is no terminal it is a line every few seconds.
+Wall time is that of the whole process, including the start of Python and its imports. The time of each phase is taken
+from the `--json` result: placing the centers includes the k-means baseline, and clustering includes the scores at every
+refresh. The time per step is the time of the phase divided by its number of steps, so an iteration includes its share
+of the refreshes. All times include the progress display; without a terminal that is a line every few seconds.
 """
 
 import argparse
@@ -30,7 +30,11 @@ COLUMNS = (
 
 
 def arguments() -> argparse.Namespace:
-    """The options; those of `decda train` are passed on."""
+    """Parse the options.
+
+    Returns:
+        Their values; those of `decda train` are passed on to it.
+    """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small images, 1 epoch, 4 iterations: shows that it runs")
     parser.add_argument("--recipes", default="quick,fcdec-da", help="default: %(default)s")
@@ -44,7 +48,16 @@ def arguments() -> argparse.Namespace:
 
 
 def train(recipe: str, args: argparse.Namespace, out: Path) -> list[str]:
-    """Run one recipe; its row of the table."""
+    """Run one recipe.
+
+    Args:
+        recipe: its name.
+        args: the options.
+        out: the folder of the run.
+
+    Returns:
+        Its row of the table.
+    """
     options = {name: getattr(args, name.replace("-", "_")) for name in ("dataset", "seed", "device", "threads")}
     options["data-root"] = args.data_root
     words = [f"--{name}={value}" for name, value in options.items() if value is not None]
@@ -77,19 +90,35 @@ def train(recipe: str, args: argparse.Namespace, out: Path) -> list[str]:
 
 
 def steps_in_epoch(run: Path, n_samples: int) -> int:
-    """Descents in an epoch of that run's pretraining."""
+    """Count the steps in a pretraining epoch of a run.
+
+    Args:
+        run: the folder of the run.
+        n_samples: number of images.
+
+    Returns:
+        The number of batches in an epoch.
+    """
     config: dict[str, Any] = tomllib.loads((run / "config.toml").read_text())["train"]
     batches = n_samples / min(config["batch_size"], n_samples)
     return math.floor(batches) if config["drop_last"] else math.ceil(batches)
 
 
 def milliseconds(seconds: float, steps: int) -> str:
-    """Of a step, nothing if there was none."""
+    """Format the mean time of a step.
+
+    Args:
+        seconds: time of all steps.
+        steps: their number.
+
+    Returns:
+        Milliseconds per step, "" if there were none.
+    """
     return f"{seconds / steps * 1e3:.2f}" if steps else ""
 
 
 def main() -> None:
-    """Run the recipes one after the other, print the table."""
+    """Run the recipes one after the other, and print the table."""
     args = arguments()
     if not args.quick:
         measure.wait_until_quiet()

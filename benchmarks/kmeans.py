@@ -1,4 +1,4 @@
-"""k-means of embeddings: scikit-learn's, and all restarts at once, in seconds and in inertia."""
+"""Time and inertia of k-means on embeddings: by scikit-learn, and with all restarts batched."""
 
 import os
 from collections.abc import Callable
@@ -18,7 +18,14 @@ DIMENSIONS = 10
 
 
 def embeddings(size: int) -> Tensor:
-    """Ten overlapping Gaussian clusters, (N, 10) float32: about one sample in seven is nearer to another center."""
+    """Draw samples from ten overlapping Gaussian clusters; about one in seven is nearer to another center than its own.
+
+    Args:
+        size: N.
+
+    Returns:
+        Samples (N, 10), float32.
+    """
     generator = torch.Generator().manual_seed(0)
     centers = torch.randn(CLUSTERS, DIMENSIONS, generator=generator)
     own = torch.randint(CLUSTERS, (size,), generator=generator)
@@ -26,19 +33,45 @@ def embeddings(size: int) -> Tensor:
 
 
 def inertia(z: Tensor, centers: Tensor) -> float:
-    """Sum of squared distances to the nearest center, in float64."""
+    """Compute the inertia in float64.
+
+    Args:
+        z: samples (N, D).
+        centers: (K, D).
+
+    Returns:
+        The sum of squared distances to the nearest center.
+    """
     portions = z.double().split(4096)
     return sum(squared_distances(portion, centers.double().cpu()).amin(1).sum().item() for portion in portions)
 
 
 def by_scikit_learn(z: Tensor, n_init: int, threads: int) -> Tensor:
-    """Its centers, with that many threads."""
+    """Place the centers by scikit-learn.
+
+    Args:
+        z: samples (N, D).
+        n_init: number of restarts.
+        threads: number of threads.
+
+    Returns:
+        centers (K, D).
+    """
     with threadpool_limits(limits=threads):
         return torch.from_numpy(KMeans(CLUSTERS, n_init=n_init, random_state=0).fit(z.numpy()).cluster_centers_)
 
 
 def by_batches(z: Tensor, n_init: int, threads: int) -> Tensor:
-    """Centers with all restarts at once, with that many threads where z is on the CPU."""
+    """Place the centers with all restarts batched.
+
+    Args:
+        z: samples (N, D).
+        n_init: number of restarts.
+        threads: number of threads, if z is on the CPU.
+
+    Returns:
+        centers (K, D).
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -70,12 +103,12 @@ def main() -> None:
         }
         if options.device != "cpu":
             calls[columns[3]] = lambda there=there: by_batches(there, restarts, threads)
-        found = {which: inertia(z, call()) for which, call in calls.items()}  # and warms up
+        found = {which: inertia(z, call()) for which, call in calls.items()}  # also the warm-up
         taken: dict[str, list[float]] = {which: [] for which in calls}
         for _ in range(repeats):
             for which, call in calls.items():
                 taken[which].append(once(call, options.device))
-        # Both batched ways are compared with one thread, the way by the CPU that `functional.kmeans` takes.
+        # Both are compared with scikit-learn on one thread, which is what `functional.kmeans` uses on a CPU.
         ratios = [f"{found[which] / found[columns[0]] - 1:+.1e}" for which in columns[2:]]
         rows.append([name, f"{size:,}", *(_seconds(Timing.of(taken[which])) for which in columns), *ratios])
     more = [f"inertia / scikit-learn's - 1, {which.split()[1].strip(',')}" for which in columns[2:]]

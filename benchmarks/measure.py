@@ -1,4 +1,4 @@
-"""How the benchmarks measure: on a quiet machine, side by side in one run, as one table."""
+"""Shared by the benchmarks: they wait for an idle machine, time alternatives side by side, and print one table."""
 
 # ruff: noqa: E402
 
@@ -17,22 +17,22 @@ from pathlib import Path
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.threads import limit_spinning
 
-limit_spinning()  # both as `decda train` does, before torch is loaded
+limit_spinning()  # both as in `decda train`, before torch is imported
 keep_freed_memory()
 
 import torch
 
 QUIET = 0.10
-"""Share of the machine's cores that others may keep busy while it still counts as quiet."""
+"""Most CPU load by other processes, as a share of all cores, at which the machine counts as quiet."""
 STAT = Path("/proc/stat")
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds a call takes.
+    """The time of a call, in seconds.
 
     Attributes:
-        median: of all repeats.
+        median: median of all repeats.
         low: first quartile.
         high: third quartile.
     """
@@ -43,17 +43,36 @@ class Timing:
 
     @classmethod
     def of(cls, seconds: Sequence[float]) -> "Timing":
-        """Median and quartiles of repeats."""
+        """Summarise the times of several repeats.
+
+        Args:
+            seconds: the time of each repeat.
+
+        Returns:
+            Their median and quartiles.
+        """
         low, _, high = statistics.quantiles(seconds, n=4) if len(seconds) > 1 else [seconds[0]] * 3
         return cls(statistics.median(seconds), low, high)
 
     def milliseconds(self) -> str:
-        """`median (low-high)`, ms."""
+        """Format the timing.
+
+        Returns:
+            `median (low-high)` in milliseconds.
+        """
         return f"{self.median * 1e3:.2f} ({self.low * 1e3:.2f}-{self.high * 1e3:.2f})"
 
 
 def arguments(description: str, **defaults: object) -> argparse.Namespace:
-    """The options of a benchmark: `--quick`, `--device`, and one for each default."""
+    """Parse the options of a benchmark: `--quick`, `--device`, and one for each default.
+
+    Args:
+        description: shown by `--help`.
+        **defaults: further options and their default values, which also determine their types.
+
+    Returns:
+        The values of the options.
+    """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--quick", action="store_true", help="tiny sizes: shows that it runs, its figures mean nothing")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
@@ -63,7 +82,14 @@ def arguments(description: str, **defaults: object) -> argparse.Namespace:
 
 
 def busy_share(seconds: float = 1.0) -> float | None:
-    """Share of all cores that was busy over a while in which this process slept; None where that cannot be read."""
+    """Measure the CPU load by other processes, while this one sleeps.
+
+    Args:
+        seconds: how long to measure.
+
+    Returns:
+        The busy share of all cores, in [0, 1]; None if it cannot be read on this system.
+    """
     if not STAT.exists():
         return None
 
@@ -78,7 +104,11 @@ def busy_share(seconds: float = 1.0) -> float | None:
 
 
 def wait_until_quiet(patience: float = 300.0) -> None:
-    """Wait until nobody else computes, and say so on stderr if that never comes: the figures then mean little."""
+    """Wait until no other process uses much CPU time. If the machine stays busy, warn on stderr and continue.
+
+    Args:
+        patience: the longest time to wait, in seconds.
+    """
     end = time.monotonic() + patience
     while (busy := busy_share()) is not None and busy > QUIET:
         if time.monotonic() > end:
@@ -90,7 +120,15 @@ def wait_until_quiet(patience: float = 300.0) -> None:
 
 
 def once(call: Callable[[], object], device: str = "cpu") -> float:
-    """Seconds that one call takes, until the device is done."""
+    """Time one call, including all work that it starts on the device.
+
+    Args:
+        call: what to time.
+        device: the device that it uses.
+
+    Returns:
+        The time in seconds.
+    """
     synchronize(device)
     start = time.perf_counter()
     call()
@@ -101,13 +139,16 @@ def once(call: Callable[[], object], device: str = "cpu") -> float:
 def side_by_side(
     calls: Mapping[str, Callable[[], object]], *, seconds: float = 2.0, device: str = "cpu", least: int = 5
 ) -> dict[str, Timing]:
-    """Time several calls in turns, A B C A B C, so that a drift of the machine hits all alike.
+    """Time several calls in turns, A B C A B C, so that a drift in the speed of the machine affects all of them alike.
 
     Args:
-        calls: by name.
-        seconds: how long each may take in all.
-        device: waited for.
-        least: repeats of each at least.
+        calls: what to time, by name.
+        seconds: total time for each, in seconds.
+        device: the device that they use.
+        least: fewest repeats of each.
+
+    Returns:
+        The timing of each, by name.
     """
     for call in calls.values():  # warm up: allocations, compilation, caches
         call()
@@ -121,19 +162,39 @@ def side_by_side(
 
 
 def peak(device: str = "cpu", dtype: torch.dtype = torch.float32, *, side: int = 2048, seconds: float = 2.0) -> float:
-    """Measured matrix-product peak of this machine, FLOP/s, by the threads that are set."""
+    """Measure the peak speed of matrix products, with the current number of threads.
+
+    Args:
+        device: the device to measure.
+        dtype: the number format.
+        side: rows and columns of the matrices.
+        seconds: how long to measure.
+
+    Returns:
+        The speed in FLOP/s.
+    """
     a, b = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     return 2 * side**3 / side_by_side({"product": lambda: a @ b}, seconds=seconds, device=device)["product"].median
 
 
 def synchronize(device: str) -> None:
-    """Wait for the device."""
+    """Wait until the device has finished.
+
+    Args:
+        device: the device.
+    """
     if device.startswith("cuda"):
         torch.cuda.synchronize()
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """One table in Markdown, under what it was measured on."""
+    """Print a table in Markdown, below the command, date, machine and versions it was measured with.
+
+    Args:
+        title: the heading.
+        columns: the titles of the columns.
+        rows: the cells of each row.
+    """
     packages = ("torch", "kornia", "scikit-learn", "clustpy")
     versions = ", ".join(f"{name} {found}" for name in packages if (found := _version(name)))
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""

@@ -1,8 +1,8 @@
-"""Whether the captured and the compiled step compute what the plain one does: the losses of the first steps.
+"""Checks that captured and compiled steps compute the same as plain ones, by the losses of the first steps.
 
-The three see the same randomness, so that only the order of additions may differ. Losses are read at every step, of
-pretraining and of clustering, whose first refresh and partial batches are among them. By itself it looks at the graph
-on a CUDA device, and elsewhere only at whether plain steps repeat themselves; `--modes compiled` takes minutes.
+All modes use the same random draws, so only the order of additions may differ. The loss is read after every step of
+pretraining and of clustering, including the first refresh and partial batches. By default, captured steps are checked
+on a CUDA device; elsewhere, only whether plain steps are repeatable. `--modes compiled` takes minutes.
 """
 
 import sys
@@ -15,11 +15,20 @@ from decda.core.events import StepFallback
 from decda.core.training.trainer import Trainer
 
 LIMIT = 1e-5
-"""Of the relative difference of a loss. Compiled kernels fuse and round otherwise, and are shown without a verdict."""
+"""Largest relative difference of a loss that passes. Compiled kernels round differently and get no verdict."""
 
 
 def losses(run: Trainer, phase: str, count: int) -> list[float]:
-    """The loss of each of the first steps of a phase."""
+    """Read the loss of the first steps of a phase.
+
+    Args:
+        run: the trainer.
+        phase: `pretrain` or `cluster`.
+        count: number of steps.
+
+    Returns:
+        The loss of each step.
+    """
     steps, found = run.steps(), []
     while len(found) < count:
         next(steps)
@@ -29,7 +38,7 @@ def losses(run: Trainer, phase: str, count: int) -> list[float]:
 
 
 def main() -> None:
-    """Print the table; fail where a captured step differs, or could not be captured."""
+    """Print the table; fail if a captured step differs or could not be captured."""
     options = arguments(__doc__, steps=200, images=3000, modes="")
     cuda = options.device.startswith("cuda")
     count = 6 if options.quick else options.steps
@@ -53,7 +62,18 @@ def main() -> None:
 
 
 def listening(encoder: str, images: torch.Tensor, epochs: int, device: str, mode: str) -> Trainer:
-    """A training that ends the program where its mode of making steps fails."""
+    """Make a trainer that exits the program if its mode fails.
+
+    Args:
+        encoder: `fc` or `conv`.
+        images: (N, C, H, W) in [0, 1].
+        epochs: epochs of pretraining.
+        device: the device to train on.
+        mode: how steps are executed.
+
+    Returns:
+        The trainer.
+    """
     run = trainer(encoder, images, epochs, device, mode, "float32")
 
     def notify(event: object) -> None:

@@ -1,43 +1,45 @@
-"""decda against ClustPy (https://github.com/collinleiber/ClustPy): how fast each pretrains and clusters.
+"""Compares the speed of decda and ClustPy (https://github.com/collinleiber/ClustPy) in pretraining and clustering.
 
     python -m venv peers && . peers/bin/activate
     python -m pip install -c constraints.txt -e .
     python -m pip install --no-deps -r benchmarks/peers-requirements.txt
     python benchmarks/peers.py --data-root DIR
 
-The requirements name every package that ClustPy needs beside decda's, so that `--no-deps` keeps the PyTorch that is
-installed; ClustPy is built from source, which takes a C compiler. torchvision is published as a CUDA build. Where it
-finds no CUDA build of PyTorch it cannot load its compiled operators and refuses to be imported; then two of them, `nms`
-and `qnms`, are declared here first. Nothing that is measured uses them.
+The requirements list every package that ClustPy needs in addition to decda's, so that `--no-deps` keeps the installed
+PyTorch. ClustPy is built from source, which takes a C compiler. torchvision is published as a CUDA build. Without a
+CUDA build of PyTorch it cannot load its compiled operators, and importing it fails; in that case two of them, `nms` and
+`qnms`, are declared here first. Nothing that is measured uses them.
 
-Alike in both: 10,000 images of 28x28 (MNIST-TEST, or random ones where no data root is given), the network
-784-500-500-2000-10 and its mirror with ReLU, the mean squared error, batches of 256, one optimizer (fused in both, what
-decda takes by itself and ClustPy if it is asked to), float32 but for one row, the number of threads, and the
-augmentation: a rotation by up to 10 degrees and a shift by up to 10 %, bilinear, edges repeated. Each turn runs every
-program in a process of its own, one after the other: A B C, A B C, some five minutes in all. A process measures after
-a warm-up. No progress is displayed.
+Both programs use the same 10,000 images of 28x28 (MNIST-TEST, or random ones if no data root is given), the network
+784-500-500-2000-10 and its mirror with ReLU, the mean squared error, batches of 256, the optimizer (fused in both:
+decda's default, and an option of ClustPy), float32 except in one row, the number of threads, and the augmentation: a
+rotation by up to 10 degrees and a shift by up to 10 %, bilinear, edges repeated. Each turn runs every program in its
+own process, one after the other: A B C, A B C, about five minutes in total. Each process measures after a warm-up. No
+progress is displayed.
 
-An epoch of pretraining is 39 descents: both leave out the partial batch. It is timed from its end to the next one's
-end, everything in between counted: choosing, augmenting and collating images, and the descents.
+A pretraining epoch has 39 steps, because both drop the partial batch. It is timed from the end of one epoch to the end
+of the next, including everything in between: sampling, augmenting and collating images, and the steps.
 
-An iteration of clustering is one descent on a batch; both go through the 10,000 images in 40. What belongs to it
-differs, for the programs do not do the same:
+An iteration of clustering is one step on a batch; both go through the 10,000 images in 40. The programs do not do the
+same work in it:
 
-- decda (recipe `fcdec-da`): encodes 256 augmented images; their target comes from the clean images of the whole set,
-  embedded every 30 iterations. These refreshes are counted, 4 in 120 iterations, and left out in the last columns.
-- ClustPy (`DEC(augmentation_invariance=True)`): encodes the 256 augmented and the 256 clean images, takes the target
-  from the clean ones of the batch, descends on the loss of both. There is no refresh, and no share of labels moved to
-  stop by. Without augmentation it encodes 256 clean images.
+- decda (recipe `fcdec-da`) encodes 256 augmented images. Their target comes from the clean images of the whole set,
+  which are embedded every 30 iterations. These refreshes, 4 in 120 iterations, are included, except in the last
+  columns.
+- ClustPy (`DEC(augmentation_invariance=True)`) encodes 256 augmented and 256 clean images, takes the target from the
+  clean ones in the batch, and minimises the loss of both. It has no refresh and does not stop by the share of changed
+  labels. Without augmentation it encodes 256 clean images.
 
-ClustPy reads images one by one in a `torch.utils.data.Dataset` and augments each by a function that the user hands to
-`get_dataloader`. Four ways, from the documented one to the one that suits it best:
+ClustPy reads images one by one from a `torch.utils.data.Dataset` and augments each with a function that the user passes
+to `get_dataloader`. Four variants are timed, from the documented one to the one that suits ClustPy best:
 
-- as documented: torchvision's `RandomAffine` on PIL images, given 10 degrees, 10 % and bilinear; torchvision knows no
-  repeated edges, black ones come in;
-- by image: the warp by `grid_sample` on each image, the fastest function of one image found;
-- by image, in workers: the same in processes that are kept alive, beside the threads: more cores than decda is given;
-- by batch: a data set class of ours, which `get_dataloader` takes, warps the whole batch as decda does. Nobody gets
-  this from ClustPy without writing it.
+- as documented: torchvision's `RandomAffine` on PIL images, with 10 degrees, 10 % and bilinear interpolation;
+  torchvision cannot repeat edges, so they become black;
+- by image: the warp by `grid_sample` on each image, the fastest function found for single images;
+- by image, in workers: the same in persistent worker processes, in addition to the threads, so that it has more cores
+  than decda;
+- by batch: a data set class written here, which `get_dataloader` accepts, warps the whole batch as decda does. ClustPy
+  does not provide it.
 """
 
 import json
@@ -68,9 +70,9 @@ CLUSTERS = 10
 DEGREES, TRANSLATE = 10.0, 0.1
 MIDDLES = (torch.arange(SIDE) * 2 + 1) / SIDE - 1
 GRID = torch.stack([MIDDLES.repeat(SIDE), MIDDLES.repeat_interleave(SIDE), torch.ones(SIDE**2)], 1)
-"""Middles of the pixels (H * W, 3), homogeneous, -1 to 1 across the image."""
+"""Centers of the pixels in homogeneous coordinates, (H * W, 3), from -1 to 1 across the image."""
 WARM = 30
-"""Iterations before the measured ones: decda's update interval, so that whole intervals are measured."""
+"""Iterations before the measured ones; equals decda's update interval, so that whole intervals are measured."""
 RATES = {"sgd": {"pretrain": 1.0, "cluster": 0.01}, "adam": {"pretrain": 0.001, "cluster": 0.001}}
 HINT = "ClustPy is not installed: python -m pip install --no-deps -r benchmarks/peers-requirements.txt"
 
@@ -82,9 +84,9 @@ class Variant:
     Attributes:
         program: `decda` or `clustpy`.
         augmented: whether images are augmented, in both phases.
-        way: how ClustPy is made to augment.
+        way: how ClustPy augments.
         in_workers: whether it does so in worker processes.
-        precision: what decda computes in; ClustPy has no such switch.
+        precision: number format of decda; ClustPy has no such option.
     """
 
     program: str
@@ -107,7 +109,7 @@ VARIANTS = (
 
 
 class Watch:
-    """A listener of decda's trainer that notes when epochs and iterations ended."""
+    """A listener to decda's trainer that records when epochs and iterations ended."""
 
     def __init__(self, device: str, interval: int):
         self.device = device
@@ -116,7 +118,11 @@ class Watch:
         self.refreshed: dict[int, float] = {}
 
     def __call__(self, event: Any) -> None:
-        """Note the time; the device is waited for only where an epoch ends or the target is due."""
+        """Record the time, waiting for the device only at the end of an epoch or before and after a refresh.
+
+        Args:
+            event: an event of the trainer.
+        """
         from decda.core.events import Progress, Refreshed
 
         if isinstance(event, Refreshed):
@@ -128,7 +134,7 @@ class Watch:
 
 
 class Clocked:
-    """A data loader that notes when each of its passes ended, which is when the last descent of an epoch was made."""
+    """A data loader that records when each pass over it ended, which is after the last step of an epoch."""
 
     def __init__(self, loader: "DataLoader[Any]", device: str):
         self.loader = loader
@@ -145,12 +151,16 @@ class Clocked:
         self.ends.append(time.perf_counter())
 
     def seconds(self) -> float:
-        """Of a pass, on average, without the first."""
+        """Compute the mean time of a pass, without the first.
+
+        Returns:
+            The time in seconds.
+        """
         return (self.ends[-1] - self.ends[0]) / (len(self.ends) - 1)
 
 
 class Batches(Dataset[Any]):
-    """Images, read a batch at a time; what ClustPy's `get_dataloader` takes as `dataset_class`."""
+    """A data set that is read a batch at a time, for the argument `dataset_class` of ClustPy's `get_dataloader`."""
 
     def __init__(self, x: Tensor, augment: Callable[[Tensor], Tensor]):
         self.x = x
@@ -166,12 +176,26 @@ class Batches(Dataset[Any]):
 
 
 def as_it_is(batch: list[Tensor]) -> list[Tensor]:
-    """A batch that needs no collating."""
+    """Collate nothing: the batch is already complete.
+
+    Args:
+        batch: from `Batches`.
+
+    Returns:
+        The same.
+    """
     return batch
 
 
 def warp_one(x: Tensor) -> Tensor:
-    """Rotate and shift one flat image (H * W,); one product with the grid takes half the time of `affine_grid`."""
+    """Rotate and shift one image; a product with the grid takes half the time of `affine_grid`.
+
+    Args:
+        x: a flat image (H * W,).
+
+    Returns:
+        The warped image (H * W,).
+    """
     angle = math.radians(random.uniform(-DEGREES, DEGREES))
     right, down = (2 * random.uniform(-TRANSLATE, TRANSLATE) for _ in range(2))  # -1 to 1 is the whole width
     cos, sin = math.cos(angle), math.sin(angle)
@@ -180,7 +204,11 @@ def warp_one(x: Tensor) -> Tensor:
 
 
 def warp_documented() -> Callable[[Tensor], Tensor]:
-    """The same by torchvision, on flat images, put together as ClustPy's documentation does."""
+    """Make the same warp by torchvision, composed as in ClustPy's documentation.
+
+    Returns:
+        A function of one flat image (H * W,).
+    """
     from torchvision import transforms
 
     affine = transforms.RandomAffine(
@@ -194,7 +222,11 @@ def warp_documented() -> Callable[[Tensor], Tensor]:
 
 
 def warp_batch() -> Callable[[Tensor], Tensor]:
-    """The same by decda, on a batch of flat images."""
+    """Make the same warp by decda.
+
+    Returns:
+        A function of a batch of flat images (B, H * W).
+    """
     from decda.plugins.augmentations.affine import RandomAffine
 
     affine, generator = RandomAffine(degrees=DEGREES, translate=TRANSLATE), torch.Generator()
@@ -206,7 +238,15 @@ def warp_batch() -> Callable[[Tensor], Tensor]:
 
 
 def load(root: str, n: int) -> Tensor:
-    """The first images of MNIST-TEST, or random ones if there is no data root; uint8 (n, 1, 28, 28)."""
+    """Load the first images of MNIST-TEST, or make random ones.
+
+    Args:
+        root: the data root; "": random images.
+        n: number of images.
+
+    Returns:
+        Images (n, 1, 28, 28), uint8.
+    """
     if not root:
         return torch.randint(256, (n, 1, SIDE, SIDE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     from decda.core.files import Files
@@ -216,7 +256,16 @@ def load(root: str, n: int) -> Tensor:
 
 
 def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
-    """Seconds of an epoch of pretraining, of an iteration, and of an iteration without the refreshes."""
+    """Time decda.
+
+    Args:
+        variant: what to time.
+        args: the options.
+
+    Returns:
+        Seconds of a pretraining epoch (`pretrain`), of a clustering iteration (`cluster`), and of an iteration without
+        the refreshes (`descent`).
+    """
     from decda.core.config.composition import compose
     from decda.core.parts.registry import Registry
     from decda.core.runs.assembly import build_model
@@ -256,7 +305,15 @@ def time_decda(variant: Variant, args: Namespace) -> dict[str, float]:
 
 
 def time_clustpy(variant: Variant, args: Namespace) -> dict[str, float]:
-    """The same of ClustPy; it has no refreshes."""
+    """Time ClustPy, which has no refreshes.
+
+    Args:
+        variant: what to time.
+        args: the options.
+
+    Returns:
+        The same as `time_decda`; `cluster` and `descent` are equal.
+    """
     import_torchvision()
     from clustpy.deep import DEC, get_dataloader
     from clustpy.deep.neural_networks import FeedforwardAutoencoder
@@ -304,7 +361,7 @@ def time_clustpy(variant: Variant, args: Namespace) -> dict[str, float]:
 
 
 def import_torchvision() -> None:
-    """Import torchvision, which ClustPy imports; declare two operators where it cannot load its own."""
+    """Import torchvision, which ClustPy needs; declare two operators if it cannot load its own."""
     try:
         import_module("torchvision")
     except RuntimeError:  # operator torchvision::nms does not exist
@@ -314,14 +371,27 @@ def import_torchvision() -> None:
 
 
 def child(number: int, args: Namespace) -> None:
-    """Measure one variant in this process, and print the seconds as the last line."""
+    """Time one variant in this process, and print the result as the last line.
+
+    Args:
+        number: its index in `VARIANTS`.
+        args: the options.
+    """
     torch.set_num_threads(args.threads)
     variant = VARIANTS[number]
     print("\n" + json.dumps((time_decda if variant.program == "decda" else time_clustpy)(variant, args)))
 
 
 def in_child(number: int, args: Namespace) -> dict[str, float]:
-    """Measure one variant in a process of its own."""
+    """Time one variant in its own process.
+
+    Args:
+        number: its index in `VARIANTS`.
+        args: the options.
+
+    Returns:
+        The result of `time_decda` or `time_clustpy`.
+    """
     options = [word for name, value in vars(args).items() if name != "quick" for word in _option(name, value)]
     done = subprocess.run(
         [sys.executable, __file__, *options, f"--child={number}"],
@@ -340,13 +410,30 @@ def _option(name: str, value: object) -> list[str]:
 
 
 def rate(seconds: list[float]) -> str:
-    """`median (low-high)`, a second."""
+    """Format a rate.
+
+    Args:
+        seconds: the time of each repeat.
+
+    Returns:
+        `median (low-high)` per second.
+    """
     timing = measure.Timing.of(seconds)
     return f"{1 / timing.median:.3g} ({1 / timing.high:.3g}-{1 / timing.low:.3g})"
 
 
 def row(variant: Variant, args: Namespace, taken: dict[Variant, list[dict[str, float]]]) -> list[str]:
-    """Names, then for each of pretraining, clustering and clustering without refreshes the rate and decda's ratio."""
+    """Make a row of the table.
+
+    Args:
+        variant: the variant.
+        args: the options.
+        taken: the results of all turns, by variant.
+
+    Returns:
+        Its name, then the rate and the ratio of decda's rate to it, for pretraining, clustering and clustering without
+        refreshes.
+    """
     workers = f", workers: {args.workers}" if variant.in_workers else ""
     program = variant.program if variant.precision == "float32" else f"{variant.program}, {variant.precision}"
     names = [program, (variant.way or "yes") + workers if variant.augmented else "none"]
@@ -360,7 +447,7 @@ def row(variant: Variant, args: Namespace, taken: dict[Variant, list[dict[str, f
 
 
 def main() -> None:
-    """Measure in turns, print the table."""
+    """Measure in turns, and print the table."""
     args = measure.arguments(
         __doc__.partition("\n")[0],
         threads=2, workers=2, turns=3, epochs=2, iterations=120, images=10_000, optimizer="sgd",

@@ -1,8 +1,8 @@
-"""What several seeds cost beside one: `decda train --seeds`, in turns with one seed alone, as a user runs them.
+"""Times several seeds against a single one: `decda train --seeds` in turns with `decda train --seed`.
 
-Seconds are those of the whole process, its start and imports included. On a CPU one seed alone has one thread, and so
-has each of several; on a GPU the seeds share it. Two runs of two threads at once, which a user may start without
-thinking of the other, are shown beside one such run.
+The time is that of the whole process, including its start and imports. On a CPU the single seed has one thread, as does
+each of several; on a GPU the seeds share the device. The table also compares two simultaneous runs with two threads
+each, which users may start carelessly, with one such run.
 """
 
 import argparse
@@ -19,7 +19,11 @@ QUICK = ("dataset.size=8", "train.pretrain_epochs=1", "train.max_iter=4")
 
 
 def arguments() -> argparse.Namespace:
-    """The options; those of `decda train` are passed on."""
+    """Parse the options.
+
+    Returns:
+        Their values; those of `decda train` are passed on to it.
+    """
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="small images, 1 epoch, 4 iterations: shows that it runs")
     parser.add_argument("--recipe", default="quick", help="default: %(default)s")
@@ -31,7 +35,16 @@ def arguments() -> argparse.Namespace:
 
 
 def start(args: argparse.Namespace, out: Path, *words: str) -> "subprocess.Popen[bytes]":
-    """Start `decda train` with these words, in a process that finds no number of threads in its environment."""
+    """Start `decda train` in a process whose environment does not set the number of threads.
+
+    Args:
+        args: the options of the benchmark.
+        out: the folder of the run.
+        *words: further options of `decda train`.
+
+    Returns:
+        The process.
+    """
     settings = [f"--set={setting}" for setting in [*(QUICK if args.quick else ()), *args.set]]
     parts = [f"--recipe={args.recipe}", f"--dataset={args.dataset}", f"--device={args.device}", f"--out={out}"]
     environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
@@ -40,7 +53,15 @@ def start(args: argparse.Namespace, out: Path, *words: str) -> "subprocess.Popen
 
 
 def seconds(args: argparse.Namespace, *runs: tuple[str, ...]) -> float:
-    """Seconds until runs that start together have all ended."""
+    """Time one or several simultaneous runs.
+
+    Args:
+        args: the options of the benchmark.
+        *runs: further options of `decda train` for each run.
+
+    Returns:
+        The time in seconds from the start of all runs to the end of the last.
+    """
     with tempfile.TemporaryDirectory() as folder:
         begin = time.perf_counter()
         started = [start(args, Path(folder) / str(number), *words) for number, words in enumerate(runs)]
@@ -50,7 +71,7 @@ def seconds(args: argparse.Namespace, *runs: tuple[str, ...]) -> float:
 
 
 def main() -> None:
-    """Measure in turns, print the table."""
+    """Measure in turns, and print the table."""
     args = arguments()
     one, two = ("--seed=0", "--threads=1"), ("--seed=0", "--threads=2")
     variants: dict[str, list[tuple[str, ...]]] = {"seed 0 alone": [one]}

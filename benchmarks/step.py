@@ -1,9 +1,10 @@
 """How long one training step takes, and what share of the measured matrix-product peak it reaches.
 
-A step is everything: gather the batch, augment it, forward, backward, optimizer, running means, events. The work is
-that of the network as published, two operations a multiply-add, forward once and backward twice: 5.1 GFLOP for fc and
-10.3 for conv at 256 images of 28x28; half of it for a clustering step of `dec`, which does not decode. `mean` is over
-30 iterations of clustering and the refresh of the target from 10,000 images that comes with them.
+A step includes everything: gathering the batch, augmentation, forward and backward pass, optimizer, running means and
+events. Its work is counted for the network as published, with two operations per multiply-add, one forward pass and a
+backward pass of twice the work: 5.1 GFLOP for fc and 10.3 for conv with 256 images of 28x28. A clustering step of `dec`
+counts half, because it does not decode. `mean` is the mean over 30 iterations of clustering and the refresh of the
+target from 10,000 images that comes with them.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,11 +19,23 @@ from decda.core.training.trainer import Trainer
 
 BATCH = 256
 WORK = {"fc": 3 * 2 * BATCH * 3_329_000, "conv": 3 * 2 * BATCH * 6_681_600}
-"""FLOP of a pretraining step: three passes over the multiply-adds of an image's way through the autoencoder."""
+"""FLOP of a pretraining step: three times the multiply-adds of a forward pass through the autoencoder."""
 
 
 def trainer(encoder: str, images: torch.Tensor, epochs: int, device: str, mode: str, precision: str) -> Trainer:
-    """A training of FcDEC-DA or ConvDEC-DA, from the start of its clustering where `epochs` is 0."""
+    """Make a trainer of FcDEC-DA or ConvDEC-DA.
+
+    Args:
+        encoder: `fc` or `conv`.
+        images: (N, C, H, W) in [0, 1].
+        epochs: epochs of pretraining; 0 starts with clustering.
+        device: the device to train on.
+        mode: how steps are executed.
+        precision: number format of the networks.
+
+    Returns:
+        The trainer.
+    """
     registry = Registry.discover()
     settings = [f"train.pretrain_epochs={epochs}", "train.tol=0", f"train.step={mode}", f"train.precision={precision}"]
     config = compose(registry, recipe=f"{encoder}dec-da", settings=settings, n_clusters=10, device=device)
@@ -32,12 +45,19 @@ def trainer(encoder: str, images: torch.Tensor, epochs: int, device: str, mode: 
 
 
 def stepper(steps: Iterator[None]) -> Callable[[], None]:
-    """One step a call."""
+    """Wrap steps in a function that takes one step per call.
+
+    Args:
+        steps: the steps of a trainer.
+
+    Returns:
+        The function.
+    """
     return lambda: next(steps)
 
 
 def main() -> None:
-    """Print the table."""
+    """Measure, and print the table."""
     options = arguments(__doc__, threads="1,2", images=10_000, seconds=6.0, modes="", precisions="")
     count, seconds = (600, 0.0) if options.quick else (options.images, options.seconds)
     cuda = options.device.startswith("cuda")

@@ -1,4 +1,4 @@
-"""What several tests of the core need: a mirror on this machine, answering as a test says."""
+"""Shared fixtures of the core's tests: a local mirror whose answers each test defines."""
 
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,20 +12,20 @@ Answer = Callable[["Handler"], None]
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers a path as the test's table says."""
+    """Answers each path with the function that the test has set for it."""
 
     server: "Server"
 
     def do_GET(self) -> None:
-        """Note the request, and answer."""
+        """Record the request, and answer it."""
         self.server.requests.append(self.path)
         self.server.answers[self.path](self)
 
     def log_message(self, *args: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
     def give(self, body: bytes, *, status: int = 200, length: int | None = None, **headers: str) -> None:
-        """A whole answer."""
+        """Send a complete answer."""
         self.send_response(status)
         self.send_header("Content-Length", str(len(body) if length is None else length))
         for key, value in headers.items():
@@ -44,17 +44,17 @@ class Server(ThreadingHTTPServer):
         self.stopping = Event()
 
     def handle_error(self, *args: object) -> None:
-        """A client that hangs up is no news."""
+        """Ignore clients that hang up."""
 
     def url(self, path: str, answer: Answer) -> str:
-        """Have a path answered so; its address."""
+        """Set the answer for a path, and return its URL."""
         self.answers[path] = answer
         return f"http://127.0.0.1:{self.server_port}{path}"
 
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    """A mirror that is asked without a proxy, and again without delay."""
+    """A local mirror, accessed without a proxy and retried without delay."""
     monkeypatch.setenv("no_proxy", "*")
     monkeypatch.setattr(download, "BACK_OFF", 0.01)
     with Server() as server:

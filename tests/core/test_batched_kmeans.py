@@ -1,4 +1,4 @@
-"""k-means with all restarts at once, against scikit-learn's and against slow versions."""
+"""k-means with all restarts at once is compared with scikit-learn and with slow versions."""
 
 import math
 import random
@@ -25,7 +25,7 @@ BOTH = pytest.mark.parametrize("find", [kmeans, batched_kmeans])
 
 
 def mixture(n: int, k: int, d: int, spread: float, offset: float = 0.0) -> Array:
-    """Gaussian clusters of unit width whose centers lie so far apart."""
+    """Gaussian clusters of unit width with normally distributed centers."""
     rng = np.random.default_rng(3)
     return offset + rng.normal(0, spread, (k, d))[rng.integers(0, k, n)] + rng.normal(0, 1, (n, d))
 
@@ -44,7 +44,7 @@ DATA: dict[str, tuple[Callable[[], Array], int]] = {
     "noise on a line": (lambda: noise(400, 1), 6),
     "many clusters": (lambda: noise(600, 6), 30),
 }
-"""Samples and how many clusters to find."""
+"""Samples, and the number of clusters to find."""
 
 
 def inertia(z: Tensor, centers: Tensor) -> float:
@@ -52,7 +52,7 @@ def inertia(z: Tensor, centers: Tensor) -> float:
 
 
 def slow_step(z: Array, centers: Array) -> tuple[Array, NDArray[np.int64]]:
-    """One of Lloyd's iterations, sample by sample."""
+    """One iteration of Lloyd's algorithm, sample by sample."""
     labels = [min(range(len(centers)), key=lambda j: math.fsum((point - centers[j]) ** 2)) for point in z]
     moved, sizes = centers.copy(), np.zeros(len(centers), np.int64)
     for j in range(len(centers)):
@@ -74,7 +74,7 @@ def by_first(centers: Tensor) -> Tensor:
 
 @pytest.fixture(scope="module")
 def inertias() -> dict[str, Array]:
-    """Of each data set, seed by seed: inertia in batches, of scikit-learn on float64, and of the way by the CPU."""
+    """The inertia per data set and seed: batched k-means, scikit-learn on float64, and `kmeans` on a CPU."""
     found = {}
     for name, (make, k) in DATA.items():
         z = torch.from_numpy(make()).float()
@@ -90,13 +90,13 @@ def inertias() -> dict[str, Array]:
 
 @pytest.mark.parametrize("name", DATA)
 def test_as_good_as_scikit_learn(name: str, inertias: dict[str, Array]) -> None:
-    """On float64 the inertia is scikit-learn's or less, restarts and seed being equal."""
+    """On float64 the inertia is at most scikit-learn's with the same restarts and seed."""
     ours, theirs, _ = inertias[name].T
     assert (ours <= theirs * (1 + 1e-9)).all()
 
 
-def test_as_good_as_by_the_cpu(inertias: dict[str, Array]) -> None:
-    """Against scikit-learn on float32, 95 of 100 are as good to 1e-4, and none is worse by a thousandth."""
+def test_as_good_as_on_the_cpu(inertias: dict[str, Array]) -> None:
+    """Compared with scikit-learn on float32, 95 % are at most 1e-4 worse, and none is more than 1e-3 worse."""
     ours, _, theirs = np.concatenate(list(inertias.values())).T
     worse = ours / theirs - 1
     assert (worse <= 1e-4).mean() >= 0.95
@@ -105,7 +105,7 @@ def test_as_good_as_by_the_cpu(inertias: dict[str, Array]) -> None:
 
 @pytest.mark.parametrize("seed", [0, 7, 2**32 - 1, 2**32 + 5])
 def test_starts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every restart begins at the samples that scikit-learn's greedy k-means++ picks, one restart after the other."""
+    """The restarts begin at the samples that successive runs of scikit-learn's greedy k-means++ pick."""
     monkeypatch.setattr(inner, "BLOCK", 100)
     z = mixture(501, 12, 3, 2.0)
     points, columns = blocks(z)
@@ -116,7 +116,7 @@ def test_starts(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_draws_in_proportion() -> None:
-    """Of weights 0, 1, 3, 0, 4 the shares up to 1/8, 4/8 and 1 fall to those that are not 0."""
+    """With weights 0, 1, 3, 0, 4, draws up to 1/8, 4/8 and 1 pick items 1, 2 and 4; weight 0 is never picked."""
     weights = torch.tensor([0.0, 1, 3, 0, 4], dtype=torch.float64).view(1, 1, 1, 5)
     where = torch.tensor([[0.0, 0.12, 0.13, 0.49, 0.51, 1 - 2**-53]], dtype=torch.float64)
     assert inner._proportional(weights, where).tolist() == [[1, 1, 2, 2, 4, 4]]
@@ -124,7 +124,7 @@ def test_draws_in_proportion() -> None:
 
 @pytest.mark.parametrize("block", [7, 16, 1000])
 def test_step(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step moves each restart's centers to their samples' means; one without samples stays."""
+    """A step moves the centers of each restart to the means of their samples; a center without samples stays."""
     monkeypatch.setattr(inner, "BLOCK", block)
     z = mixture(61, 4, 3, 1.0)
     centers = np.random.default_rng(0).normal(0, 2, (3, 4, 3))
@@ -139,7 +139,7 @@ def test_step(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_to_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each sample's squared distance is that to its nearest center; what fills up the blocks is at none."""
+    """Squared distances are those to the nearest center, and 0 for the padding of the blocks."""
     monkeypatch.setattr(inner, "BLOCK", 16)
     z = mixture(61, 4, 3, 1.0)
     centers = np.random.default_rng(0).normal(0, 2, (2, 5, 3))
@@ -151,7 +151,7 @@ def test_to_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_one_restart(seed: int) -> None:
-    """A single restart ends where slow iterations from scikit-learn's start end when no center moves any more."""
+    """A single restart ends with the centers of slow iterations from scikit-learn's start, run to convergence."""
     z = mixture(150, 6, 2, 1.5)
     centers, before = kmeans_plusplus(z, 6, random_state=np.random.RandomState(seed))[0], None
     while before is None or not np.allclose(centers, before, rtol=1e-13):
@@ -161,8 +161,8 @@ def test_one_restart(seed: int) -> None:
     np.testing.assert_allclose(found.numpy(), centers, rtol=1e-9)
 
 
-def test_restarts_do_not_meet() -> None:
-    """A restart ends the same in company, some of which is done earlier, as alone."""
+def test_restarts_are_independent() -> None:
+    """A restart has the same result alone as among others, some of which converge earlier."""
     z = mixture(400, 8, 2, 0.7)
     points, columns = blocks(z)
     starts = torch.from_numpy(z[np.random.default_rng(0).choice(len(z), (12, 8))])
@@ -173,7 +173,7 @@ def test_restarts_do_not_meet() -> None:
 
 @pytest.mark.parametrize(("max_iter", "tol", "steps"), [(1, 0.0, 1), (6, 0.0, 6), (300, math.inf, CHECK_INTERVAL)])
 def test_when_it_ends(max_iter: int, tol: float, steps: int) -> None:
-    """Iterations end at `max_iter`, or at the first look that finds the centers at rest."""
+    """Iterations end at `max_iter`, or at the first check at which the centers have converged."""
     z = mixture(400, 8, 2, 0.7)
     points, columns = blocks(z)
     slow = starts = z[None, :8]
@@ -184,7 +184,7 @@ def test_when_it_ends(max_iter: int, tol: float, steps: int) -> None:
 
 
 def test_no_cluster_stays_empty() -> None:
-    """A center that is nearest to no sample takes the farthest one, and the clusters are found none the less."""
+    """A center without samples moves to the farthest sample, and the clusters are still found."""
     corners = np.array([[0.0, 0.0], [50.0, 0.0], [0.0, 50.0]])
     z = np.repeat(corners, 20, 0) + np.random.default_rng(0).normal(0, 1, (60, 2))
     points, columns = blocks(z)
@@ -194,7 +194,7 @@ def test_no_cluster_stays_empty() -> None:
 
 
 def test_farthest_fill() -> None:
-    """Empty clusters go to the farthest samples, the farthest first; where none is away from its center, none goes."""
+    """Empty clusters move to the farthest samples, farthest first, unless all samples are at their centers."""
     points, columns = blocks(np.array([[0.0], [1.0], [-7.0], [5.0]]))
     centers = torch.tensor([[0.0], [90.0], [99.0]], dtype=torch.float64)
     empty = torch.tensor([False, True, True])
@@ -207,7 +207,7 @@ def test_farthest_fill() -> None:
 
 @pytest.mark.parametrize("name", ["overlapping", "noise"])
 def test_repeats(name: str) -> None:
-    """Equal seed and embeddings give equal bytes, whatever the global generators do; they stay as is."""
+    """The same seed and embeddings lead to the same bits, independently of global generators, which stay untouched."""
     make, k = DATA[name]
     z = torch.from_numpy(make()).float()
     found = []
@@ -224,14 +224,14 @@ def test_repeats(name: str) -> None:
 
 
 def test_seeds_differ() -> None:
-    """The seed is used: on hard data one start each does not always end in the same centers."""
+    """The seed matters: on hard data, single restarts with different seeds do not all end in the same centers."""
     z = torch.from_numpy(noise(200, 4))
     assert len({by_first(batched_kmeans(z, 8, seed, n_init=1)).numpy().tobytes() for seed in range(5)}) > 1
 
 
 @pytest.mark.parametrize(("block", "chunk"), [(1024, 1), (64, 1), (64, 2**24), (64, 64 * 80 * 3)])
 def test_portions(block: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """How the samples are cut into blocks, and how many blocks are taken at a time, changes the rounding at most."""
+    """The size of blocks, and the number of blocks processed together, affect nothing but rounding."""
     z = torch.from_numpy(mixture(1500, 10, 10, 1.0))
     whole = batched_kmeans(z, 10, 0, n_init=8)
     monkeypatch.setattr(inner, "BLOCK", block)
@@ -241,7 +241,7 @@ def test_portions(block: int, chunk: int, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.parametrize("rows", [1, 200, 6000])
 def test_temporaries(rows: int) -> None:
-    """Up to 20 restarts of 300 clusters a temporary stays within a chunk, 128 MiB, however many samples there are."""
+    """For up to 20 restarts of 300 clusters, a temporary fits in a chunk of 128 MiB, whatever the number of samples."""
     columns = torch.empty(1, device="meta").expand(70, 12, 1000)
     portions = inner._portions(columns, rows)
     assert sum(len(portion) for portion in portions) == 70
@@ -249,7 +249,7 @@ def test_temporaries(rows: int) -> None:
 
 
 def test_switches_of_precision() -> None:
-    """Neither autocast nor a lower precision of float32 products reaches the distances."""
+    """Neither autocast nor a lower precision of float32 products affects the distances."""
     z = torch.from_numpy(mixture(500, 10, 10, 1.0, 100.0)).float()
     expected = batched_kmeans(z, 10, 0, n_init=2)
     before = torch.get_float32_matmul_precision()
@@ -263,7 +263,7 @@ def test_switches_of_precision() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.float64])
 def test_like_z(dtype: torch.dtype) -> None:
-    """Centers have the type of the embeddings, are without gradient, and leave the embeddings alone."""
+    """Centers have the dtype of the embeddings and no gradient; the embeddings are not changed."""
     z = torch.from_numpy(mixture(30, 3, 2, 2.0)).to(dtype).requires_grad_()
     before = z.detach().clone()
     centers = batched_kmeans(z, 3, 0)
@@ -275,7 +275,7 @@ def test_like_z(dtype: torch.dtype) -> None:
 
 @BOTH
 def test_fewer_distinct_than_clusters(find: Callable[..., Tensor]) -> None:
-    """With fewer distinct samples than clusters each of them is a center, some more than once."""
+    """With fewer distinct samples than clusters, each distinct sample is a center, some repeatedly."""
     distinct = torch.tensor([[0.1, 0.2], [1.3, -0.4], [5.0, 5.1]]) + 1e3
     centers = find(distinct.repeat(20, 1), 6, 0)
     assert centers.shape == (6, 2)
@@ -284,13 +284,13 @@ def test_fewer_distinct_than_clusters(find: Callable[..., Tensor]) -> None:
 
 @BOTH
 def test_one_point(find: Callable[..., Tensor]) -> None:
-    """Where all samples are one, so are all centers."""
+    """If all samples are equal, so are all centers."""
     assert find(torch.full((30, 2), 7.5), 4, 0).tolist() == [[7.5, 7.5]] * 4
 
 
 @BOTH
 def test_as_many_as_samples(find: Callable[..., Tensor]) -> None:
-    """As many clusters as samples: every sample is a center, without a warning."""
+    """With as many clusters as samples, every sample is a center, and there is no warning."""
     z = torch.from_numpy(noise(12, 3)).float()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -306,7 +306,7 @@ def test_one_cluster(find: Callable[..., Tensor]) -> None:
 
 @BOTH
 def test_far_from_the_origin(find: Callable[..., Tensor]) -> None:
-    """Clusters a thousand times farther from the origin than from each other are found."""
+    """Clusters are found even if they are a thousand times farther from the origin than from each other."""
     z = torch.tensor([-3.0, -2.5, -3.5, 0.0, 0.5, -0.5, 4.0, 4.5, 3.5]).unsqueeze(1) * 1e-1 + 1e3
     torch.testing.assert_close(by_first(find(z, 3, 0)), z.view(3, 3).mean(1, keepdim=True), rtol=0, atol=1e-3)
 
@@ -321,7 +321,7 @@ def test_refuses(find: Callable[..., Tensor], z: Tensor) -> None:
 
 @pytest.mark.parametrize(("device", "stays"), [("cuda", True), ("cuda:1", True), ("mps", False), ("cpu", False)])
 def test_by_device(device: str, stays: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Embeddings on a CUDA device stay there; from any other they go to scikit-learn."""
+    """Embeddings on a CUDA device stay there; those on any other device are passed to scikit-learn."""
 
     class Elsewhere(Tensor):
         pass
@@ -338,7 +338,7 @@ def test_by_device(device: str, stays: bool, monkeypatch: pytest.MonkeyPatch) ->
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", DATA)
 def test_on_a_gpu(name: str) -> None:
-    """A CUDA device finds centers as good as the CPU's, in equal bytes each time, with TF32 allowed or not."""
+    """On a CUDA device, centers are as good as on a CPU, and bit-identical with TF32 allowed or not."""
     make, k = DATA[name]
     z = torch.from_numpy(make()).float()
     before = torch.get_float32_matmul_precision()
@@ -352,7 +352,7 @@ def test_on_a_gpu(name: str) -> None:
     assert found[0].is_cuda
     assert torch.equal(*found)
     there, here = found[0].cpu(), batched_kmeans(z, k, 0)
-    # Whole numbers, as the digits' pixels are, lie at equal distances of two centers, and rounding then chooses.
+    # Integer samples, like the pixels of digits, can be equally far from two centers; rounding then decides.
     assert inertia(z, there) == pytest.approx(inertia(z, here), rel=1e-3)
     if name in ("separated", "overlapping", "far from the origin"):
         torch.testing.assert_close(by_first(there), by_first(here), rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""One address, and all that a server may do."""
+"""Downloading from one URL, with everything that a server may do."""
 
 import time
 from collections.abc import Callable
@@ -15,7 +15,7 @@ Answer = Callable[[Any], None]
 
 
 def get(url: str, *, soft_deadline: float = 5.0, deadline: float = 5.0) -> tuple[bytes, list[tuple[int, int | None]]]:
-    """The bytes and the reports; times in seconds from now."""
+    """Fetch a URL, with deadlines in seconds from now, and return the bytes and the reports."""
     now = time.monotonic()
     reports: list[tuple[int, int | None]] = []
     body = fetch(
@@ -48,7 +48,7 @@ def hang(handler: Any) -> None:
 
 
 def drip(handler: Any) -> None:
-    """A byte of the body now and then, for ever."""
+    """Send a byte of the body now and then, without end."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(BODY)))
     handler.end_headers()
@@ -57,14 +57,14 @@ def drip(handler: Any) -> None:
 
 
 def drip_header(handler: Any) -> None:
-    """A byte of the header now and then: no single wait is ever long."""
+    """Send a byte of the header now and then, so that no single wait is long."""
     handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
     while not handler.server.stopping.wait(0.05):
         handler.wfile.write(b"x")
 
 
 def steady(handler: Any) -> None:
-    """The whole body, in half a second."""
+    """Send the complete body within half a second."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(BODY)))
     handler.end_headers()
@@ -80,7 +80,7 @@ def to(address: str) -> Answer:
 
 @pytest.mark.parametrize("answer", [ok, no_length])
 def test_body(server: Any, answer: Answer) -> None:
-    """The body is returned, and its size told at the start and at the end."""
+    """The body is returned, and progress is reported at the start and at the end."""
     body, reports = get(server.url("/a", answer))
     assert body == BODY
     assert reports[0] == (0, None)
@@ -108,7 +108,7 @@ def test_redirect(server: Any) -> None:
     ids=["404", "503", "429", "short", "short-chunk", "closed", "no-http", "to-file", "loop"],
 )
 def test_failures(server: Any, answer: Answer, asked: int, said: str) -> None:
-    """What fails is told in one printable line, and asked again only if it may pass."""
+    """A failure is reported in one printable line, and retried only if it may be temporary."""
     with pytest.raises(FetchFailed, match=said):
         get(server.url("/a", answer))
     assert server.requests == ["/a"] * asked
@@ -116,15 +116,15 @@ def test_failures(server: Any, answer: Answer, asked: int, said: str) -> None:
 
 @pytest.mark.parametrize(("answer", "said"), [(hang, "timed out"), (drip, "too slow"), (drip_header, "timed out")])
 def test_deadline(server: Any, answer: Answer, said: str) -> None:
-    """However a server delays, it is given up in time."""
+    """A slow server is given up in time, whatever the cause of the delay."""
     begun = time.monotonic()
     with pytest.raises(FetchFailed, match=said):
         get(server.url("/a", answer), soft_deadline=0.2, deadline=0.4)
     assert 0.2 <= time.monotonic() - begun < 2
 
 
-def test_passing_failures(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server that fell silent, then was busy, then answers, has answered."""
+def test_temporary_failures(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A download succeeds if the server first hangs, then reports an error and then answers."""
     monkeypatch.setattr(download, "SOCKET_TIMEOUT", 0.1)
     answers = iter([hang, lambda handler: handler.give(b"", status=500), ok])
     body, reports = get(server.url("/a", lambda handler: next(answers)(handler)))
@@ -133,14 +133,14 @@ def test_passing_failures(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_slow_but_in_time(server: Any) -> None:
-    """A server that at its pace will be done before the deadline may outlast its share of the time."""
+    """A server may exceed the soft deadline if at its current rate it will finish before the deadline."""
     body, reports = get(server.url("/a", steady), soft_deadline=0.2, deadline=9)
     assert body == BODY
     assert any(0 < received < len(BODY) and total == len(BODY) for received, total in reports)
 
 
 def test_no_time_left(server: Any) -> None:
-    """Without time, nothing is asked."""
+    """If no time is left, no request is sent."""
     with pytest.raises(FetchFailed, match="no time was left"):
         get(server.url("/a", ok), soft_deadline=0, deadline=0)
     assert server.requests == []
@@ -148,6 +148,6 @@ def test_no_time_left(server: Any) -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://127.0.0.1/a", "no address", "http://127.0.0.1:1/a"])
 def test_unusable_address(url: str) -> None:
-    """An address that is neither http nor https, none at all, or that nobody answers, is a failure at once."""
+    """A URL that is invalid, neither http nor https, or refuses connections fails at once."""
     with pytest.raises(FetchFailed, match=r"unknown url type|refused"):
         get(url)

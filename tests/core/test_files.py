@@ -1,4 +1,4 @@
-"""Files: found, checked, or fetched from a server of the test's own."""
+"""Data files are found, verified, or downloaded from a local test server."""
 
 import gzip
 import hashlib
@@ -44,7 +44,7 @@ def hang(handler: Any) -> None:
 
 
 def drip(handler: Any) -> None:
-    """A byte of the body now and then, for ever."""
+    """Send a byte of the body now and then, without end."""
     handler.send_response(200)
     handler.send_header("Content-Length", str(len(PACKED)))
     handler.end_headers()
@@ -71,28 +71,28 @@ def put(folder: Path, name: str, raw: bytes) -> Path:
     return path
 
 
-def lying(folder: Path) -> list[str]:
-    """Every file below a folder."""
+def files_below(folder: Path) -> list[str]:
+    """List all files below a folder."""
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if not path.is_dir())
 
 
 @pytest.mark.parametrize(("name", "raw"), [(NAME, PACKED), ("letters/train.txt", CONTENT)])
 @pytest.mark.parametrize("place", ["root", "cache/data"])
 def test_found(tmp_path: Path, root: Path, place: str, name: str, raw: bytes) -> None:
-    """A file is found in the data root, else in the cache, packed or already unpacked."""
+    """A file is found in the data root or else in the cache, compressed or not."""
     put(tmp_path / place, name, raw)
     assert Files(root).get(NAME, sha256=SHA256) == CONTENT
 
 
 def test_root_wins(tmp_path: Path, root: Path) -> None:
-    """Where both hold a file, the data root's is taken."""
+    """If both hold a file, that of the data root is used."""
     put(root, NAME, gzip.compress(b"mine"))
     put(tmp_path / "cache/data", NAME, gzip.compress(b"cached"))
     assert Files(root).get(NAME) == b"mine"
 
 
 def test_root_is_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """The data root is the argument, else DECDA_DATA, else the cache."""
+    """The data root is the argument, or else DECDA_DATA, or else the cache."""
     assert Files().data_root == Files().cache == tmp_path / "cache/data"
     monkeypatch.setenv("DECDA_DATA", str(tmp_path / "said"))
     assert Files().data_root == tmp_path / "said"
@@ -101,7 +101,7 @@ def test_root_is_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("said", "offline"), [("1", True), ("True", True), ("yes", True), ("0", False), ("", False)])
 def test_offline_is_chosen(monkeypatch: pytest.MonkeyPatch, said: str, offline: bool) -> None:
-    """Offline is what DECDA_OFFLINE says, unless the argument says otherwise."""
+    """DECDA_OFFLINE decides whether to be offline, unless the argument does."""
     monkeypatch.setenv("DECDA_OFFLINE", said)
     assert Files().offline is offline
     assert Files(offline=not offline).offline is not offline
@@ -109,7 +109,7 @@ def test_offline_is_chosen(monkeypatch: pytest.MonkeyPatch, said: str, offline: 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../other", "a/../../b", "", ".", "a\\b", "C:x", "a\0"])
 def test_unsafe_names(root: Path, name: str) -> None:
-    """A name that could lead out of the data root is refused."""
+    """A name that could point outside the data root is refused."""
     with pytest.raises(ValueError, match="below the data root"):
         Files(root).get(name)
 
@@ -126,25 +126,25 @@ def test_unsafe_names(root: Path, name: str) -> None:
     ids=["another", "truncated", "unpacked", "wrong-sum", "no-deflate"],
 )
 def test_wrong_file_stays(server: Any, root: Path, raw: bytes, seen: str) -> None:
-    """A wrong file that lies in the data root is an error, and neither replaced nor removed."""
+    """A wrong file in the data root is an error, and is neither replaced nor removed."""
     path = put(root, NAME, raw)
     with pytest.raises(DataError, match=seen) as caught:
         Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
     assert str(path) in str(caught.value)
     assert path.read_bytes() == raw
     assert server.requests == []
-    assert lying(root) == [NAME]
+    assert files_below(root) == [NAME]
 
 
 def test_unreadable_file(root: Path) -> None:
-    """What cannot be read as a file is an error that names it."""
+    """A path that cannot be read as a file is reported by name."""
     (root / NAME).mkdir(parents=True)
     with pytest.raises(DataError, match=r"Cannot read .*train\.txt\.gz"):
         Files(root).get(NAME)
 
 
 def test_own_fingerprint(root: Path) -> None:
-    """A fingerprint of the values takes equal data in other bytes, and refuses what it cannot read."""
+    """A custom fingerprint accepts the same values in other bytes, and refuses what it cannot parse."""
 
     def fingerprint(content: bytes) -> str:
         return str([float(word) for word in content.split()])
@@ -159,47 +159,47 @@ def test_own_fingerprint(root: Path) -> None:
 
 
 def test_download(server: Any, root: Path) -> None:
-    """What is missing is downloaded into the data root as published, told as it arrives, and asked for once."""
+    """A missing file is downloaded once, stored in the data root as published, and its progress is reported."""
     events: list[Downloading] = []
     files = Files(root, notify=events.append)
     for _ in range(2):
         assert files.get(NAME, urls=[server.url("/a", ok)], sha256=SHA256) == CONTENT
     assert (root / NAME).read_bytes() == PACKED
-    assert lying(root) == [NAME]
+    assert files_below(root) == [NAME]
     assert server.requests == ["/a"]
     assert events[0] == Downloading(NAME, 0, None)
     assert events[-1] == Downloading(NAME, len(PACKED), len(PACKED))
 
 
 def test_stale_temporary_file(server: Any, root: Path) -> None:
-    """What a killed process left behind does no harm."""
+    """A temporary file left by a killed process does no harm."""
     stale = put(root, "letters/.train.txt.gz.0123.part", b"half")
     assert Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256) == CONTENT
     assert stale.read_bytes() == b"half"
 
 
 def test_without_links(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file system without links takes downloads too."""
+    """Downloads work on a file system without hard links, too."""
 
     def refuse(*args: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)
     assert Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256) == CONTENT
-    assert lying(root) == [NAME]
+    assert files_below(root) == [NAME]
 
 
 @pytest.mark.parametrize("answer", [missing, foreign, hang, drip])
 def test_next_mirror(server: Any, root: Path, answer: Answer) -> None:
-    """A mirror that fails, gives another file, or takes too long, leaves time to the next."""
+    """A mirror that fails, serves another file or takes too long leaves time for the next one."""
     urls = [server.url("/a", answer), server.url("/b", ok)]
     assert Files(root, timeout=1.5).get(NAME, urls=urls, sha256=SHA256) == CONTENT
     assert server.requests == ["/a", "/b"]
-    assert lying(root) == [NAME]
+    assert files_below(root) == [NAME]
 
 
 def test_all_mirrors_fail(server: Any, root: Path) -> None:
-    """Where no mirror gives the file, each is told with what happened, the time it took, and nothing is left."""
+    """If no mirror has the file, the error lists each failure and the total time, and no file is left."""
     urls = [server.url("/a", missing), server.url("/b", foreign), server.url("/c", drip)]
     begun = time.monotonic()
     with pytest.raises(DataError) as caught:
@@ -214,7 +214,7 @@ def test_all_mirrors_fail(server: Any, root: Path) -> None:
 
 
 def test_missing(tmp_path: Path, root: Path) -> None:
-    """The error names the file, the folders looked in, and where to put it by hand."""
+    """The error names the file, the folders that were searched, and where to put the file manually."""
     with pytest.raises(DataError) as caught:
         Files(root).get(NAME)
     message = str(caught.value)
@@ -229,7 +229,7 @@ def test_missing(tmp_path: Path, root: Path) -> None:
 
 
 def test_offline(server: Any, root: Path) -> None:
-    """Offline, nothing is asked, and the error says so and gives the addresses."""
+    """When offline no request is sent, and the error says so and lists the URLs."""
     url = server.url("/a", ok)
     with pytest.raises(DataError, match="offline") as caught:
         Files(root, offline=True).get(NAME, urls=[url], sha256=SHA256)
@@ -238,7 +238,7 @@ def test_offline(server: Any, root: Path) -> None:
 
 
 def test_unwritable_root(server: Any, tmp_path: Path) -> None:
-    """A data root that cannot be written to is told before anything is downloaded."""
+    """A data root that is not writable is reported before anything is downloaded."""
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="is not a writable folder"):
         Files(tmp_path / "file" / "root").get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
@@ -246,7 +246,7 @@ def test_unwritable_root(server: Any, tmp_path: Path) -> None:
 
 
 def test_full_disk(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file that cannot be written whole is told, and nothing of it stays."""
+    """If a file cannot be written completely, that is an error, and no partial file remains."""
 
     def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
@@ -254,25 +254,25 @@ def test_full_disk(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(DataError, match="No space left on device"):
         Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
-    assert lying(root) == []
+    assert files_below(root) == []
 
 
 def test_interrupted_while_writing(server: Any, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ctrl-C while a file is written leaves nothing of it."""
+    """Ctrl-C while a file is written leaves no partial file."""
 
     def interrupt(descriptor: int) -> None:
-        assert len(lying(root)) == 1
+        assert len(files_below(root)) == 1
         raise KeyboardInterrupt
 
     monkeypatch.setattr(os, "fsync", interrupt)
     with pytest.raises(KeyboardInterrupt):
         Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
-    assert lying(root) == []
+    assert files_below(root) == []
 
 
 @pytest.mark.parametrize(("first", "content"), [(gzip.compress(CONTENT, 1), CONTENT), (b"other", None)])
-def test_another_was_first(server: Any, root: Path, first: bytes, content: bytes | None) -> None:
-    """A file that appears while it is downloaded is checked and taken, or told, and in no case replaced."""
+def test_the_file_appears_meanwhile(server: Any, root: Path, first: bytes, content: bytes | None) -> None:
+    """A file that appears during the download is verified and used or reported, but never replaced."""
 
     def race(handler: Any) -> None:
         put(root, NAME, first)
@@ -285,7 +285,7 @@ def test_another_was_first(server: Any, root: Path, first: bytes, content: bytes
     else:
         assert Files(root).get(NAME, urls=[url], sha256=SHA256) == content
     assert (root / NAME).read_bytes() == first
-    assert lying(root) == [NAME]
+    assert files_below(root) == [NAME]
 
 
 PROCESS = """
@@ -299,7 +299,7 @@ print(hashlib.sha256(content).hexdigest())
 
 
 def start(root: Path, url: str) -> "subprocess.Popen[str]":
-    """Another process that gets the file."""
+    """Start another process that gets the file."""
     words = json.dumps([str(root), NAME, url, SHA256])
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "no_proxy": "*"}
     return subprocess.Popen(
@@ -312,7 +312,7 @@ def start(root: Path, url: str) -> "subprocess.Popen[str]":
 
 
 def test_two_processes(server: Any, root: Path) -> None:
-    """Two processes that download one file at once both get it, and leave one file."""
+    """Two processes that download the same file at the same time both get it, and leave one file."""
     both = Barrier(2, timeout=10)
 
     def together(handler: Any) -> None:
@@ -325,12 +325,12 @@ def test_two_processes(server: Any, root: Path) -> None:
         out, trouble = process.communicate(timeout=20)
         assert (process.returncode, out.strip(), trouble) == (0, SHA256, "")
     assert server.requests == ["/a", "/a"]
-    assert lying(root) == [NAME]
+    assert files_below(root) == [NAME]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends a POSIX signal")
 def test_interrupted_while_downloading(server: Any, root: Path) -> None:
-    """Ctrl-C ends a process at once, though the server says no more, and leaves no file."""
+    """Ctrl-C ends a process at once even if the server hangs, and leaves no file."""
     asked = Event()
 
     def stuck(handler: Any) -> None:

@@ -1,4 +1,4 @@
-"""The heads' mathematics, against slow versions written from the equations."""
+"""The mathematics of the heads, compared with slow versions written from the equations."""
 
 import math
 import random
@@ -55,7 +55,7 @@ def slow_inertia(z: Array, centers: Array) -> float:
 
 
 def slow_kmeans(z: Array, k: int, starts: int) -> float:
-    """The least inertia of plain Lloyd's iterations from random images."""
+    """The least inertia of plain Lloyd iterations from random images."""
     rng = np.random.default_rng(0)
     least = math.inf
     for _ in range(starts):
@@ -83,20 +83,20 @@ def test_student_t(b: int, k: int, d: int) -> None:
 
 
 def test_student_t_by_hand() -> None:
-    """At distances 1 and 2 the tails are 1/2 and 1/5, so the shares 5/7 and 2/7."""
+    """At distances 1 and 2 the kernel is 1/2 and 1/5, so the assignments are 5/7 and 2/7."""
     q = student_t(torch.zeros(1, 2), torch.tensor([[0.0, 1.0], [2.0, 0.0]]))
     torch.testing.assert_close(q, torch.tensor([[5 / 7, 2 / 7]]))
 
 
 def test_squared_distances_near() -> None:
-    """Distances of points that lie close together, far from the origin, do not cancel in float32."""
+    """Distances between close points far from the origin do not suffer from cancellation in float32."""
     z = torch.tensor([[1000.25, -3000.5], [1000.0, -3000.0]])
     assert squared_distances(z, z[1:] + 0).tolist() == [[0.3125], [0.0]]
 
 
 @pytest.mark.parametrize(("n", "k"), [(1, 2), (7, 3), (40, 10)])
 def test_target(n: int, k: int) -> None:
-    """The target is q squared, over the cluster's frequency in the whole set, normalised over the clusters."""
+    """The target is q squared, divided by the cluster's frequency in the whole set, normalised over the clusters."""
     q = np.random.default_rng(0).dirichlet(np.full(k, 0.5), n)
     p = target_distribution(torch.from_numpy(q)).numpy()
     np.testing.assert_allclose(p, slow_target(q), rtol=1e-12)
@@ -104,7 +104,7 @@ def test_target(n: int, k: int) -> None:
 
 
 def test_target_by_hand() -> None:
-    """Frequencies 5/4 and 3/4 of the whole set enter every row."""
+    """Every row uses the frequencies 5/4 and 3/4 of the whole set."""
     q = torch.tensor([[3 / 4, 1 / 4], [1 / 2, 1 / 2]], dtype=torch.float64)
     # Row 1: 9/16 / (5/4) = 9/20 and 1/16 / (3/4) = 1/12; row 2: 1/4 / (5/4) = 1/5 and 1/4 / (3/4) = 1/3.
     expected = torch.tensor([[27 / 32, 5 / 32], [3 / 8, 5 / 8]], dtype=torch.float64)
@@ -112,7 +112,7 @@ def test_target_by_hand() -> None:
 
 
 def test_target_is_global() -> None:
-    """An image's target depends on the images that are not in its batch."""
+    """The target of an image depends on images outside its batch."""
     q = torch.from_numpy(np.random.default_rng(0).dirichlet(np.ones(3), 8))
     assert not torch.allclose(target_distribution(q)[:4], target_distribution(q[:4]))
 
@@ -136,7 +136,7 @@ def test_kl(p: list[list[float]], q: list[list[float]]) -> None:
 
 
 def test_kl_of_many() -> None:
-    """KL of many images and clusters is the mean of the images' sums, whatever the batch."""
+    """KL is the mean over the images of the sums over clusters, for batches of any size."""
     rng = np.random.default_rng(0)
     p, q = rng.dirichlet(np.full(10, 0.1), 30), rng.dirichlet(np.ones(10), 30)
     fast = [kl_divergence(torch.from_numpy(p[at]), torch.from_numpy(q[at])).item() for at in (slice(30), slice(7))]
@@ -144,13 +144,13 @@ def test_kl_of_many() -> None:
 
 
 def test_kl_of_equals() -> None:
-    """Equal distributions have no divergence, zeros among them or not."""
+    """Equal distributions have no divergence, with or without zeros."""
     p = torch.tensor([[0.7, 0.3], [1.0, 0.0]])
     assert kl_divergence(p, p).item() == 0
 
 
 def test_kl_gradient() -> None:
-    """The gradient is -p / q over the batch inside the clip, and finite at zeros."""
+    """The gradient is -p / q divided by the batch size where nothing is clipped, and finite at zeros."""
     p = torch.tensor([[0.75, 0.25], [1.0, 0.0]], dtype=torch.float64)
     q = torch.tensor([[0.5, 0.5], [1.0, 0.0]], dtype=torch.float64, requires_grad=True)
     kl_divergence(p, q).backward()
@@ -161,7 +161,7 @@ def test_kl_gradient() -> None:
 
 @pytest.mark.parametrize(("n", "k", "d", "spread"), [(60, 3, 2, 0.3), (80, 5, 3, 2.0), (4, 4, 2, 1.0)])
 def test_kmeans_inertia(n: int, k: int, d: int, spread: float) -> None:
-    """The centers are no worse than those of plain Lloyd's iterations from ten random starts."""
+    """The centers are no worse than those of plain Lloyd iterations from ten random starts."""
     z = blobs(n, k, d, spread)
     centers = kmeans(torch.from_numpy(z), k, seed=0)
     assert centers.shape == (k, d)
@@ -169,7 +169,7 @@ def test_kmeans_inertia(n: int, k: int, d: int, spread: float) -> None:
 
 
 def test_kmeans_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Twenty restarts, where nothing else is said."""
+    """The default is 20 restarts."""
     seen = []
 
     class Spy(functional.KMeans):  # type: ignore[misc]
@@ -184,7 +184,7 @@ def test_kmeans_restarts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_kmeans_like_z(dtype: torch.dtype) -> None:
-    """Centers have the type of the embeddings, are without gradient, and leave the embeddings alone."""
+    """Centers have the dtype of the embeddings and no gradient; the embeddings are not changed."""
     z = torch.from_numpy(blobs(30, 3, 2)).to(dtype).requires_grad_()
     before = z.detach().clone()
     centers = kmeans(z, 3, seed=0)
@@ -195,7 +195,7 @@ def test_kmeans_like_z(dtype: torch.dtype) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1, 2**32 - 1, 2**32 + 5])
 def test_kmeans_repeats(seed: int) -> None:
-    """Equal seed and embeddings give equal centers, bit for bit, whatever the global generators do; they stay as is."""
+    """The same seed and embeddings lead to the same bits, independently of global generators, which stay untouched."""
     z = torch.from_numpy(blobs(100, 8, 3, 3.0))
     found = []
     for other in (1, 2):
@@ -211,13 +211,13 @@ def test_kmeans_repeats(seed: int) -> None:
 
 
 def test_kmeans_seeds_differ() -> None:
-    """The seed is used: on hard data one start each does not always end in the same centers."""
+    """The seed matters: on hard data, single restarts with different seeds do not all end in the same centers."""
     z = torch.from_numpy(blobs(100, 8, 3, 3.0))
     assert len({kmeans(z, 8, seed, n_init=1).sort(0).values.numpy().tobytes() for seed in range(5)}) > 1
 
 
 def test_kmeans_threads() -> None:
-    """The number of threads changes nothing, and is given back as it was."""
+    """The number of threads does not affect the result, and is left as it was."""
     z = torch.from_numpy(blobs(3000, 10, 10, 4.0)).float()
     before = torch.get_num_threads()
     found = []
@@ -235,7 +235,7 @@ def test_kmeans_threads() -> None:
 
 
 def test_kmeans_as_many_as_images() -> None:
-    """As many clusters as images: every image is a center, without a warning."""
+    """With as many clusters as images, every image is a center, and there is no warning."""
     z = torch.tensor([[0.0, 1.0], [2.0, 3.0], [-4.0, 5.0]])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -243,7 +243,7 @@ def test_kmeans_as_many_as_images() -> None:
 
 
 class _Largest(TorchDispatchMode):
-    """The size of the largest tensor that is made."""
+    """Records the size of the largest tensor that is created."""
 
     numel = 0
 
@@ -254,8 +254,8 @@ class _Largest(TorchDispatchMode):
         return result
 
 
-def test_distances_come_in_chunks() -> None:
-    """The same bits as at once, gradients included, from temporaries of a bounded size: never N x K x D numbers."""
+def test_distances_are_computed_in_chunks() -> None:
+    """Distances in chunks equal those at once bit for bit, have gradients, and never need N x K x D numbers."""
     z = torch.randn(20_000, 8, generator=torch.Generator().manual_seed(0))
     centers = torch.randn(100, 8, generator=torch.Generator().manual_seed(1)).requires_grad_()
     with _Largest() as largest:
@@ -267,7 +267,7 @@ def test_distances_come_in_chunks() -> None:
 
 
 def test_a_cluster_without_weight_has_no_target() -> None:
-    """Where a cluster holds nothing (f_j = 0), the target is that of the other clusters, not NaN."""
+    """If a cluster is empty (f_j = 0), its target is 0 and the others are unaffected, instead of NaN."""
     q = torch.tensor([[0.75, 0.25, 0.0], [0.5, 0.5, 0.0]])
     p = target_distribution(q)
     assert torch.equal(p[:, 2], torch.zeros(2))

@@ -1,4 +1,4 @@
-"""Random generators by key."""
+"""Keyed random generators."""
 
 import pytest
 import torch
@@ -14,19 +14,19 @@ STREAMS = ("order", "pretrain", "cluster", "centers")
     [(0, "order", 0, "68eef4e5"), (1, "cluster", 12, "d32a08dc"), (4294967296, "centers", 0, "dc889564")],
 )
 def test_key(seed: int, stream: str, step: int, digest: str) -> None:
-    """A key is blake2b of `seed/stream/step` to 32 bits, the first byte the lowest: what a seed means never changes."""
+    """A key is the 32-bit little-endian blake2b of `seed/stream/step`, so that the meaning of a seed never changes."""
     assert derive_seed(seed, stream, step) == int.from_bytes(bytes.fromhex(digest), "little")
 
 
 def test_no_collision() -> None:
-    """Seeds, streams and steps, neighbours above all, do not share keys, and no key is wider than 32 bits."""
+    """Neighbouring seeds, streams and steps have different keys, which fit in 32 bits."""
     keys = [derive_seed(seed, stream, step) for seed in range(10) for stream in STREAMS for step in range(250)]
     assert len(set(keys)) == len(keys)
     assert 2**31 < max(keys) < 2**32
 
 
 def test_digits_do_not_run_together() -> None:
-    """Seed 1 at step 11 is not seed 11 at step 1."""
+    """Seed 1 at step 11 differs from seed 11 at step 1."""
     assert (
         len(
             {
@@ -41,12 +41,12 @@ def test_digits_do_not_run_together() -> None:
 
 
 def test_default_step() -> None:
-    """What is drawn once is drawn at step 0."""
+    """The default step is 0."""
     assert derive_seed(3, "centers") == derive_seed(3, "centers", 0)
 
 
 def test_equal_keys_equal_draws() -> None:
-    """Equal keys give equal draws, whatever was drawn before; any other key gives others."""
+    """Equal keys lead to equal draws, whatever was drawn before, and different keys to different ones."""
     draws = torch.rand(8, generator=keyed_generator(1, "pretrain", 2))
     torch.manual_seed(0)
     torch.rand(3)
@@ -56,12 +56,12 @@ def test_equal_keys_equal_draws() -> None:
 
 
 def test_global_generator_is_left_alone() -> None:
-    """Making a generator, and drawing from it, does not touch the global one."""
+    """Creating a generator and drawing from it does not affect the global one."""
     before = torch.get_rng_state()
     torch.rand(3, generator=keyed_generator(0, "order"))
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_on_the_cpu() -> None:
-    """Generators are the CPU's, so that every device sees the same draws."""
+    """Generators are on the CPU, so that draws are the same for every device."""
     assert keyed_generator(0, "order").device == torch.device("cpu")

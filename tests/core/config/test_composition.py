@@ -1,4 +1,4 @@
-"""Words become a configuration."""
+"""Recipes, files, arguments and settings are composed into a configuration."""
 
 import sys
 import tomllib
@@ -17,7 +17,7 @@ RECIPES += [name.removesuffix("-da") for name in RECIPES] + ["quick"]
 
 
 def test_quick_is_the_base() -> None:
-    """With neither recipe nor configuration, `quick` is what a run starts from."""
+    """Without a recipe or a configuration, a run is based on `quick`."""
     registry = Registry.discover()
     assert compose(registry) == compose(registry, recipe="quick")
     assert compose(registry).recipe == "quick"
@@ -25,7 +25,7 @@ def test_quick_is_the_base() -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_saved_configuration_reads_back_equal(registry: Registry, recipe: str) -> None:
-    """`config.toml` is complete: it needs no recipe to mean the same run."""
+    """`config.toml` is complete: it describes the same run without its recipe."""
     config = compose(registry, recipe=recipe, n_clusters=7, seed=3).resolved(100, None)
     again = compose(registry, config=tomllib.loads(config.as_toml()))
     assert again == config
@@ -43,8 +43,8 @@ def test_a_none_that_is_not_the_default_survives_the_file(registry: Registry) ->
     assert compose(own, config=tomllib.loads(config.as_toml())).head.parameters == {"limit": None}
 
 
-def test_layers_lie_one_over_the_other(registry: Registry, tmp_path: Path) -> None:
-    """recipe < configuration file < named parts and options < --set."""
+def test_precedence_of_layers(registry: Registry, tmp_path: Path) -> None:
+    """The precedence is recipe < configuration file < named parts and options < --set."""
     file = tmp_path / "my.toml"
     file.write_text(
         'recipe = "convidec-da"\nseed = 5\n[head]\nname = "idec"\ngamma = 0.2\n[train]\nmax_iter = 9\ntol = 0\n'
@@ -58,15 +58,15 @@ def test_layers_lie_one_over_the_other(registry: Registry, tmp_path: Path) -> No
 
 
 def test_another_part_drops_the_parameters_of_the_former(registry: Registry) -> None:
-    """What was set for one data set is not handed to another; naming the same one again keeps it."""
+    """Parameters of one data set are not passed to another; naming the same one again keeps them."""
     assert compose(registry).dataset.parameters["size"] == 16
     assert compose(registry, parts={"dataset": "usps"}).dataset.parameters == {}
     assert compose(registry, parts={"dataset": "digits"}).dataset.parameters["size"] == 16
     assert compose(registry, parts={"dataset": "decda:digits"}).dataset.parameters["size"] == 16
 
 
-def test_a_table_without_a_name_sets_the_part_below(registry: Registry) -> None:
-    """`[head] gamma = 1` in a file that stands on a recipe is a setting of the recipe's head."""
+def test_a_table_without_a_name_configures_the_part_of_the_recipe(registry: Registry) -> None:
+    """`[head] gamma = 1` in a file based on a recipe is a setting of the recipe's head."""
     config = compose(registry, config={"recipe": "quick", "head": {"gamma": 1}})
     assert (config.head.short, config.head.parameters) == ("idec", {"gamma": 1.0})
     with pytest.raises(ConfigError, match="head has parameters but no name"):
@@ -98,20 +98,22 @@ def test_a_table_without_a_name_sets_the_part_below(registry: Registry) -> None:
         ({"config": {"recipe": "quick"}, "recipe": "convdec"}, ConfigError, "convdec contradicts config, based on"),
     ],
 )
-def test_mistakes_are_told(registry: Registry, words: dict[str, Any], error: type[Exception], pattern: str) -> None:
-    """Each mistake ends in an error that says what, where from, and what there is."""
+def test_mistakes_are_explained(
+    registry: Registry, words: dict[str, Any], error: type[Exception], pattern: str
+) -> None:
+    """Each mistake is an error that states what is wrong, where it is, and what is available."""
     with pytest.raises(error, match=pattern):
         compose(registry, **words)
 
 
 def test_the_same_recipe_twice_is_no_contradiction(registry: Registry) -> None:
-    """`--recipe` beside a file that names the same one is accepted."""
+    """`--recipe` together with a file that names the same recipe is accepted."""
     assert compose(registry, recipe="decda:quick", config={"recipe": "quick"}).recipe == "quick"
 
 
 @pytest.mark.parametrize("text", ["not toml [", "\x00", "seed = 1" + "0" * 5000, "x = " + "[" * 5000])
-def test_a_file_that_is_no_toml_is_an_error(registry: Registry, tmp_path: Path, text: str) -> None:
-    """A damaged or missing configuration file is named."""
+def test_a_file_that_is_not_toml_is_an_error(registry: Registry, tmp_path: Path, text: str) -> None:
+    """A damaged or missing configuration file is reported by name."""
     file = tmp_path / "my.toml"
     with pytest.raises(InvalidParameter, match=r"my\.toml cannot be read"):
         compose(registry, config=file)
@@ -121,7 +123,7 @@ def test_a_file_that_is_no_toml_is_an_error(registry: Registry, tmp_path: Path, 
 
 
 def twins(registry: Registry) -> Registry:
-    """The installed parts, and a stranger who registers a head `dec` of his own."""
+    """The installed parts, and another head that is also called `dec`."""
     both = Registry(registry)
 
     def stranger(n_clusters, embedding_dim, *, sharp: Annotated[float, "how sharp"] = 2.0) -> None: ...
@@ -130,8 +132,8 @@ def twins(registry: Registry) -> Registry:
     return both
 
 
-def test_no_stranger_changes_what_our_recipes_mean(registry: Registry) -> None:
-    """A bare name in a recipe means the recipe's own package first; typed bare it is ambiguous."""
+def test_other_packages_do_not_change_our_recipes(registry: Registry) -> None:
+    """A bare name in a recipe refers to the recipe's own package first; typed by a user, it is ambiguous."""
     both = twins(registry)
     assert compose(both, recipe="convdec-da").head.name == "decda:dec"
     with pytest.raises(AmbiguousComponent, match="decda"):
@@ -139,8 +141,8 @@ def test_no_stranger_changes_what_our_recipes_mean(registry: Registry) -> None:
     assert compose(both, parts={"head": "local:dec"}).head.parameters == {"sharp": 2.0}
 
 
-def test_no_stranger_changes_what_a_saved_run_means(registry: Registry) -> None:
-    """`config.toml` writes `package:name`, so that a part of the same name installed later changes nothing."""
+def test_other_packages_do_not_change_a_saved_run(registry: Registry) -> None:
+    """`config.toml` has parts as `package:name`, so that a part of the same name installed later changes nothing."""
     saved = tomllib.loads(compose(registry, recipe="convdec-da").as_toml())
     assert saved["head"]["name"] == "decda:dec"
     assert compose(twins(registry), config=saved).head.name == "decda:dec"
@@ -157,8 +159,8 @@ def test_a_recipe_may_be_a_function(registry: Registry) -> None:
 @pytest.mark.parametrize(
     "made", [3, lambda: 3, lambda: 1 / 0, sys.exit, {"recipe": "quick"}, {"head": None}, {1: 2}, {"head": {"x": {1}}}]
 )
-def test_a_recipe_that_is_none_is_broken(registry: Registry, made: Any) -> None:
-    """What is no mapping, raises, or stands on another recipe is told as a broken part."""
+def test_an_invalid_recipe_is_broken(registry: Registry, made: Any) -> None:
+    """A recipe that is not a valid mapping, raises or is based on another recipe is reported as a broken part."""
     own = Registry(registry)
     own.add("recipe", "made", made)
     with pytest.raises(BrokenComponent, match="made"):
@@ -166,7 +168,7 @@ def test_a_recipe_that_is_none_is_broken(registry: Registry, made: Any) -> None:
 
 
 def test_a_recipe_that_names_unknown_parts_is_broken(registry: Registry) -> None:
-    """That is no mistake of the user's: the recipe and its package are named."""
+    """An unknown part in a recipe is not the user's mistake: the error names the recipe and its package."""
     own = Registry(registry)
     own.add("recipe", "made", {"head": "nope"})
     with pytest.raises(BrokenComponent, match="recipe 'made' of local cannot be used. Unknown head 'nope'"):
@@ -213,12 +215,12 @@ def test_the_papers_recipes(
 
 @pytest.mark.parametrize(("n_samples", "interval"), [(70_000, 140), (10_000, 30), (9_298, 30), (1_797, 30)])
 def test_the_update_interval_follows_the_size_of_the_set(registry: Registry, n_samples: int, interval: int) -> None:
-    """140 iterations on MNIST and Fashion-MNIST, 30 on MNIST-TEST and USPS, as in the authors' code."""
+    """The interval is 140 iterations on MNIST and Fashion-MNIST, and 30 on MNIST-TEST and USPS, as the authors use."""
     assert compose(registry).resolved(n_samples, 10).train.update_interval == interval
 
 
 def test_the_number_of_clusters_is_resolved(registry: Registry) -> None:
-    """Given, else the number of classes, else asked for; never more than there are images."""
+    """It is the given one, else the number of classes, else required; it never exceeds the number of images."""
     assert compose(registry).resolved(100, 4).n_clusters == 4
     assert compose(registry, n_clusters=5).resolved(100, 4).n_clusters == 5
     with pytest.raises(InvalidParameter, match="Give the number of clusters, n_clusters"):

@@ -1,4 +1,4 @@
-"""Where a missing part came from."""
+"""Hints about the origin of a missing part."""
 
 import json
 from pathlib import Path
@@ -24,8 +24,8 @@ BY_HAND = {"head": {"name": "mine", "package": "local", "version": ""}}
         ({"parts": BY_HAND}, "from Python code, not from a file"),
     ],
 )
-def test_the_provenance_tells(provenance: dict[str, Any], words: str, tmp_path: Path, registry: Registry) -> None:
-    """A run whose part is missing names the package and version that gave it, by its folder and by its config.toml."""
+def test_the_origin_is_named(provenance: dict[str, Any], words: str, tmp_path: Path, registry: Registry) -> None:
+    """If a part of a run is missing, loading its folder or its config.toml names where the part came from."""
     package = provenance["parts"]["head"]["package"]
     (tmp_path / "config.toml").write_text(f'recipe = "quick"\nn_clusters = 3\n[head]\nname = "{package}:mine"\n')
     provenance = {**provenance, "status": "finished", "input_shape": [1, 8, 8]}
@@ -38,7 +38,7 @@ def test_the_provenance_tells(provenance: dict[str, Any], words: str, tmp_path: 
 
 
 @pytest.mark.parametrize("provenance", [{}, {"parts": []}, {"parts": {"head": {}}}, {"parts": {"head": None}}])
-def test_what_the_provenance_does_not_tell(provenance: Any) -> None:
-    """Damaged provenance, or that of another part, tells nothing."""
+def test_an_unknown_origin_is_not_named(provenance: Any) -> None:
+    """Damaged provenance, or that of another part, leads to no hint."""
     assert describe_origin("head", "decda-extra:mine", provenance) == ""
     assert describe_origin("head", "other:mine", {"parts": PARTS}) == ""

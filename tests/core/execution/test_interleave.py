@@ -1,4 +1,4 @@
-"""Runs in turns in one process."""
+"""Runs that are interleaved in one process."""
 
 from collections import deque
 from dataclasses import replace
@@ -21,7 +21,7 @@ from tests.core.execution.test_processes import EQUAL, Story
 
 
 class Result(SimpleNamespace):
-    """As much of a result as is told."""
+    """The attributes of a result that are reported."""
 
     sizes: ClassVar[list[int]] = [1, 2]
 
@@ -30,7 +30,7 @@ class Result(SimpleNamespace):
 
 
 class Runs:
-    """Runs of three steps each, which note when they are made."""
+    """Fake runs of three steps each, which record the order of their steps."""
 
     def __init__(self, failing: dict[int, Exception] | None = None) -> None:
         self.failing = failing or {}
@@ -47,12 +47,12 @@ class Runs:
 
 
 def jobs(seeds: list[int]) -> deque[Job]:
-    """Each seed, waiting for its turn."""
+    """A queue with one job per seed."""
     return deque(Job(seed, SimpleNamespace(seed=seed), Path()) for seed in seeds)  # type: ignore[arg-type]
 
 
-def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_path: Path) -> None:
-    """Two seeds in turns leave the very bytes that each of them leaves alone."""
+def test_interleaved_runs_equal_runs_alone(registry: Registry, tmp_path: Path) -> None:
+    """Two interleaved seeds write exactly the bytes that each of them writes alone."""
     config = compose(registry, settings=SHORT)
     files = Files(offline=True)
     story = Story()
@@ -66,7 +66,7 @@ def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_pat
         )
 
     interleave(jobs([0, 1]), start, story, n_jobs=2)
-    assert making.index(1) < len(making) - making[::-1].index(0) - 1  # they did go on in turns
+    assert making.index(1) < len(making) - making[::-1].index(0) - 1  # they were really interleaved
     for seed in (0, 1):
         alone = run(replace(config, seed=seed), registry, files, out=tmp_path / f"alone-{seed}")
         for name in EQUAL:
@@ -76,23 +76,23 @@ def test_interleaved_runs_give_what_each_gives_alone(registry: Registry, tmp_pat
         assert end.result["acc"] == alone.metrics["acc"]
 
 
-def test_turns_go_round() -> None:
-    """Each run makes a step, then the next one; as one is done, the next that waits starts."""
+def test_runs_alternate_step_by_step() -> None:
+    """Runs take turns of one step each; when one has finished, the next waiting job starts."""
     runs, story = Runs(), Story()
     interleave(jobs([5, 6, 7]), runs.start, story, n_jobs=2)
     assert runs.steps == [5, 6, 5, 6, 5, 6, 7, 7, 7]
     assert story.told == [(seed, Finished(seed, {"seed": seed}, [1, 2])) for seed in (5, 6, 7)]
 
 
-def test_one_at_a_time_is_one_after_the_other() -> None:
-    """With one run at once no run waits half done."""
+def test_one_job_at_a_time_is_sequential() -> None:
+    """With `n_jobs=1` each run finishes before the next one starts."""
     runs = Runs()
     interleave(jobs([0, 1]), runs.start, Story(), n_jobs=1)
     assert runs.steps == [0, 0, 0, 1, 1, 1]
 
 
-def test_a_seed_that_fails_leaves_the_others_their_turns(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its error is told with its code, and the others go on to their end."""
+def test_a_seed_that_fails_does_not_stop_the_others(capsys: pytest.CaptureFixture[str]) -> None:
+    """A failure is reported with its exit code, and the other runs continue to their end."""
     runs, story = Runs({0: TrainingDiverged("It diverged."), 2: RuntimeError("out of memory")}), Story()
     interleave(jobs([0, 1, 2]), runs.start, story, n_jobs=3)
     assert story.of(0) == [Failed(0, "It diverged.", 4)]
@@ -101,15 +101,15 @@ def test_a_seed_that_fails_leaves_the_others_their_turns(capsys: pytest.CaptureF
     assert runs.steps.count(1) == 3
 
 
-def test_an_interrupt_is_no_failure_of_a_seed() -> None:
-    """Ctrl-C ends all turns."""
+def test_an_interrupt_is_not_a_failure_of_a_seed() -> None:
+    """Ctrl-C ends all runs."""
     runs = Runs({0: KeyboardInterrupt()})  # type: ignore[dict-item]
     with pytest.raises(KeyboardInterrupt):
         interleave(jobs([0, 1]), runs.start, Story(), n_jobs=2)
 
 
-def test_each_run_keeps_a_context_of_its_own() -> None:
-    """All turns of a run are taken in the one context made for it, as a CUDA stream."""
+def test_each_run_has_its_own_context() -> None:
+    """All steps of a run are made within one context created for it, such as a CUDA stream."""
     made: list[list[int]] = []
     runs = Runs()
 
@@ -130,8 +130,8 @@ def test_each_run_keeps_a_context_of_its_own() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_streams_give_what_each_seed_gives_alone(registry: Registry, tmp_path: Path) -> None:
-    """On a GPU, runs in turns on streams of their own, captured, give the labels that each gives alone."""
+def test_runs_on_streams_equal_runs_alone(registry: Registry, tmp_path: Path) -> None:
+    """On a GPU, interleaved runs with captured steps on separate streams score exactly as each does alone."""
     config = compose(registry, settings=(*SHORT[:-2], "train.max_iter=40"), device="cuda")
     story = Story()
 

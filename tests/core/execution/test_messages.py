@@ -1,4 +1,4 @@
-"""What is reported of several runs."""
+"""Messages about runs that execute together."""
 
 import pytest
 import torch
@@ -7,8 +7,8 @@ from decda.core.errors import TrainingDiverged
 from decda.core.execution.messages import Failed
 
 
-def test_a_failure_in_words(capsys: pytest.CaptureFixture[str]) -> None:
-    """Errors for users keep message and exit code, a full disk names the file, a bug leaves its traceback on stderr."""
+def test_failures_as_messages(capsys: pytest.CaptureFixture[str]) -> None:
+    """User errors keep message and exit code, a full disk names the file, and a bug prints its traceback to stderr."""
     assert Failed.from_error(1, TrainingDiverged("It diverged.")) == Failed(1, "It diverged.", 4)
     assert Failed.from_error(1, OSError(28, "No space left on device", "x.csv")) == Failed(
         1, "x.csv: No space left on device"
@@ -26,8 +26,8 @@ def test_a_failure_in_words(capsys: pytest.CaptureFixture[str]) -> None:
         RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: you tried 4 TB"),
     ],
 )
-def test_out_of_memory_is_no_bug(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    """It is named as what it is, with advice, and without a traceback."""
+def test_out_of_memory_is_not_a_bug(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    """Out of memory is reported as such, with advice and without a traceback."""
     failed = Failed.from_error(0, error)
     assert failed.error.startswith("Out of memory: ")
     assert "fewer jobs" in failed.error

@@ -1,4 +1,4 @@
-"""Runs in processes of their own."""
+"""Runs in separate processes."""
 
 import os
 import pickle
@@ -32,7 +32,7 @@ from decda.plugins.heads.dec import DEC
 
 
 class Moody(DEC):
-    """Does as the seed pleases."""
+    """Misbehaves depending on the seed."""
 
     def init_centers(self, z, seed):
         print("noise")
@@ -48,11 +48,11 @@ class Moody(DEC):
 '''
 QUIET: dict[str, Any] = {"offline": True, "threads": 1}
 EQUAL = ("labels.csv", "log.csv", "metrics.json", "model.safetensors", "autoencoder.safetensors", "config.toml")
-"""What equal runs leave equal bytes in."""
+"""The files that equal runs write byte for byte."""
 
 
 def install_moods(site: Path) -> Path:
-    """A stranger's package whose head `moody` fails for seed 1, is killed for 2, leaves for 3, and prints."""
+    """A third-party package whose head `moody` prints, fails for seed 1, is killed for seed 2 and exits for seed 3."""
     info = site / "moods-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: moods\nVersion: 1.0\n")
@@ -62,7 +62,7 @@ def install_moods(site: Path) -> Path:
 
 
 class Story:
-    """What was told of each seed."""
+    """Records the messages about each seed."""
 
     def __init__(self) -> None:
         self.told: list[tuple[int, Message]] = []
@@ -76,7 +76,7 @@ class Story:
 
 @pytest.fixture(scope="module")
 def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunConfig]:
-    """A run with the moody head."""
+    """The configuration of a run with the moody head."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(install_moods(tmp_path_factory.mktemp("site"))))
         yield compose(Registry.discover(), parts={"encoder": "fc", "head": "moody"}, settings=SHORT)
@@ -92,11 +92,11 @@ os.close(1)
 os.write(2, b"much\\n" * 50_000)
 time.sleep(1000)
 """
-"""A process that has sent its outcome, writes more than a pipe holds, and does not exit."""
+"""A worker that sends its outcome, writes more than a pipe holds, and never exits."""
 
 
 def children() -> list[str]:
-    """The processes that this one has started and that still run."""
+    """The running child processes of this one."""
     words = ["ps", "-A", "-ww", "-o", "ppid=,stat=,args="]
     rows = [line.split(None, 2) for line in subprocess.check_output(words, text=True).splitlines()]
     return [args for parent, state, args in rows if int(parent) == os.getpid() and "ps -A" not in args]
@@ -108,7 +108,7 @@ def job(config: RunConfig, seed: int, folder: Path) -> Job:
 
 @pytest.fixture(scope="module")
 def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
-    """Four seeds, two at a time: one ends well, one fails, one is killed, one leaves."""
+    """Four seeds, two at a time: one finishes, one fails, one is killed, one exits."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
     before = dict(os.environ), {number: signal.getsignal(number) for number in processes.SIGNALS}
     run_in_processes(
@@ -118,8 +118,8 @@ def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     return folder, story
 
 
-def test_a_seed_gives_the_bytes_it_gives_alone(story: tuple[Path, Story], moody: RunConfig, tmp_path: Path) -> None:
-    """Whatever runs beside it, and although it runs in another process."""
+def test_a_run_in_a_process_equals_a_run_alone(story: tuple[Path, Story], moody: RunConfig, tmp_path: Path) -> None:
+    """A run in a worker process, beside others, writes the same bytes as alone in this process."""
     folder, told = story
     alone = run(moody, Registry.discover(), Files(offline=True), out=tmp_path / "alone")
     for name in EQUAL:
@@ -133,8 +133,8 @@ def test_a_seed_gives_the_bytes_it_gives_alone(story: tuple[Path, Story], moody:
     assert list(end.sizes) == alone.sizes
 
 
-def test_events_come_without_tensors(story: tuple[Path, Story]) -> None:
-    """The phases of a run are told in their order, terms as numbers, the outcome last."""
+def test_events_arrive_without_tensors(story: tuple[Path, Story]) -> None:
+    """Phases are reported in order, loss terms as floats and the outcome last; no tensor is sent."""
     events = story[1].of(0)
     assert [event.phase for event in events if isinstance(event, PhaseStarted)] == [
         "pretrain",
@@ -154,14 +154,14 @@ def test_events_come_without_tensors(story: tuple[Path, Story]) -> None:
     assert isinstance(events[-1], Finished)
 
 
-def test_what_a_process_writes_is_told(story: tuple[Path, Story]) -> None:
-    """Lines come with the seed that wrote them, from whichever depth; the head is tried once before it is trained."""
+def test_output_of_a_process_is_reported(story: tuple[Path, Story]) -> None:
+    """Lines arrive with their seed, whether printed or written to file descriptor 1; the probe writes them, too."""
     lines = [event.text for event in story[1].of(0) if isinstance(event, OutputLine)]
     assert lines == ["noise", "deep � noise", "half a linenoise", "deep � noise", "half a line"]
 
 
 def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) -> None:
-    """An error comes with its message and code; a process that dies without word, with the seed and the signal."""
+    """An error is reported with message and exit code, a process that dies with its seed and its signal or code."""
     ends = {seed: story[1].of(seed)[-1] for seed in range(4)}
     assert isinstance(ends[0], Finished)
     assert ends[1] == Failed(1, "Not this one.", 4)
@@ -174,7 +174,7 @@ def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) ->
 
 
 def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> None:
-    """An interrupt in the middle terminates every process before it goes on its way, and gives the handlers back."""
+    """An interrupt terminates every process before it propagates, and the signal handlers are restored."""
     started: list[int] = []
 
     def interrupt(seed: int, event: Message) -> None:
@@ -200,7 +200,7 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
 def test_a_process_that_does_not_exit_is_killed(
     moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What it had sent by then counts."""
+    """A worker that does not exit is killed, and everything it has sent until then counts."""
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "endless_worker.py").write_text(ENDLESS)
     monkeypatch.setattr(processes, "WORKER", "endless_worker")
@@ -229,7 +229,7 @@ print(len(result.finished))
 
 
 def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
-    """The processes of its seeds do not run the script again."""
+    """The worker processes do not run the calling script again."""
     (tmp_path / "script.py").write_text(SCRIPT.replace("SETTINGS", repr(SHORT)))
     words = [sys.executable, "script.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
@@ -237,7 +237,7 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
 
 
 def test_interrupts_wait_while_a_process_starts() -> None:
-    """Held back, an interrupt comes as soon as the process is known."""
+    """A signal that arrives while a process is being started is raised right afterwards."""
     reached = []
 
     def start() -> None:
@@ -252,7 +252,7 @@ def test_interrupts_wait_while_a_process_starts() -> None:
 
 
 def test_ignored_signals_stay_ignored() -> None:
-    """What runs in the background of a script, where Ctrl-C is ignored, goes on."""
+    """Runs in the background of a shell script, where Ctrl-C is ignored, continue."""
     former = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with processes._Interrupts():

@@ -1,4 +1,4 @@
-"""Jobs and messages as lines of JSON."""
+"""Jobs and messages are exchanged as lines of JSON."""
 
 from pathlib import Path
 
@@ -23,16 +23,16 @@ from decda.core.parts.registry import Registry
         Finished(0, {"acc": 0.1 + 0.2, "nmi": None, "warnings": ["careful"]}, [1, 2]),
     ],
 )
-def test_messages_come_back_equal(message: object) -> None:
-    """Whatever an event or an outcome holds, it is one line, and reads back as what it was."""
+def test_messages_survive_a_round_trip(message: object) -> None:
+    """Every event or outcome becomes a single line, and is read back equal."""
     line = as_line(message)  # type: ignore[arg-type]
     assert line is not None
     assert line.count("\n") == 1
     assert from_line(line) == message
 
 
-def test_tensors_stay_behind() -> None:
-    """Labels and embeddings are not sent, and terms become numbers."""
+def test_tensors_are_not_sent() -> None:
+    """Labels and embeddings are dropped, and loss terms become floats."""
     assert as_line(Initialised(torch.zeros(3, 2))) is None
     refreshed = Refreshed(30, 100, torch.zeros(3, dtype=torch.int64), 0.25, {"kl": torch.tensor(2.0)})
     expected = Refreshed(30, 100, [], 0.25, {"kl": 2.0})  # type: ignore[arg-type, dict-item]
@@ -42,14 +42,14 @@ def test_tensors_stay_behind() -> None:
 
 
 @pytest.mark.parametrize("line", ["", "noise", "[]", "{}", '{"type": "Exit"}', '{"type": "Failed"}'])
-def test_what_is_no_message(line: str) -> None:
-    """Anything else is an error, so that it can be shown as what a process wrote."""
+def test_a_line_that_is_not_a_message(line: str) -> None:
+    """Any other line raises ValueError, so that it can be shown as output of the process."""
     with pytest.raises(ValueError, match="message|JSON|Expecting"):
         from_line(line)
 
 
-def test_a_job_comes_back_equal(registry: Registry) -> None:
-    """The configuration that a process composes is the one it was given."""
+def test_a_job_survives_a_round_trip(registry: Registry) -> None:
+    """A worker composes exactly the configuration that it was sent."""
     config = compose(registry, recipe="convidec-da", seed=7, settings=["head.gamma=0.30000000000000004"])
     job = WorkerJob.from_config(config, Path("out"), Path("data"), True, 2, [Path("mine.py")])
     again = WorkerJob.from_line(job.as_line())

@@ -1,4 +1,4 @@
-"""How several runs go side by side."""
+"""How several runs are executed together."""
 
 from collections import deque
 from pathlib import Path
@@ -23,7 +23,7 @@ def waiting(registry: Registry, folder: Path, *heads: str) -> deque[Job]:
 
 
 def test_a_part_added_by_hand_is_local(registry: Registry) -> None:
-    """Whichever part it is; one that a file added can be had by another process, too."""
+    """A part added in Python is local to the process; one added by a file can be loaded by others, too."""
     own = Registry(registry)
     entry = own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
     config = compose(own, parts={"head": "local:mine"})
@@ -35,7 +35,7 @@ def test_a_part_added_by_hand_is_local(registry: Registry) -> None:
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
 def test_runs_in_this_process(registry: Registry, tmp_path: Path, device: str) -> None:
-    """Asked for, or on a device that processes cannot share: one after the other, what is added too."""
+    """With `here`, or on a device that processes cannot share, jobs run one by one, even those queued meanwhile."""
     queue = waiting(registry, tmp_path, "dec", "dcn")
     later = queue.pop()
     ended: list[Any] = []
@@ -54,8 +54,10 @@ def test_runs_in_this_process(registry: Registry, tmp_path: Path, device: str) -
     assert (tmp_path / "1" / "labels.csv").is_file()
 
 
-def test_who_drives(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Processes on a CPU, as many as there are cores for their threads; turns on a GPU, a few at once."""
+def test_cpu_jobs_use_processes_and_gpu_jobs_are_interleaved(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By default, there are as many processes as the cores allow for their threads; on a GPU, a few jobs at a time."""
     asked: list[tuple[str, dict[str, Any]]] = []
     monkeypatch.setattr(jobs, "run_in_processes", lambda queue, notify, **words: asked.append(("pool", words)))
     monkeypatch.setattr(jobs, "interleave", lambda queue, start, notify, **words: asked.append(("turns", words)))

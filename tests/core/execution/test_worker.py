@@ -1,4 +1,4 @@
-"""The process of one run, what can be seen of it from within."""
+"""The worker process of a run, as far as it can be tested in this process."""
 
 import io
 import os
@@ -13,8 +13,8 @@ from decda.core.execution.protocol import from_line
 from decda.core.execution.worker import Reporter
 
 
-def test_passing_events_come_a_few_times_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches and iterations are thinned out; everything that carries a figure is sent."""
+def test_frequent_events_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches and iterations are sent a few times a second; every event that carries a figure is sent."""
     clock = [100.0]
     monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
     stream = io.StringIO()
@@ -30,14 +30,14 @@ def test_passing_events_come_a_few_times_a_second(monkeypatch: pytest.MonkeyPatc
 
 
 class Broken(io.StringIO):
-    """A pipe without another end."""
+    """A pipe whose other end is closed."""
 
     def write(self, text: str) -> int:
         raise BrokenPipeError
 
 
-def test_nobody_waits_for_a_run_whose_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the pipe has no other end any more, the process ends."""
+def test_a_worker_exits_if_its_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once the other end of the pipe is closed, the worker exits."""
     monkeypatch.setattr(os, "_exit", sys.exit)
     with pytest.raises(SystemExit):
         Reporter(Broken())(PhaseStarted("cluster", 1))

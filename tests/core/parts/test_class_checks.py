@@ -1,4 +1,4 @@
-"""What a class shows of a part."""
+"""Defects of a part that its class reveals."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ class Factory:
         ("dataset", Foreign, None),
     ],
 )
-def test_only_what_is_certain_is_held_against_a_class(kind: str, factory: Any, defect: str | None) -> None:
-    """A foreign base or a method that is missing; a function, or a class that makes other objects, shows nothing."""
+def test_only_certain_defects_are_reported(kind: str, factory: Any, defect: str | None) -> None:
+    """A wrong base class or a missing method is a defect; functions and classes with their own `__new__` pass."""
     seen = class_defect(kind, factory)
     assert seen is None if defect is None else defect in str(seen)

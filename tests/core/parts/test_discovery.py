@@ -34,7 +34,7 @@ def install(
     suffix: str = ".dist-info",
     metadata: str | None = "Name: x\nVersion: 9\n",
 ) -> Path:
-    """A distribution as pip leaves it behind."""
+    """Create the metadata of a distribution as pip installs them."""
     info = folder / f"{stem}{suffix}"
     info.mkdir(parents=True)
     if metadata is not None:
@@ -50,23 +50,23 @@ def find(*folders: Path) -> Discovery:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_has_its_group(tmp_path: Path, kind: str) -> None:
-    """A line in the group of a kind becomes an entry of that kind, with package and version."""
+    """A line in the group of a kind becomes an entry of that kind with package and version."""
     install(tmp_path, "my_plugin-2.1", f"[{GROUPS[kind]}]\nThing-1.x = my_plugin.parts:Outer.inner [extra]\n")
     entry = Entry(kind, "Thing-1.x", "my-plugin", "2.1", "my_plugin.parts", "Outer.inner")
     assert find(tmp_path) == ((entry,), ())
     assert entry.qualified == "my-plugin:Thing-1.x"
 
 
-def test_the_default_path_is_the_interpreter_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a path, what lies on `sys.path` is found."""
+def test_the_default_path_is_sys_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without an argument, packages on `sys.path` are found."""
     install(tmp_path, "good-1.0", GOOD)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert GOOD_ENTRY in discover().entries
 
 
 @pytest.mark.parametrize("content", MALFORMED.values(), ids=MALFORMED.keys())
-def test_a_malformed_stranger_hides_nobody(tmp_path: Path, content: bytes) -> None:
-    """A malformed file of an unrelated package neither hides a part nor is worth a word."""
+def test_a_malformed_unrelated_package_hides_no_part(tmp_path: Path, content: bytes) -> None:
+    """A malformed file of an unrelated package hides no part and is not reported."""
     install(tmp_path, "aaa-1.0", content)
     install(tmp_path, "good-1.0", GOOD)
     install(tmp_path, "zzz-1.0", content)
@@ -75,14 +75,14 @@ def test_a_malformed_stranger_hides_nobody(tmp_path: Path, content: bytes) -> No
 
 @pytest.mark.parametrize("content", [MALFORMED["duplicate key"], MALFORMED["bad UTF-8"], MALFORMED["no header"]])
 def test_the_library_would_lose_the_folder(tmp_path: Path, content: bytes) -> None:
-    """The careful way is needed: on such files entrypoints itself raises."""
+    """The fallback is necessary, because the entrypoints library itself raises on such files."""
     install(tmp_path, "aaa-1.0", content)
     with pytest.raises(Exception, match=r"aaa|utf-8"):
         list(entrypoints.iter_files_distros(path=[str(tmp_path)]))
 
 
 def test_a_sound_folder_is_read_without_importlib_metadata(tmp_path: Path) -> None:
-    """Only a malformed file costs the import of importlib.metadata."""
+    """importlib.metadata is imported only if there is a malformed file."""
     install(tmp_path / "sound", "good-1.0", GOOD)
     install(tmp_path / "malformed", "aaa-1.0", MALFORMED["no header"])
     code = (
@@ -115,7 +115,7 @@ def test_a_sound_folder_is_read_without_importlib_metadata(tmp_path: Path) -> No
     ],
 )
 def test_a_damaged_part_is_shown(tmp_path: Path, content: bytes, reason: str) -> None:
-    """A defect of ours becomes an entry that says what is wrong, not a part that vanishes; the others stay."""
+    """A defect in a decda group becomes an entry with the reason instead of a missing part; other parts stay."""
     install(tmp_path, "bad-1.0", content)
     install(tmp_path, "good-1.0", GOOD)
     (damaged, good), problems = find(tmp_path)
@@ -126,15 +126,15 @@ def test_a_damaged_part_is_shown(tmp_path: Path, content: bytes, reason: str) ->
     assert problems == ()
 
 
-def test_a_percent_sign_stands_for_nothing_else(tmp_path: Path) -> None:
-    """A `%(other)s`, for which configparser would put another line's value, is refused."""
+def test_there_is_no_interpolation(tmp_path: Path) -> None:
+    """`%(other)s`, which configparser would replace by the value of another line, is refused."""
     install(tmp_path, "bad-1.0", "[decda.heads]\ndec = p:A\nidec = %(dec)s\n")
     assert [entry.problem is None for entry in find(tmp_path).entries] == [True, False]
 
 
 @pytest.mark.parametrize("name", ["two words", "decda:idec", "tab\tbed", "bell\a", "zero\u200bwidth"])
 def test_a_name_that_cannot_be_typed_is_shown(tmp_path: Path, name: str) -> None:
-    """A name with a blank, a colon or an invisible letter is a problem, for it cannot be typed."""
+    """A name with a blank, a colon or an invisible character is a problem, because users could not type it."""
     install(tmp_path, "bad-1.0", f"[decda.heads]\n{name} = p:A\n")
     (entry,), problems = find(tmp_path)
     assert entry.name == name
@@ -159,7 +159,7 @@ def test_a_name_that_cannot_be_typed_is_shown(tmp_path: Path, name: str) -> None
 def test_a_defect_without_a_name_is_a_problem(
     tmp_path: Path, stem: str, metadata: str, content: bytes, reason: str
 ) -> None:
-    """Where no part can be named, the file of ours that is damaged is."""
+    """If a damaged file of a plugin does not even name a part, the file itself is reported."""
     info = install(tmp_path, stem, content, metadata=metadata)
     install(tmp_path, "good-1.0", GOOD)
     entries, (problem,) = find(tmp_path)
@@ -171,13 +171,13 @@ def test_a_defect_without_a_name_is_a_problem(
 
 @pytest.mark.parametrize("metadata", ["Requires-Dist: decda-extra\n", "Requires-Dist: pandecda\n", "\ufeff", None])
 def test_needing_another_package_is_not_needing_decda(tmp_path: Path, metadata: str | None) -> None:
-    """A headless file of a package that does not require decda itself stays silent."""
+    """A file without a group is not reported if its package does not require decda itself."""
     install(tmp_path, "bad-1.0", b"idec = p:A\n", metadata=metadata)
     assert find(tmp_path) == ((), ())
 
 
 def test_a_damaged_metadata_file_does_not_matter(tmp_path: Path) -> None:
-    """Bad UTF-8 in METADATA loses neither the package's parts nor the others'."""
+    """Invalid UTF-8 in METADATA hides neither the parts of its package nor those of others."""
     info = install(tmp_path, "other-1.0", b"[decda.heads]\ndec = p:A\n[x]\ny\n")
     (info / "METADATA").write_bytes(b"Name: \xff\xfe\n")
     install(tmp_path, "good-1.0", GOOD)
@@ -196,7 +196,7 @@ def test_a_damaged_metadata_file_does_not_matter(tmp_path: Path) -> None:
     ],
 )
 def test_odd_but_clear_files_are_understood(tmp_path: Path, content: str) -> None:
-    """Indented lines, repeated sections, comments and other sections' defects lose and invent no part."""
+    """Indented lines, repeated sections, comments and defects in other sections neither hide nor add parts."""
     install(tmp_path, "p-1.0", content)
     expected = (Entry("head", "dec", "p", "1.0", "p", "A"), Entry("head", "idec", "p", "1.0", "p", "B"))
     assert find(tmp_path) == (expected, ())
@@ -204,7 +204,7 @@ def test_odd_but_clear_files_are_understood(tmp_path: Path, content: str) -> Non
 
 @pytest.mark.parametrize("second", [GOOD.replace("IDEC", "Old"), MALFORMED["no header"] + GOOD.encode()])
 def test_the_first_copy_on_the_path_wins(tmp_path: Path, second: str | bytes) -> None:
-    """A package that lies in two folders is the one in the first, its spelling notwithstanding."""
+    """If a package is in two folders, the first one counts, even if its name is spelled differently."""
     install(tmp_path / "a", "My.Pkg-2.0", GOOD)
     install(tmp_path / "b", "my_pkg-1.0", second)
     (entry,), problems = find(tmp_path / "a", tmp_path / "b")
@@ -214,7 +214,7 @@ def test_the_first_copy_on_the_path_wins(tmp_path: Path, second: str | bytes) ->
 
 @pytest.mark.parametrize("malformed", [False, True])
 def test_the_first_copy_wins_even_without_entry_points(tmp_path: Path, malformed: bool) -> None:
-    """A first copy that offers nothing hides a later one that does: its code is what Python imports."""
+    """A first copy without parts hides a later one with parts, because Python imports the first."""
     install(tmp_path / "a", "my_pkg-2.0")
     install(tmp_path / "b", "My.Pkg-1.0", GOOD)
     if malformed:
@@ -224,7 +224,7 @@ def test_the_first_copy_wins_even_without_entry_points(tmp_path: Path, malformed
 
 
 def test_a_plain_egg_info_file_counts_as_a_copy(tmp_path: Path) -> None:
-    """A distribution whose metadata is a single file (as distutils wrote it) hides later copies, too."""
+    """A distribution whose metadata is a single file, as written by distutils, hides later copies, too."""
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "good-0.9.egg-info").write_text("Name: good\nVersion: 0.9\n")
     install(tmp_path / "b", "good-1.0", GOOD)
@@ -232,8 +232,8 @@ def test_a_plain_egg_info_file_counts_as_a_copy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spelling", ["{}", "{}/", "{}/../site"])
-def test_a_folder_that_stands_twice_is_read_once(tmp_path: Path, spelling: str) -> None:
-    """The same folder twice on the path does not make its parts ambiguous."""
+def test_a_repeated_folder_is_read_once(tmp_path: Path, spelling: str) -> None:
+    """A folder that is on the path twice does not make its parts ambiguous."""
     install(tmp_path / "site", "good-1.0", GOOD)
     folder = str(tmp_path / "site")
     assert discover([folder, spelling.format(folder), folder]) == ((GOOD_ENTRY,), ())
@@ -241,10 +241,10 @@ def test_a_folder_that_stands_twice_is_read_once(tmp_path: Path, spelling: str) 
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("malformed", [False, True])
-def test_of_two_leftover_versions_the_newest_complete_one_counts(
+def test_the_newest_complete_version_counts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reverse: bool, malformed: bool
 ) -> None:
-    """Two versions in one folder, left by a bad uninstall, count once: the newest that is complete."""
+    """Of several versions in one folder, left by a failed uninstall, only the newest complete one counts."""
     install(tmp_path, "good-9.0", GOOD.replace("IDEC", "Old"))
     install(tmp_path, "good-10.0", GOOD)
     install(tmp_path, "good-11.0", GOOD.replace("IDEC", "Gone"), metadata=None)
@@ -257,10 +257,10 @@ def test_of_two_leftover_versions_the_newest_complete_one_counts(
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-def test_of_two_equal_copies_always_the_same_counts(
+def test_the_choice_of_two_equal_copies_is_deterministic(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reverse: bool
 ) -> None:
-    """One version in two spellings within a folder is one package, and which copy counts is no matter of luck."""
+    """Two spellings of one version in a folder are one package, and the same copy counts in any listing order."""
     install(tmp_path, "My.Pkg-1.0", GOOD.replace("IDEC", "Old"))
     install(tmp_path, "my_pkg-1.0", GOOD)
     shuffle(monkeypatch, reverse)
@@ -268,7 +268,7 @@ def test_of_two_equal_copies_always_the_same_counts(
 
 
 def shuffle(monkeypatch: pytest.MonkeyPatch, reverse: bool) -> None:
-    """A file system that lists its folders in a definite order, or in the opposite one."""
+    """Simulate a file system that lists folders in sorted or in reverse order."""
     scandir, listdir = os.scandir, os.listdir
 
     class Listing:
@@ -289,8 +289,8 @@ def shuffle(monkeypatch: pytest.MonkeyPatch, reverse: bool) -> None:
     monkeypatch.setattr(os, "listdir", lambda path: sorted(listdir(path), reverse=reverse))
 
 
-def test_the_answer_does_not_depend_on_the_file_system_s_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Entries and problems come sorted, in whatever order the folder is listed."""
+def test_the_result_does_not_depend_on_the_listing_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries and problems are sorted, whatever the order in which a folder is listed."""
     for name, kind in itertools.product(("bbb", "aaa", "ccc"), ("heads", "encoders")):
         install(tmp_path / kind, f"{name}-1.0", f"[decda.{kind}]\nz = p:A\na = p:B\n[decda.wrong]\nx = p:C\n")
     answers = []
@@ -303,8 +303,8 @@ def test_the_answer_does_not_depend_on_the_file_system_s_order(tmp_path: Path, m
     assert [problem.package for problem in answers[0].problems] == ["aaa", "bbb", "ccc"]
 
 
-def test_nothing_on_the_path_makes_it_raise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever lies on the path, discovery answers."""
+def test_discovery_never_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Discovery works whatever is on the path."""
     (tmp_path / "file").write_text("text")
     (tmp_path / "broken.zip").write_bytes(b"PK\x05\x06" + b"\x00" * 30)
     (tmp_path / "empty.egg").mkdir()
@@ -320,7 +320,7 @@ def test_nothing_on_the_path_makes_it_raise(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_current_folder_that_is_gone_does_not_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The empty item of the path means the current folder, which may have been deleted."""
+    """An empty item of the path means the current folder, which may have been deleted."""
     (tmp_path / "gone").mkdir()
     install(tmp_path, "good-1.0", GOOD)
     monkeypatch.chdir(tmp_path / "gone")
@@ -332,7 +332,7 @@ def test_a_current_folder_that_is_gone_does_not_matter(tmp_path: Path, monkeypat
     ("stem", "version"), [("good-1.0-py3.11", "1.0"), ("good", "9"), ("good-1.0", "1.0"), ("GOOD-1.0+cpu", "1.0+cpu")]
 )
 def test_egg_info_folders_are_read(tmp_path: Path, stem: str, version: str) -> None:
-    """Parts of a package installed the old way, or for development, have its name and version."""
+    """Parts of a package that was installed with egg-info metadata have its name and version."""
     install(tmp_path, stem, GOOD, suffix=".egg-info")
     (entry,), problems = find(tmp_path)
     assert (entry.qualified, entry.version, problems) == ("good:idec", version, ())
@@ -343,7 +343,7 @@ def test_egg_info_folders_are_read(tmp_path: Path, stem: str, version: str) -> N
     ("archive", "inside"), [("parts.zip", "good-1.0.dist-info"), ("good-1.0-py3.11.egg", "EGG-INFO")]
 )
 def test_zip_files_and_eggs_are_read(tmp_path: Path, archive: str, inside: str, text: str) -> None:
-    """Parts that lie in a zip file or a zipped egg on the path are found, sound file or not."""
+    """Parts in a zip file or a zipped egg on the path are found, even if a defect must be reported."""
     with zipfile.ZipFile(tmp_path / archive, "w") as packed:
         packed.writestr(f"{inside}/entry_points.txt", text)
     entries, problems = find(tmp_path / archive)
@@ -351,8 +351,8 @@ def test_zip_files_and_eggs_are_read(tmp_path: Path, archive: str, inside: str, 
     assert len(problems) == (text != GOOD)
 
 
-def test_a_distribution_that_cannot_be_read_loses_only_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error while reading one distribution of ours becomes its problem, and the others stay."""
+def test_a_distribution_that_cannot_be_read_hides_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while reading a plugin's metadata is reported as its problem, and other parts stay."""
     import importlib.metadata
 
     install(tmp_path, "decda_bad-1.0", MALFORMED["no header"])

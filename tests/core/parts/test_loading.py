@@ -1,4 +1,4 @@
-"""Parts out of a file."""
+"""Loading parts from a file."""
 
 import pickle
 import sys
@@ -38,7 +38,7 @@ def write(tmp_path: Path, text: str) -> Path:
 
 
 def test_a_file_adds_its_parts(tmp_path: Path) -> None:
-    """Its `register` gets the registry; modules beside it can be imported; its objects can be pickled."""
+    """`register` gets the registry; modules in the same folder can be imported; objects can be pickled."""
     path = write(tmp_path, GOOD)
     registry, before = Registry(), list(sys.path)
     load_file(registry, path)
@@ -51,7 +51,7 @@ def test_a_file_adds_its_parts(tmp_path: Path) -> None:
     assert len(registry.files[path]) == 64
     assert sys.path == before
     assert registry.from_files == {component.entry}
-    load_file(registry, path)  # edited, perhaps, and loaded again in a notebook
+    load_file(registry, path)  # as in a notebook, possibly after an edit
     assert registry.load(registry.find("augment", "mine")).factory is not component.factory
 
 
@@ -68,7 +68,7 @@ def test_a_file_adds_its_parts(tmp_path: Path) -> None:
     ],
 )
 def test_files_that_fail(tmp_path: Path, text: str, kind: type[Exception], words: str) -> None:
-    """What fails in it is told with the file's name, and the path of imports is as it was."""
+    """An error in the file is reported with the name of the file, and `sys.path` is restored."""
     before = list(sys.path)
     with pytest.raises(kind) as caught:
         load_file(Registry(), write(tmp_path, text))
@@ -77,8 +77,8 @@ def test_files_that_fail(tmp_path: Path, text: str, kind: type[Exception], words
     assert sys.path == before
 
 
-def test_a_folder_of_the_users_stays_on_the_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the user put the file's folder on `sys.path`, it stays where it was."""
+def test_a_folder_on_the_path_stays_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the folder of the file was on `sys.path` already, it keeps its place."""
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     before = list(sys.path)
     load_file(Registry(), write(tmp_path, GOOD))
@@ -86,7 +86,7 @@ def test_a_folder_of_the_users_stays_on_the_path(tmp_path: Path, monkeypatch: py
 
 
 def test_no_such_file(tmp_path: Path) -> None:
-    """A file that is missing or no Python is a mistake in words."""
+    """A file that is missing or not a Python file is reported by name."""
     for name, content in (("gone.py", None), ("notes.txt", "x")):
         if content:
             (tmp_path / name).write_text(content)

@@ -1,4 +1,4 @@
-"""A signature declares a part's parameters."""
+"""The parameters of a part are declared by its signature."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -40,8 +40,8 @@ def parameter(declared: Any) -> Parameter:
     return Parameter("p", declared, REQUIRED, "")
 
 
-def test_all_after_the_star_is_a_parameter() -> None:
-    """Name, type, default and help of what stands after the star, and nothing before it."""
+def test_keyword_only_arguments_are_parameters() -> None:
+    """Arguments after the `*` are parameters with name, type, default and help; those before it are not."""
     found = read_parameters(Part)
     assert [str(p) for p in found] == [
         "rate: float = 0.5",
@@ -58,7 +58,7 @@ def test_all_after_the_star_is_a_parameter() -> None:
 
 
 def test_a_postponed_annotation_is_read() -> None:
-    """Under `from __future__ import annotations` types are text; only those after the star are evaluated."""
+    """Under `from __future__ import annotations` types are strings; only those after the `*` are evaluated."""
     space: dict[str, Any] = {}
     source = (
         "from __future__ import annotations\nfrom typing import Annotated\n"
@@ -76,7 +76,7 @@ def test_a_postponed_annotation_is_read() -> None:
         ("lambda *, bare=1: 0", "no type"),
     ],
 )
-def test_what_cannot_be_set_by_name_breaks_the_contract(source: str, word: str) -> None:
+def test_parameters_that_cannot_be_set_break_the_contract(source: str, word: str) -> None:
     """`*args`, `**kwargs` and parameters without a type are refused."""
     with pytest.raises(ContractViolation, match=word):
         read_parameters(eval(source))
@@ -85,8 +85,8 @@ def test_what_cannot_be_set_by_name_breaks_the_contract(source: str, word: str) 
 @pytest.mark.parametrize(
     "declared", [dict, list[int], int | str, int | str | None, tuple[list[int], ...], Any, "Missing"]
 )
-def test_a_type_that_text_cannot_give_breaks_the_contract(declared: Any) -> None:
-    """Only bool, int, float, str, Path, Literal, tuples of those and `| None` are parameters."""
+def test_an_unsupported_type_breaks_the_contract(declared: Any) -> None:
+    """Parameters may be bool, int, float, str, Path, Literal, tuples of those, and `| None`, and nothing else."""
 
     def part(*, p=None) -> None: ...
 
@@ -96,7 +96,7 @@ def test_a_type_that_text_cannot_give_breaks_the_contract(declared: Any) -> None
 
 
 def test_a_default_of_another_type_breaks_the_contract() -> None:
-    """A default must be a value of the declared type."""
+    """A default must have the declared type."""
 
     def part(*, p: int = "three") -> None: ...  # type: ignore[assignment]
 
@@ -127,8 +127,8 @@ def test_a_default_of_another_type_breaks_the_contract() -> None:
         (tuple[float, int], "0.5, 2", (0.5, 2)),
     ],
 )
-def test_text_is_read_by_the_declared_type(declared: Any, text: str, value: Any) -> None:
-    """What follows `=` in --set is read as the signature says."""
+def test_text_is_parsed_by_the_declared_type(declared: Any, text: str, value: Any) -> None:
+    """The text after `=` in --set is parsed according to the signature."""
     read = parse_value("head 'x'", parameter(declared), text)
     assert read == value
     assert type(read) is type(value)
@@ -162,8 +162,8 @@ def test_text_of_another_type_is_refused(declared: Any, text: str) -> None:
     ("declared", "given", "value"),
     [(float, 1, 1.0), (tuple[int, ...], [1, 2], (1, 2)), (Path, "x", Path("x")), (int | None, "none", None)],
 )
-def test_toml_values_are_brought_to_the_type(declared: Any, given: Any, value: Any) -> None:
-    """An int serves as a float, a list as a tuple, text as a path, and "none" as None, which TOML lacks."""
+def test_toml_values_are_converted_to_the_type(declared: Any, given: Any, value: Any) -> None:
+    """An int is accepted as a float, a list as a tuple, a string as a path, and "none" as None, which TOML lacks."""
     assert convert_value("x", parameter(declared), given) == value
 
 
@@ -172,21 +172,21 @@ def test_toml_values_are_brought_to_the_type(declared: Any, given: Any, value: A
     [(int, True), (bool, 1), (float, "1"), (float, float("nan")), (str, 1), (Literal[1], True), (tuple[int, ...], 5)],
 )
 def test_values_of_another_type_are_refused(declared: Any, given: Any) -> None:
-    """True is no int and 1 is no bool: nothing is guessed."""
+    """Nothing is guessed: True is not an int, and 1 is not a bool."""
     with pytest.raises(InvalidParameter):
         convert_value("x", parameter(declared), given)
 
 
-def test_an_unknown_name_meets_the_near_one_and_the_list() -> None:
-    """An unknown parameter: did you mean, and all there are."""
+def test_an_unknown_name_gets_suggestions() -> None:
+    """The error about an unknown parameter suggests a similar name and lists all parameters."""
     with pytest.raises(
         InvalidParameter, match=r"no parameter 'rat'.*Did you mean 'rate'\?.*It takes: rate: float = 0.5"
     ):
         complete_values("head 'x'", read_parameters(Part), {"rat": 1})
 
 
-def test_defaults_are_filled_in_and_what_is_required_is_asked_for() -> None:
-    """Every parameter gets a value, and one without a default must be given."""
+def test_defaults_are_filled_in() -> None:
+    """Every parameter gets a value, and one without a default is required."""
     parameters = read_parameters(Part)
     assert complete_values("x", parameters, {"where": "here", "count": 5})["count"] == 5
     assert complete_values("x", parameters, {"where": "here"})["rate"] == 0.5

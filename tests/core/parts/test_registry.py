@@ -33,7 +33,7 @@ def entry(name: str, package: str = "decda", kind: str = "head", version: str = 
 
 @pytest.fixture
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder on `sys.path` to install plugins in; what is imported from it is forgotten afterwards."""
+    """A folder on `sys.path` to install plugins in; modules imported from it are removed afterwards."""
     before = set(sys.modules)
     monkeypatch.syspath_prepend(str(tmp_path))
     yield tmp_path
@@ -45,7 +45,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 def install(
     site: Path, code: str, target: str = "IDEC", package: str = "plug", kind: str = "head", name: str = "idec"
 ) -> Registry:
-    """A plugin of one module that offers one part, and a registry of what is installed in the folder."""
+    """Install a plugin with one module and one part, and return the registry of the folder."""
     info = site / f"{package}-1.0.dist-info"
     info.mkdir()
     (info / "entry_points.txt").write_text(f"[{GROUPS[kind]}]\n{name} = {package}_code:{target}\n")
@@ -56,8 +56,8 @@ def install(
 TWINS = [entry("idec", "decda", version="0.3.0"), entry("idec", "decda-extra"), entry("dec"), entry("dcn")]
 
 
-def test_entries_come_sorted_and_names_once() -> None:
-    """A registry lists its parts in one order, however they were found."""
+def test_entries_are_sorted_and_names_unique() -> None:
+    """A registry lists its parts in the same order, however they were found."""
     registry = Registry(reversed(TWINS))
     assert list(registry) == sorted(TWINS)
     assert registry.names("head") == ["dcn", "dec", "idec"]
@@ -65,7 +65,7 @@ def test_entries_come_sorted_and_names_once() -> None:
 
 
 def test_problems_are_kept() -> None:
-    """What discovery found wrong is there to be shown, and hinted at when a name is not found."""
+    """Problems found by discovery are kept, and mentioned if a name is not found."""
     problem = Problem("decda-x", "1", "entry_points.txt", "broken")
     registry = Registry(TWINS, [problem])
     assert registry.problems == (problem,)
@@ -73,8 +73,8 @@ def test_problems_are_kept() -> None:
         registry.find("head", "other")
 
 
-def test_an_unknown_name_gets_the_near_one_and_all() -> None:
-    """An unknown name is answered with the nearest name, all names and the command that lists them."""
+def test_an_unknown_name_gets_suggestions() -> None:
+    """The error about an unknown name suggests the nearest name, all names and the command that lists them."""
     with pytest.raises(UnknownComponent) as caught:
         Registry(TWINS).find("head", "idecc")
     assert str(caught.value) == (
@@ -84,22 +84,22 @@ def test_an_unknown_name_gets_the_near_one_and_all() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ":", "decda:", ":dec", "decda:idecc", "decda-extra:dec", "idec:decda", "a:b:c"])
-def test_a_name_of_another_shape_is_unknown(name: str) -> None:
-    """A qualified name means one package's part and no other; its answer lists qualified names."""
+def test_unknown_and_malformed_qualified_names(name: str) -> None:
+    """An unknown or malformed name never resolves to another part; the error lists qualified names if it has a colon."""
     listing = "decda:dcn, decda:dec, decda:idec, decda-extra:idec" if ":" in name else "dcn, dec, idec"
     with pytest.raises(UnknownComponent, match=f"Registered heads: {listing}"):
         Registry(TWINS).find("head", name)
 
 
 def test_an_empty_registry_says_what_is_missing() -> None:
-    """Without any part, decda itself is probably not installed."""
+    """If there are no parts at all, the error suggests that decda itself is not installed."""
     with pytest.raises(UnknownComponent, match=r"Registered encoders: none\. Is decda itself installed"):
         Registry().find("encoder", "conv")
 
 
 @pytest.mark.parametrize("kind", ["heads", "", "model"])
 def test_an_unknown_kind_is_refused(kind: str) -> None:
-    """A kind that there is not is an error with the list of kinds, in finding as in adding."""
+    """An unknown kind is an error that lists the kinds, for finding as well as for adding."""
     with pytest.raises(ConfigError, match="Kinds: encoder, head, augment, dataset, recipe"):
         Registry(TWINS).find(kind, "dec")
     with pytest.raises(ConfigError, match="Unknown kind"):
@@ -107,7 +107,7 @@ def test_an_unknown_kind_is_refused(kind: str) -> None:
 
 
 def test_a_bare_name_of_two_packages_is_refused() -> None:
-    """A name that two packages give is refused with both named, and with how to say which."""
+    """If two packages provide a name, the error names both, and how to choose one."""
     with pytest.raises(AmbiguousComponent) as caught:
         Registry(TWINS).find("head", "idec")
     assert str(caught.value) == (
@@ -116,25 +116,25 @@ def test_a_bare_name_of_two_packages_is_refused() -> None:
 
 
 def test_three_packages_are_all_named() -> None:
-    """Ambiguity among more than two packages names them all."""
+    """If more than two packages provide a name, the error names them all."""
     with pytest.raises(AmbiguousComponent, match=r"^decda 0\.3\.0, decda-extra 1\.0 and zzz 1\.0 provide"):
         Registry([*TWINS, entry("idec", "zzz")]).find("head", "idec")
 
 
-def test_the_same_name_of_another_kind_is_no_twin() -> None:
-    """Names are compared within a kind."""
+def test_parts_of_different_kinds_may_share_a_name() -> None:
+    """The same name for parts of different kinds is not ambiguous."""
     registry = Registry([entry("dec"), entry("dec", "other", kind="recipe")])
     assert registry.find("head", "dec").package == "decda"
 
 
 @pytest.mark.parametrize("name", ["decda-extra:idec", "Decda_Extra:idec", "decda.extra:idec"])
-def test_a_qualified_name_picks(name: str) -> None:
-    """`package:name` picks one of several, whatever the spelling of the package."""
+def test_a_qualified_name_is_unambiguous(name: str) -> None:
+    """`package:name` selects one of several, whatever the spelling of the package."""
     assert Registry(TWINS).find("head", name) == TWINS[1]
 
 
 def test_a_preferred_package_comes_first() -> None:
-    """A bare name means the preferred package's part if it has one, and otherwise what it means anyway."""
+    """A bare name refers to the part of the preferred package if there is one, and else is resolved as usual."""
     registry = Registry(TWINS)
     assert registry.find("head", "idec", prefer="decda") == TWINS[0]
     assert registry.find("head", "idec", prefer="Decda_Extra") == TWINS[1]
@@ -145,7 +145,7 @@ def test_a_preferred_package_comes_first() -> None:
 
 
 def test_a_part_is_loaded_once(site: Path) -> None:
-    """A loaded part has its factory and parameters, and is imported once."""
+    """A loaded part has a factory and parameters, and is imported only once."""
     registry = install(site, HEAD + "print('hello')\n")
     component = registry.load(registry.find("head", "idec"))
     assert component.factory is sys.modules["plug_code"].IDEC
@@ -155,7 +155,7 @@ def test_a_part_is_loaded_once(site: Path) -> None:
 
 
 def test_nested_objects_are_loaded(site: Path) -> None:
-    """A dotted path leads to an object within a class."""
+    """A dotted path may refer to an object within a class."""
     registry = install(site, "class A:\n    @staticmethod\n    def make(n_clusters, embedding_dim): ...\n", "A.make")
     assert registry.load(registry.find("head", "idec")).factory is sys.modules["plug_code"].A.make
 
@@ -184,8 +184,8 @@ def test_nested_objects_are_loaded(site: Path) -> None:
         ("IDEC = None", "is of type 'NoneType'"),
     ],
 )
-def test_a_broken_part_stops_only_who_asks_for_it(site: Path, code: str, reason: str) -> None:
-    """Whatever a part does wrong becomes one error with kind, name, package, version and reason."""
+def test_a_broken_part_does_not_affect_others(site: Path, code: str, reason: str) -> None:
+    """Any failure of a part becomes an error with kind, name, package, version and reason; others still load."""
     registry = install(site, code)
     registry.add("head", "fine", lambda n_clusters, embedding_dim: None)
     with pytest.raises(BrokenComponent) as caught:
@@ -197,7 +197,7 @@ def test_a_broken_part_stops_only_who_asks_for_it(site: Path, code: str, reason:
 
 
 def test_the_cause_is_kept(site: Path) -> None:
-    """For those who debug their plugin, the original error is the cause."""
+    """The original exception is kept as the cause, for authors who debug their plugin."""
     registry = install(site, "1 / 0")
     with pytest.raises(BrokenComponent) as caught:
         registry.load(registry.find("head", "idec"))
@@ -205,29 +205,29 @@ def test_the_cause_is_kept(site: Path) -> None:
 
 
 def test_a_missing_module_of_its_own_says_reinstall(site: Path) -> None:
-    """A plugin whose own files are gone is to be installed again, not its dependencies."""
+    """If the plugin's own module is missing, the error says to reinstall the plugin, not a dependency."""
     registry = install(site, "")
     (site / "plug_code.py").unlink()
     with pytest.raises(BrokenComponent, match=r"there is no module 'plug_code'; reinstall plug\."):
         registry.load(registry.find("head", "idec"))
 
 
-def test_an_interrupt_is_not_the_part_s_fault(site: Path) -> None:
-    """Ctrl-C while a slow part is imported interrupts the program."""
+def test_an_interrupt_is_not_blamed_on_the_part(site: Path) -> None:
+    """Ctrl-C during the import of a part interrupts the program."""
     registry = install(site, "raise KeyboardInterrupt")
     with pytest.raises(KeyboardInterrupt):
         registry.load(registry.find("head", "idec"))
 
 
-def test_what_a_part_prints_does_not_reach_stdout(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`--json` promises one object on stdout: what a plugin prints when it is imported goes to stderr."""
+def test_output_of_a_part_does_not_reach_stdout(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Output of a plugin during its import goes to stderr, because `--json` promises a single object on stdout."""
     registry = install(site, HEAD + "print('welcome')")
     registry.load(registry.find("head", "idec"))
     assert capsys.readouterr() == ("", "welcome\n")
 
 
 def test_a_part_with_a_problem_is_not_imported(site: Path) -> None:
-    """A part whose metadata are damaged is refused with that reason, and its code is not run."""
+    """A part with damaged metadata is refused for that reason, without running its code."""
     registry = install(site, "import plug_never", "IDEC()")
     with pytest.raises(BrokenComponent, match="is not a path to an object"):
         registry.load(registry.find("head", "idec"))
@@ -235,14 +235,14 @@ def test_a_part_with_a_problem_is_not_imported(site: Path) -> None:
 
 
 @pytest.mark.parametrize("code", [HEAD + "decda_api = 2", HEAD + "    decda_api = 2\ndecda_api = 3"])
-def test_the_present_version_of_the_contracts_is_fine(site: Path, code: str) -> None:
-    """A part that states the present version is loaded; what it says itself counts before its module's word."""
+def test_the_current_version_of_the_contracts_is_accepted(site: Path, code: str) -> None:
+    """A part that states the current version is loaded; its own statement has precedence over that of its module."""
     registry = install(site, code)
     assert registry.load(registry.find("head", "idec")).factory.__name__ == "IDEC"
 
 
-def test_a_docstring_that_is_none(registry: Registry) -> None:
-    """Whatever stands for a docstring, the listing answers; a partial speaks for its function."""
+def test_unusual_docstrings(registry: Registry) -> None:
+    """A docstring that is not a string leads to an empty summary; a partial has the summary of its function."""
 
     class Odd:
         __doc__ = 5  # type: ignore[assignment]
@@ -252,8 +252,8 @@ def test_a_docstring_that_is_none(registry: Registry) -> None:
     assert own.summary(own.add("augment", "part", partial(RandomShift, translate=0.2))).startswith("Random shift")
 
 
-def test_a_package_states_the_version_of_all_in_it(site: Path) -> None:
-    """The packages around a module are asked, the nearest first, where the module says nothing."""
+def test_a_package_states_the_version_for_its_modules(site: Path) -> None:
+    """If a module states no version, that of the nearest enclosing package counts."""
     inner = site / "plug_outer" / "inner"
     inner.mkdir(parents=True)
     (inner / "code.py").write_text(HEAD)
@@ -272,7 +272,7 @@ def test_a_package_states_the_version_of_all_in_it(site: Path) -> None:
 
 
 def test_a_signature_that_breaks_the_contract_names_the_part(site: Path) -> None:
-    """A signature users could not set is the part's mistake, and says whose."""
+    """A signature that users could not configure is an error that names the part."""
     registry = install(site, "def IDEC(n_clusters, embedding_dim, **more): ...")
     with pytest.raises(ContractViolation, match=r"The head 'idec' of plug 1\.0 breaks its contract: .*\*\*more"):
         registry.load(registry.find("head", "idec"))
@@ -288,14 +288,14 @@ def test_recipes_are_data_or_functions(site: Path, code: str) -> None:
 
 
 def test_a_recipe_of_another_type_is_broken(site: Path) -> None:
-    """A recipe that is a text is refused."""
+    """A recipe that is a string is refused."""
     registry = install(site, "IDEC = 'head = idec'", kind="recipe")
     with pytest.raises(BrokenComponent, match="it must be a mapping or a function, but is of type 'str'"):
         registry.load(registry.find("recipe", "idec"))
 
 
-def test_parts_are_added_by_hand() -> None:
-    """A notebook's own class is found, listed and loaded like any other; adding it again replaces it."""
+def test_parts_can_be_added_in_python() -> None:
+    """A class defined in a notebook is found, listed and loaded like any other; adding it again replaces it."""
 
     def first(n_clusters, embedding_dim): ...
 
@@ -316,8 +316,8 @@ def test_parts_are_added_by_hand() -> None:
     assert registry.names("head") == ["dcn", "dec", "idec", "mine"]
 
 
-def test_adding_the_same_object_twice_is_fine() -> None:
-    """A cell of a notebook may be run again."""
+def test_a_recipe_can_be_added_again() -> None:
+    """A notebook cell that adds a recipe may be run again."""
     registry = Registry()
     registry.load(registry.add("recipe", "mine", {"head": "dec"}))
     registry.add("recipe", "mine", {"head": "idec"})
@@ -328,21 +328,21 @@ def test_adding_the_same_object_twice_is_fine() -> None:
 
 @pytest.mark.parametrize("name", ["", "a:b", "two words"])
 def test_a_name_that_cannot_be_typed_is_not_added(name: str) -> None:
-    """A part added by hand needs a name that can be typed."""
+    """The name of an added part must be one that users can type."""
     with pytest.raises(ConfigError, match="must not be empty or contain blanks"):
         Registry().add("head", name, object)
 
 
-def test_an_added_part_is_no_silent_winner() -> None:
-    """A part added under an installed part's name makes that name ambiguous."""
+def test_an_added_part_does_not_shadow_an_installed_one() -> None:
+    """A part that is added under the name of an installed part makes the name ambiguous."""
     registry = Registry(TWINS)
     registry.add("head", "dec", object)
     with pytest.raises(AmbiguousComponent, match=r"Both decda 1\.0 and local provide"):
         registry.find("head", "dec")
 
 
-def test_status_tells_twins_and_broken_parts(site: Path) -> None:
-    """Listing shows what is ambiguous, with the other package, and what is broken, with the reason."""
+def test_status_of_ambiguous_and_broken_parts(site: Path) -> None:
+    """The status is ambiguous with the names of both packages, or broken with the reason."""
     install(site, HEAD)
     install(site, HEAD, package="twin")
     install(site, "X = 1", package="bad", kind="encoder")
@@ -362,7 +362,7 @@ def test_status_tells_twins_and_broken_parts(site: Path) -> None:
 
 
 def test_finding_and_listing_import_neither_torch_nor_a_plugin(site: Path) -> None:
-    """To find and list all parts, neither torch nor any plugin's module or package is imported."""
+    """Finding and listing parts imports neither torch nor any module of a plugin."""
     install(site, "import torch\n" + HEAD, name="inner")
     (site / "outer" / "inner").mkdir(parents=True)
     (site / "outer" / "__init__.py").write_text("import torch")

@@ -15,7 +15,7 @@ Write = Callable[[str, str | bytes], None]
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Write:
-    """Writes a file below a folder on `sys.path`; every file would complain if it were run."""
+    """Writes a file below a folder on `sys.path`; every file raises an error if it is run."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def write(file: str, text: str | bytes) -> None:
@@ -51,7 +51,7 @@ def see(target: str, problem: str | None = None) -> Source:
     ],
 )
 def test_the_summary_is_the_first_line_of_the_docstring(write: Write, text: str) -> None:
-    """A class, a function, or a value with a string below it, by the last definition at the top of the module."""
+    """Classes, functions and values with a string below them are summarised by their last top-level definition."""
     write("plug.py", text)
     assert see("plug:X") == Source("It.")
 
@@ -83,7 +83,7 @@ def test_the_summary_is_the_first_line_of_the_docstring(write: Write, text: str)
     ],
 )
 def test_no_false_alarm(write: Write, text: str) -> None:
-    """A part that may well exist, but is not described, has no summary and no error."""
+    """A part that may exist but is not described has no summary and no error."""
     write("plug.py", text)
     write("X.py", "")
     assert see("plug:X") == Source()
@@ -103,8 +103,8 @@ def test_no_false_alarm(write: Write, text: str) -> None:
         ("plug.nul:X", "nul.py"),
     ],
 )
-def test_what_is_surely_wrong_is_told(write: Write, target: str, error: str) -> None:
-    """A missing module or object and a syntax error show without running anything."""
+def test_certain_errors_are_reported(write: Write, target: str, error: str) -> None:
+    """Missing modules, missing objects and syntax errors are found without running any code."""
     write("plug/__init__.py", "")
     write(
         "plug/good.py",
@@ -119,8 +119,8 @@ def test_what_is_surely_wrong_is_told(write: Write, target: str, error: str) -> 
     assert error.replace("/", os.sep) in (source.error or "")
 
 
-def test_a_problem_of_the_metadata_is_told_first(write: Write) -> None:
-    """What the metadata alone show needs no look at the source."""
+def test_a_problem_of_the_metadata_comes_first(write: Write) -> None:
+    """A problem in the metadata is reported without reading the source."""
     write("plug.py", 'def X():\n    """It."""')
     assert see("plug:X", problem="two of them") == Source(error="two of them")
 
@@ -129,8 +129,8 @@ def test_a_problem_of_the_metadata_is_told_first(write: Write) -> None:
     "target",
     ["plug:A", "plug:B", "plug:C", "plug:D"],
 )
-def test_what_a_module_only_passes_on_is_followed(write: Write, target: str) -> None:
-    """Imports lead to the text that they pass on, over several levels, absolute or relative."""
+def test_reexports_are_followed(write: Write, target: str) -> None:
+    """Absolute and relative imports are followed to the definition, over several levels."""
     write(
         "plug/__init__.py",
         "from .heads import X as A\nfrom plug.heads import X as B\nfrom .middle import C\nfrom . import heads\n"
@@ -143,15 +143,15 @@ def test_what_a_module_only_passes_on_is_followed(write: Write, target: str) -> 
     assert see(target) == Source("It.")
 
 
-def test_a_circle_of_imports_ends(write: Write) -> None:
-    """Two modules that import a name from each other are left alone."""
+def test_circular_imports_end(write: Write) -> None:
+    """Two modules that import a name from each other have neither summary nor error."""
     write("plug_a.py", "from plug_b import X")
     write("plug_b.py", "from plug_a import X")
     assert see("plug_a:X") == Source()
 
 
 def test_members_are_found_in_classes(write: Write) -> None:
-    """A dotted path leads into classes; what may be inherited is no error."""
+    """A dotted path is followed into classes; a member that may be inherited is not an error."""
     write("plug.py", 'class A(B):\n    class C:\n        @classmethod\n        def make(cls):\n            """It."""')
     assert see("plug:A.C.make") == Source("It.")
     assert see("plug:A.from_b") == Source()
@@ -159,20 +159,20 @@ def test_members_are_found_in_classes(write: Write) -> None:
 
 
 def test_a_submodule_may_be_an_attribute(write: Write) -> None:
-    """`package:module.object` works if the package happens to import the module: no error."""
+    """`package:module.object` is not an error, because it works if the package imports the module."""
     write("plug/__init__.py", "")
     write("plug/heads.py", "X = 1")
     assert see("plug:heads.X") == Source()
 
 
-def test_a_package_that_moves_its_path_is_believed(write: Write) -> None:
-    """Where a package sets its own `__path__`, a module that is not seen may still be there."""
+def test_a_package_may_change_its_path(write: Write) -> None:
+    """If a package sets its own `__path__`, a module that is not found is not an error."""
     write("plug/__init__.py", "__path__ = make(__path__)")
     assert see("plug.elsewhere:X") == Source()
 
 
 def test_source_in_a_zip_file_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plugin that lies in a zip file has a summary, too."""
+    """A plugin in a zip file has a summary, too."""
     with zipfile.ZipFile(tmp_path / "plugins.zip", "w") as packed:
         packed.writestr("plug_zipped/__init__.py", "")
         packed.writestr("plug_zipped/heads.py", 'def X():\n    """It."""')
@@ -181,23 +181,23 @@ def test_source_in_a_zip_file_is_read(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("target", ["sys:nothing", "math:nothing", "plug_compiled:X"])
-def test_compiled_modules_are_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
-    """Where there is no source, there is neither summary nor error."""
+def test_compiled_modules_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, target: str) -> None:
+    """Without source code, there is neither summary nor error."""
     (tmp_path / "plug_compiled.pyc").write_bytes(b"")
     monkeypatch.syspath_prepend(str(tmp_path))
     assert see(target) == Source()
 
 
 def test_an_edited_file_is_read_again(write: Write) -> None:
-    """A summary is never that of an earlier text."""
+    """A summary is never that of an earlier version of the file."""
     write("plug.py", 'def X():\n    """Before."""')
     assert see("plug:X") == Source("Before.")
     write("plug.py", 'def X():\n    """Afterwards."""')
     assert see("plug:X") == Source("Afterwards.")
 
 
-def test_a_finder_that_fails_is_no_defect_of_the_part(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An import hook of some other package may raise; the part is not to blame."""
+def test_a_finder_that_fails_is_not_blamed_on_the_part(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception in another package's import hook is not an error of the part."""
 
     class Hook:
         @staticmethod
@@ -209,13 +209,13 @@ def test_a_finder_that_fails_is_no_defect_of_the_part(write: Write, monkeypatch:
     assert see("plug:X") == Source()
 
 
-def test_modules_made_at_run_time_are_believed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A module that no finder knows, but that is there, as in a notebook, is no error."""
+def test_modules_created_at_run_time_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A module that exists in `sys.modules` alone, as in a notebook, is not an error."""
     monkeypatch.setitem(sys.modules, "made_here", sys)
     assert see("made_here:X") == Source()
 
 
-def test_endless_nesting_is_left_alone(write: Write) -> None:
-    """A text too deep for the parser does not stop the listing."""
+def test_deep_nesting_is_skipped(write: Write) -> None:
+    """Source code nested too deeply for the parser does not stop the listing."""
     write("plug.py", "X = " + "(" * 150 + "1" + "+1)" * 150 + "\nY = " + "-" * 50_000 + "1")
     assert see("plug:X").summary == ""

@@ -1,4 +1,4 @@
-"""Packages that are switched off."""
+"""Packages that are switched off by an environment variable."""
 
 import pytest
 
@@ -21,13 +21,13 @@ from tests.conftest import install
     ],
 )
 def test_which_packages_are_off(said: str, off: set[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names in any spelling, with commas between; a star is all; decda itself stays."""
+    """The variable has comma-separated names in any spelling, or a star for all; decda itself is never off."""
     monkeypatch.setenv(DISABLE_VARIABLE, said)
     assert {name for name in ("decda", "one", "my-pkg", "three") if is_switched_off(name)} == off
 
 
-def test_their_parts_are_left_out_and_told(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts and problems of such a package are gone; who asks for one is told where it is."""
+def test_their_parts_are_left_out(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts and problems of such a package are omitted, and an error about a missing part mentions the package."""
     install(tmp_path, "one", "[decda.heads]\nidec = one:IDEC\n[decda.head]\nx = one:X\n")
     install(tmp_path, "two", "[decda.heads]\nother = two:Head\n")
     monkeypatch.setenv(DISABLE_VARIABLE, "one")
@@ -43,6 +43,6 @@ def test_their_parts_are_left_out_and_told(tmp_path, monkeypatch: pytest.MonkeyP
     provenance = {"parts": {"head": {"name": "idec", "package": "one", "version": "1.0"}}}
     with pytest.raises(UnknownComponent) as caught:
         compose(registry, config={"head": "one:idec"}, provenance=provenance)
-    assert "pip install" not in str(caught.value)  # it is
+    assert "pip install" not in str(caught.value)  # it is installed already
     switch_off_all()
     assert not list(Registry.discover([str(tmp_path)]))

@@ -1,4 +1,4 @@
-"""Memory that is freed and wanted again."""
+"""Memory that is freed and allocated again."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ import resource, torch
 from decda.core.process.allocator import keep_freed_memory
 {call}
 def work():
-    maps = [torch.ones(10_000_000) for _ in range(4)]  # 40 MB each: always mapped anew by itself
+    maps = [torch.ones(10_000_000) for _ in range(4)]  # 40 MB each: by default, a new mapping every time
 for _ in range(3):
     work()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
@@ -24,8 +24,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(allocator.platform.libc_ver()[0] != "glibc", reason="another allocator")
-def test_maps_are_not_given_back() -> None:
-    """Work that allocates the same maps again and again faults no page any more, which it does by itself."""
+def test_freed_memory_is_reused() -> None:
+    """Repeated large allocations cause no page faults, unlike with the default settings of the allocator."""
     kept, given_back = (
         int(subprocess.run([sys.executable, "-c", FAULTS.format(call=call)], capture_output=True, check=True).stdout)
         for call in ("assert keep_freed_memory()", "")
@@ -35,7 +35,7 @@ def test_maps_are_not_given_back() -> None:
 
 
 def test_other_libraries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without glibc nothing is changed."""
+    """Nothing is changed with another C library than glibc."""
     monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
     monkeypatch.setattr(allocator.platform, "libc_ver", lambda: ("", ""))
     assert not allocator.keep_freed_memory()

@@ -1,4 +1,4 @@
-"""What is meant for stdout is kept apart."""
+"""Redirecting stdout to stderr."""
 
 import subprocess
 import sys
@@ -24,15 +24,15 @@ print("after")
 
 
 @pytest.mark.parametrize("words", [(), ("raise",)])
-def test_all_that_is_written_goes_to_stderr(words: tuple[str, ...]) -> None:
-    """By Python, below it and by another process; afterwards, after an error too, stdout is as it was."""
+def test_all_output_goes_to_stderr(words: tuple[str, ...]) -> None:
+    """Output of Python, file descriptor 1 and child processes is redirected; stdout is restored, even after an error."""
     done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=True)
     assert done.stdout == "before\nafter\n"
     assert sorted(done.stderr.split("\n")) == ["", "below python", "process", "python"]
 
 
 def test_a_closed_stdout_does_not_matter() -> None:
-    """Started with stdout closed, Python has none, and what is led away is still written."""
+    """If Python was started with stdout closed, redirected output is still written."""
     code = "from decda.core.process.stdout import stdout_to_stderr\nwith stdout_to_stderr():\n    print('said')\n"
     words = [sys.executable, "-c", code]
     done = subprocess.run(["sh", "-c", 'exec "$@" >&-', "sh", *words], stderr=subprocess.PIPE, text=True, check=False)

@@ -1,4 +1,4 @@
-"""How many threads a run takes."""
+"""The number of threads of a run."""
 
 import os
 import warnings
@@ -28,10 +28,10 @@ from decda.core.process.threads import MAX_THREADS, choose_threads, physical_cor
         (None, None, 6),
     ],
 )
-def test_the_wish_the_environment_the_cores(
+def test_argument_then_environment_then_cores(
     monkeypatch: pytest.MonkeyPatch, wish: int | None, said: str | None, expected: int
 ) -> None:
-    """What is asked for counts, then OMP_NUM_THREADS where it is a whole number above 0, then the physical cores."""
+    """The argument has precedence, then OMP_NUM_THREADS if it is a positive integer, then the physical cores."""
     monkeypatch.setattr(threads, "physical_cores", lambda: 6)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if said is not None:
@@ -40,7 +40,7 @@ def test_the_wish_the_environment_the_cores(
 
 
 def test_cores_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    """There is at least one core and no more than the machine has; a user's limit counts, one that is no number not."""
+    """There are between 1 and `os.cpu_count()` cores; LOKY_MAX_CPU_COUNT limits them if it is a number."""
     monkeypatch.delenv("LOKY_MAX_CPU_COUNT", raising=False)
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
@@ -50,7 +50,7 @@ def test_cores_are_those_this_process_may_use(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_counting_is_silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Where physical cores cannot be told, the logical ones are taken, without a word."""
+    """If physical cores cannot be counted, logical ones are, without output or warnings."""
     monkeypatch.setenv("PATH", str(tmp_path))  # no lscpu, no cat
     monkeypatch.setattr(joblib.externals.loky.backend.context, "physical_cores_cache", None)
     with warnings.catch_warnings():
@@ -64,7 +64,7 @@ def test_counting_is_silent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cap
     [({}, "5000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, None)],
 )
 def test_waiting_threads_sleep_soon(said: dict[str, str], becomes: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Threads that wait spin for a moment only, unless the user says how they are to wait."""
+    """Waiting threads spin only briefly, unless the user has configured it."""
     for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)

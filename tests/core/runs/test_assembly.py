@@ -69,7 +69,7 @@ def test_a_data_set_must_keep_its_contract(registry: Registry, made: Any, patter
 
 
 def test_a_data_set_gets_files_if_it_names_it(registry: Registry) -> None:
-    """`files` is passed to a data set that has it as a positional parameter."""
+    """`files` is passed to a data set that names it before the `*`."""
     got: list[Files] = []
 
     def mine(files) -> ImageSet:
@@ -83,7 +83,7 @@ def test_a_data_set_gets_files_if_it_names_it(registry: Registry) -> None:
 
 
 def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> None:
-    """`input_shape` is passed to an augmentation that has it as a positional parameter."""
+    """`input_shape` is passed to an augmentation that names it before the `*`."""
 
     class Mine:
         def __init__(self, input_shape):

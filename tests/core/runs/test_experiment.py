@@ -291,7 +291,9 @@ def test_a_run_that_ended_early_says_how(registry: Registry, tmp_path: Path) -> 
     ],
 )
 @pytest.mark.parametrize("when", ["training", "building", "probing"])
-def test_out_of_memory_is_not_blamed_on_a_part(registry: Registry, tmp_path: Path, failure: Exception, when: str) -> None:
+def test_out_of_memory_is_not_blamed_on_a_part(
+    registry: Registry, tmp_path: Path, failure: Exception, when: str
+) -> None:
     """Out of memory is reported as such, with the sizes involved and advice, whichever part allocated."""
     own = Registry(registry)
     dec = registry.load(registry.find("head", "dec")).factory

@@ -1,4 +1,4 @@
-"""`results.csv` of a study."""
+"""The `results.csv` of a study."""
 
 import csv
 from pathlib import Path
@@ -19,8 +19,8 @@ def read(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_rows_are_kept_and_none_stands_twice(tmp_path: Path) -> None:
-    """What an earlier start wrote stays; a row of the same run takes the place of the former one; rows are sorted."""
+def test_rows_are_kept_without_duplicates(tmp_path: Path) -> None:
+    """Rows of an earlier start are kept; a new row of the same run replaces the old one; rows are sorted."""
     path = tmp_path / "results.csv"
     first = Results(path)
     first.add(row("b", acc=1 / 3))
@@ -33,15 +33,15 @@ def test_rows_are_kept_and_none_stands_twice(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["results.csv"]
 
 
-def test_figures_are_read_back_whole(tmp_path: Path) -> None:
-    """A figure comes back to the last bit, from this start and from an earlier one; a run without a row gives none."""
+def test_figures_are_read_back_exactly(tmp_path: Path) -> None:
+    """A figure from this start or an earlier one is read back bit for bit; a run without a row is skipped."""
     for results in (Results(tmp_path / "results.csv"), Results(tmp_path / "results.csv")):
         results.add(row("a", acc=1 / 3))
         assert results.figures(["a", "not there"], "acc") == [1 / 3]
 
 
 def test_an_equal_row_is_not_written_again(tmp_path: Path) -> None:
-    """A start that finds all done leaves the file untouched."""
+    """Adding a row that is already there leaves the file untouched."""
     Results(tmp_path / "results.csv").add(row("a"))
     before = (tmp_path / "results.csv").stat().st_mtime_ns
     Results(tmp_path / "results.csv").add(row("a"))
@@ -50,7 +50,7 @@ def test_an_equal_row_is_not_written_again(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", [b"", b"a,b\n1,2\n", b"\xff\xfe\x00"])
 def test_another_file_is_left_alone(tmp_path: Path, text: bytes) -> None:
-    """A file that no study wrote is refused, and stays as it is."""
+    """A file that was not written by a study is refused and left untouched."""
     path = tmp_path / "results.csv"
     path.write_bytes(text)
     with pytest.raises(DataError, match=r"results\.csv"):
@@ -59,8 +59,8 @@ def test_another_file_is_left_alone(tmp_path: Path, text: bytes) -> None:
 
 
 @pytest.mark.parametrize("line", ["a", "a" + ",x" * 30, ",".join(["a"] + ["x"] * (len(COLUMNS) - 1))])
-def test_a_damaged_row_is_told(tmp_path: Path, line: str) -> None:
-    """A row with too few fields, too many, or a score that is no number is named by its line."""
+def test_a_damaged_row_is_an_error(tmp_path: Path, line: str) -> None:
+    """A row with too few or too many fields, or a score that is not a number, is reported by its line number."""
     path = tmp_path / "results.csv"
     Results(path).add(row("b"))
     path.write_text(path.read_text() + line + "\n")
@@ -69,7 +69,7 @@ def test_a_damaged_row_is_told(tmp_path: Path, line: str) -> None:
 
 
 def test_rows_can_be_dropped(tmp_path: Path) -> None:
-    """A row leaves the file, too; one that is not there is no matter; changes are counted."""
+    """A dropped row also leaves the file; dropping a missing row does nothing; changes are counted."""
     results = Results(tmp_path / "results.csv")
     results.add(row("a"))
     results.add(row("b"))

@@ -1,4 +1,4 @@
-"""Words for several seeds."""
+"""Notation for several seeds."""
 
 import pytest
 
@@ -19,8 +19,8 @@ from decda.core.studies.seed_ranges import format_seeds, parse_seeds
         ("0-999", tuple(range(1000))),
     ],
 )
-def test_seeds_in_words(text: str, expected: tuple[int, ...]) -> None:
-    """Single seeds, ranges and both mixed are read, and sorted."""
+def test_parsing_seeds(text: str, expected: tuple[int, ...]) -> None:
+    """Single seeds, ranges and mixtures of both are parsed and sorted."""
     assert parse_seeds(text) == expected
 
 
@@ -43,14 +43,14 @@ def test_seeds_in_words(text: str, expected: tuple[int, ...]) -> None:
     ],
 )
 def test_mistakes_in_seeds(text: str, pieces: list[str]) -> None:
-    """What is no list of seeds is told with the piece that is wrong, and at once, however long a range is."""
+    """The error quotes the invalid piece, and is raised at once even for a huge range."""
     with pytest.raises(InvalidParameter) as caught:
         parse_seeds(text)
     assert all(piece in str(caught.value) for piece in pieces)
 
 
 def test_seeds_name_a_folder() -> None:
-    """Ranges are joined, and a long list is told by its ends and its length."""
+    """Consecutive seeds are joined to ranges, and a long list is abbreviated to its ends and its length."""
     assert format_seeds(range(5)) == "0-4"
     assert format_seeds([3]) == "3"
     assert format_seeds([0, 1, 5]) == "0-1_5"

@@ -1,4 +1,4 @@
-"""Several seeds from end to end."""
+"""Runs with several seeds from end to end."""
 
 import json
 from contextlib import nullcontext
@@ -26,7 +26,7 @@ Calls = dict[str, Any]
 
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
-    """What the drivers are asked for, instead of what they do; seed 1 fails."""
+    """Replaces what executes the jobs by fakes that record their arguments; seed 1 fails."""
     calls: Calls = {}
 
     def end(seed: int, notify: Any) -> None:
@@ -56,7 +56,7 @@ def config(registry: Registry, **words: Any) -> RunConfig:
 def test_a_cpu_gets_a_process_for_each_seed(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One thread for each run and as many at once as there are cores; what was said otherwise counts."""
+    """By default each run has one thread and as many run at once as there are cores; explicit values win."""
     files = Files(tmp_path / "data", offline=True)
     run_seeds(config(registry), registry, files, [2, 0], out=tmp_path / "a")
     job = calls["jobs"][0]
@@ -70,10 +70,10 @@ def test_a_cpu_gets_a_process_for_each_seed(
     assert calls["n_jobs"] == 5
 
 
-def test_a_gpu_gets_all_seeds_in_turns(
+def test_a_gpu_gets_all_seeds_interleaved(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a CUDA device the runs share this process, each on a stream; at most four at once unless told otherwise."""
+    """On a CUDA device the runs share this process, each on its own stream, by default `GPU_JOBS` at a time."""
     cpu = series.prepare
     ready = cpu(config(registry), registry, Files(offline=True))
     monkeypatch.setattr(series, "prepare", lambda *a: type(ready)(**{**vars(ready), "device": torch.device("cuda")}))
@@ -84,7 +84,7 @@ def test_a_gpu_gets_all_seeds_in_turns(
 
 
 def test_parts_added_by_hand_stay_in_this_process(registry: Registry, calls: Calls, tmp_path: Path) -> None:
-    """A process would not find them: one run after the other, by the threads asked for, which do not stay."""
+    """Workers could not find such parts: runs are sequential, and the thread count is restored afterwards."""
     own = Registry(registry)
     own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
     words = config(own, parts={"encoder": "fc", "head": "mine"})
@@ -95,10 +95,10 @@ def test_parts_added_by_hand_stay_in_this_process(registry: Registry, calls: Cal
     assert torch.get_num_threads() == before
 
 
-def test_the_summary_stands_in_the_folder(
+def test_the_summary_is_in_the_folder(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By default a new folder below `runs/`, named by the seeds; outcomes are sorted however they came."""
+    """By default the folder is new, below `runs/`, and named after the seeds; outcomes are sorted by seed."""
     monkeypatch.chdir(tmp_path)
     story = Story()
     made = run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2, 7], notify=story)
@@ -117,7 +117,7 @@ def test_the_summary_stands_in_the_folder(
 def test_what_fails_for_every_seed_fails_once(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, error: Any
 ) -> None:
-    """Before a process starts, with no folder left behind; so does an existing folder, which stays as it is."""
+    """Shared mistakes are found before any run starts and leave no folder; an existing folder is left untouched."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(error):
         run_seeds(config(registry, **words), registry, Files(offline=True), [0, 1], out=tmp_path / "out")
@@ -128,7 +128,7 @@ def test_what_fails_for_every_seed_fails_once(
 
 
 def test_runs_in_this_process_from_end_to_end(registry: Registry, tmp_path: Path) -> None:
-    """The whole way with a part that was added by hand: folders, scores, iterations."""
+    """With a part added in Python, run_seeds trains for real and returns folders, scores and iterations."""
     own = Registry(registry)
     own.add("head", "mine", registry.load(registry.find("head", "dec")).factory)
     words = config(own, parts={"encoder": "fc", "head": "mine"})

@@ -1,4 +1,4 @@
-"""What several seeds come to together."""
+"""The combined result of several seeds."""
 
 import json
 from pathlib import Path
@@ -11,8 +11,8 @@ from decda.core.execution.messages import Failed, Finished
 from decda.core.studies.seeds_result import SeedsResult, mean_and_std
 
 
-def test_spread() -> None:
-    """Mean and sample standard deviation are numpy's; None where a value is missing or one alone has none."""
+def test_mean_and_std() -> None:
+    """Mean and sample deviation equal NumPy's; both are None if a value is missing, the deviation for a single one."""
     values = [0.25, 0.5, 0.9, 0.1]
     assert mean_and_std(values) == pytest.approx((np.mean(values), np.std(values, ddof=1)), rel=1e-12)
     assert mean_and_std([0.5]) == (0.5, None)
@@ -24,8 +24,8 @@ def run(seed: int, acc: float | None) -> Finished:
     return Finished(seed, result, [1, 2])
 
 
-def test_what_is_printed_of_several_seeds() -> None:
-    """The runs as they stand, mean and deviation of their scores; those that failed only where there are any."""
+def test_json_of_several_seeds() -> None:
+    """The output has every run and the mean and deviation of the scores, and failures only if there are any."""
     series = SeedsResult(Path("x"), [run(0, 0.5), run(1, 1.0)], [], {})
     mapping = json.loads(json.dumps(series.as_mapping()))
     assert list(mapping) == ["schema_version", "runs", "mean", "std"]
@@ -36,8 +36,8 @@ def test_what_is_printed_of_several_seeds() -> None:
     assert series.exit_code == 0
 
 
-def test_what_is_printed_without_scores() -> None:
-    """Where the data set has no classes, and where no seed has a result, mean and deviation are null."""
+def test_json_without_scores() -> None:
+    """If the data set has no classes, or no seed has a result, the mean and deviation of the scores are null."""
     empty = {"acc": None, "nmi": None, "ari": None}
     unlabelled = SeedsResult(Path("x"), [run(0, None), run(1, None)], [], {}).as_mapping()
     assert (unlabelled["mean"], unlabelled["std"]) == ({**empty, "seconds": 2.5}, empty)

@@ -1,4 +1,4 @@
-"""Studies: cells with several seeds, kept from one start to the next."""
+"""Studies: cells with several seeds, whose results are kept between starts."""
 
 import csv
 import json
@@ -42,7 +42,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 class Drive:
-    """Stands for what runs jobs: notes them, and has each end as told, without training."""
+    """Stands in for `run_jobs`: records the jobs and lets each end as configured, without training."""
 
     def __init__(self, failing: tuple[str, ...] = (), stop_after: int | None = None) -> None:
         self.failing = failing
@@ -71,7 +71,7 @@ class Drive:
 
 
 def leave(job: Job) -> None:
-    """What a finished run leaves, as far as a study reads it."""
+    """Write the files of a finished run that a study reads."""
     job.out.mkdir()
     (job.out / "config.toml").write_text(job.config.as_toml())
     data = job.key.cell.data_sha256 if isinstance(job.key, Trial) else "?"
@@ -89,7 +89,7 @@ def leave(job: Job) -> None:
 
 @pytest.fixture
 def drive(monkeypatch: pytest.MonkeyPatch) -> Drive:
-    """No training."""
+    """Replaces training by a fake."""
     drive = Drive()
     monkeypatch.setattr(study_module, "run_jobs", drive)
     return drive
@@ -103,7 +103,7 @@ def go(registry: Registry, out: Path, *recipes: str, seeds: int = 2, **words: An
 def test_an_autoencoder_is_pretrained_once_and_its_cells_follow(
     registry: Registry, drive: Drive, tmp_path: Path
 ) -> None:
-    """Cells come as soon as their autoencoder is there, before those of the next; each is told where it lies."""
+    """The cells of an autoencoder run right after its pretraining, before the next one, and get its path."""
     told: list[tuple[str, type]] = []
     study = go(registry, tmp_path, *RECIPES, notify=lambda key, event: told.append((key.title, type(event))))
     assert drive.ran == [
@@ -126,8 +126,8 @@ def test_an_autoencoder_is_pretrained_once_and_its_cells_follow(
     assert "| fcdec-da | .500 ±.000  .250 ±.000 (2) |" in (tmp_path / "table.md").read_text()
 
 
-def test_a_row_tells_all_of_a_trial(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """Figures, length, end, times, digests, versions: what the paper's tables are made from."""
+def test_a_row_describes_a_trial_completely(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """A row of results.csv has the scores, epochs, iterations, stop reason, times, digests and versions of a trial."""
     go(registry, tmp_path, "fcdcn-da", seeds=1, settings="paper head.centers=frozen")
     (row,) = rows(tmp_path)
     assert {name: row[name] for name in ("cell", "dataset", "seed", "settings")} == {
@@ -141,8 +141,8 @@ def test_a_row_tells_all_of_a_trial(registry: Registry, drive: Drive, tmp_path: 
     assert (tmp_path / "autoencoders" / row["autoencoder"]).is_dir()
 
 
-def test_what_is_finished_is_not_run_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """An interrupted study goes on where it was; half a run is made anew; no row stands twice."""
+def test_finished_trials_are_not_run_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """An interrupted study resumes where it stopped; an unfinished run is repeated; no row is duplicated."""
     drive.stop_after = 4
     with pytest.raises(KeyboardInterrupt):
         go(registry, tmp_path, *RECIPES)
@@ -168,14 +168,14 @@ def test_what_is_finished_is_not_run_again(registry: Registry, drive: Drive, tmp
     runs = [row["run"] for row in rows(tmp_path)]
     assert len(runs) == len(set(runs)) == 6
     drive.ran = []
-    shutil.rmtree(tmp_path / "autoencoders")  # to save room; what they led to stays
+    shutil.rmtree(tmp_path / "autoencoders")  # as a user may do to save space; finished trials are kept
     go(registry, tmp_path, *RECIPES)
     assert drive.ran == []
     assert len(rows(tmp_path)) == 6
 
 
-def test_other_words_add_to_a_study(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """More seeds and more cells find what is there; rows of cells no longer asked for stay, out of the table."""
+def test_a_study_can_be_extended(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """More seeds and cells reuse existing results; rows of cells no longer requested are kept but not tabulated."""
     go(registry, tmp_path, "fcdec-da", seeds=1)
     drive.ran = []
     study = go(registry, tmp_path, "fcdcn-da", seeds=2)
@@ -186,7 +186,7 @@ def test_other_words_add_to_a_study(registry: Registry, drive: Drive, tmp_path: 
 
 
 def test_failures(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """A trial that fails stops no other; without its autoencoder a cell fails too; all are tried again later."""
+    """A failed trial stops no other, a cell fails if its autoencoder does, and the next start repeats both."""
     drive.failing = ("conv-augmented-seed0", "fc-dcn-both-seed1")
     study = go(registry, tmp_path, *RECIPES)
     assert study.exit_code == 4
@@ -201,15 +201,15 @@ def test_failures(registry: Registry, drive: Drive, tmp_path: Path) -> None:
     assert drive.ran == ["digits-conv-augmented-seed0", "digits-conv-dec-both-seed0", "digits-fc-dcn-both-seed1"]
 
 
-def test_a_head_that_fails_fails_alone(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """A pretraining whose centers could not be placed has its weights: the cells of other heads go on with them."""
+def test_a_pretraining_that_failed_late_is_used(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """If only the initial centers failed, the pretrained weights exist, and the cells of other heads use them."""
     drive.failing, drive.leaves_weights = ("fc-augmented",), True
     assert go(registry, tmp_path, *RECIPES, seeds=1).exit_code == 0
     assert len(rows(tmp_path)) == 3
 
 
 def test_figures_that_cannot_be_read(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """A finished trial without figures is run again; one that ends without them has failed; rows of old are gone."""
+    """A finished trial with unreadable figures is run again; if a repeated trial fails, its old row is removed."""
     go(registry, tmp_path, "fcdec-da")
     first, second = (trial.folder for trial in plan_trials(cells(registry, "fcdec-da"), [0, 1], tmp_path, registry))
     (tmp_path / "results.csv").unlink()
@@ -227,7 +227,7 @@ def test_figures_that_cannot_be_read(registry: Registry, drive: Drive, tmp_path:
 def test_a_trial_that_leaves_no_figures_has_failed(
     registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The others go on."""
+    """A trial that ends without readable figures counts as failed, and the others continue."""
     whole = leave
 
     def without(job: Job) -> None:
@@ -243,7 +243,7 @@ def test_a_trial_that_leaves_no_figures_has_failed(
 
 
 def test_a_composition_under_two_names_is_one_cell(registry: Registry) -> None:
-    """It is run once, under the first of them; so is a data set."""
+    """Equal compositions or data sets under two names are one cell, which has the first name."""
     plain = compose(registry, recipe="fcdec", settings=("train.augment_in=both", *SHORT))
     same = compose(registry, recipe="decda:fcdec-da", settings=SHORT)
     made = prepare_cells([CellRequest("a", "digits", plain), CellRequest("b", "decda:digits", same)], registry, FILES)
@@ -253,8 +253,8 @@ def test_a_composition_under_two_names_is_one_cell(registry: Registry) -> None:
         prepare_cells([CellRequest("x", "digits", started)], registry, FILES)
 
 
-def test_a_data_set_that_draws_is_found_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """Its images depend on the seed of each trial; finished trials are kept all the same."""
+def test_trials_with_random_images_are_kept(registry: Registry, drive: Drive, tmp_path: Path) -> None:
+    """Finished trials are recognised even if the data set draws its images by the seed of each trial."""
     digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
 
     def some() -> ImageSet:
@@ -269,12 +269,12 @@ def test_a_data_set_that_draws_is_found_again(registry: Registry, drive: Drive, 
         drive.ran = []
         run_study(planned, own, FILES, tmp_path)
         assert len(drive.ran) == expected
-    assert drive.words["here"]  # a process would not find a data set that was added by hand
+    assert drive.words["here"]  # another process would not find a data set that was added in Python
 
 
 @pytest.mark.parametrize("content", ["file", "folder"])
-def test_a_folder_of_something_else(tmp_path: Path, content: str) -> None:
-    """It is refused, and stays as it is; an empty one, a new one and a study's are welcome."""
+def test_an_unrelated_folder_is_refused(tmp_path: Path, content: str) -> None:
+    """A file or an unrelated folder is refused; an empty one, a new one and that of a study are accepted."""
     strange = tmp_path / "strange"
     if content == "file":
         strange.write_text("mine")
@@ -290,7 +290,7 @@ def test_a_folder_of_something_else(tmp_path: Path, content: str) -> None:
 
 
 def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """A second one in the same folder is refused, for it would remove what the first is at."""
+    """A second study in the same folder is refused, because it would remove the runs in progress of the first."""
     with FileLock(tmp_path / ".lock"), pytest.raises(ConfigError, match="Another study is at work"):
         go(registry, tmp_path, "fcdec-da")
     (tmp_path / "file").write_text("")
@@ -299,8 +299,8 @@ def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -
     assert drive.ran == []
 
 
-def test_how_many_at_once(registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a CPU as many as cores unless told otherwise; on a GPU a few, each with its memory."""
+def test_number_of_jobs(registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`n_jobs` and `threads` are passed on; without them `run_jobs` chooses, on a CPU as well as on a GPU."""
     go(registry, tmp_path / "a", "fcdec-da", n_jobs=3, threads=2)
     assert drive.words == {"device": "cpu", "n_jobs": 3, "threads": 2, "here": False}
     go(registry, tmp_path / "b", "fcdec-da")
@@ -312,8 +312,8 @@ def test_how_many_at_once(registry: Registry, drive: Drive, tmp_path: Path, monk
     assert (drive.words["device"], drive.words["n_jobs"]) == ("cuda", None)
 
 
-def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: Path) -> None:
-    """A data set without classes has nothing to compare with; images too small for an encoder are told."""
+def test_mistakes_common_to_all_trials_are_found_first(registry: Registry, tmp_path: Path) -> None:
+    """A data set without classes, or with images too small for an encoder, is refused before any trial runs."""
     own = Registry(registry)
     own.add("dataset", "unknown", lambda: ImageSet(registry.load(registry.find("dataset", "digits")).factory().x))
     config = compose(own, parts={"dataset": "unknown"}, n_clusters=3)
@@ -325,8 +325,8 @@ def test_what_fails_for_every_trial_fails_before(registry: Registry, tmp_path: P
         prepare_cells([CellRequest("x", "small", config)], own, FILES)
 
 
-def test_a_trial_is_the_run_that_train_makes(registry: Registry, tmp_path: Path) -> None:
-    """In processes, from a shared autoencoder: the labels, the model and the digests of a whole run by itself."""
+def test_a_trial_equals_a_single_run(registry: Registry, tmp_path: Path) -> None:
+    """A trial in a process, from a shared autoencoder, has the labels, model and digests of a complete single run."""
     study = go(registry, tmp_path / "study", "fcdec-da", "fcidec-da", seeds=1, n_jobs=2)
     assert study.failed == {}
     for trial in study.trials:

@@ -1,4 +1,4 @@
-"""What trials come to, cell by cell."""
+"""Trials are summarised cell by cell."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,7 +30,7 @@ TRIALS = [
 
 @pytest.fixture
 def results(tmp_path: Path) -> Results:
-    """Three finished trials of six."""
+    """The results of three of six trials."""
     results = Results(tmp_path / "results.csv")
     for (row, seed), (acc, nmi) in FIGURES.items():
         figures = {"acc": acc, "nmi": nmi, "ari": 0.5}
@@ -39,7 +39,7 @@ def results(tmp_path: Path) -> Results:
 
 
 def test_means_and_deviations(results: Results) -> None:
-    """Over the finished trials of a cell alone; the deviation is the sample's."""
+    """Only finished trials count, and the deviation is the sample standard deviation."""
     whole, none, single = summarise(TRIALS, results)
     assert (whole.row, whole.column, whole.planned, whole.finished) == ("FcDEC-DA", "usps", 2, 2)
     assert whole.mean == pytest.approx({"acc": 0.982, "nmi": 0.945, "ari": 0.5})
@@ -50,7 +50,7 @@ def test_means_and_deviations(results: Results) -> None:
 
 
 def test_a_cell_as_json(results: Results) -> None:
-    """Published figures and the distance from them stand beside the mean; what is not known is null."""
+    """Published figures and the difference from them accompany the mean; unknown values are null."""
     whole, none, _ = (as_mapping(summary) for summary in summarise(TRIALS, results))
     assert whole["published"] == {"acc": 0.987, "nmi": 0.94}
     assert whole["difference"] == pytest.approx({"acc": -0.005, "nmi": 0.005})
@@ -58,7 +58,7 @@ def test_a_cell_as_json(results: Results) -> None:
 
 
 def test_the_table_in_markdown(results: Results) -> None:
-    """A row a composition; cells not yet run are marked so, and what was pretrained once is said."""
+    """There is a row per composition; cells not yet run are marked; shared pretrainings are listed."""
     text = as_markdown(TRIALS, results, "paper")
     assert "Settings: paper. Seeds: 0, 1." in text
     lines = text.splitlines()
@@ -69,13 +69,13 @@ def test_the_table_in_markdown(results: Results) -> None:
 
 
 def test_nothing_is_shared(results: Results) -> None:
-    """A pretraining of one composition alone is no news, whatever its seeds."""
+    """An autoencoder that only one composition uses is not listed as shared."""
     assert shared([trial("ConvDEC-DA", seed, "conv") for seed in (0, 1)]) == []
     assert "Pretrained once" not in as_markdown(TRIALS[:2], results, "paper")
 
 
-def test_only_one_and_the_same_autoencoder_is_shared() -> None:
-    """Two of one name that were pretrained otherwise are not."""
+def test_autoencoders_of_the_same_name_may_differ() -> None:
+    """Two autoencoders of the same name that were pretrained differently are not listed as shared."""
     other = trial("mine", 0)
     other.pretraining.folder = Path("elsewhere")
     assert shared([trial("FcDEC-DA", 0), other]) == []
@@ -83,7 +83,7 @@ def test_only_one_and_the_same_autoencoder_is_shared() -> None:
 
 
 def test_a_table_of_several_versions_says_so(results: Results) -> None:
-    """Trials kept from another version or device stand in one mean only with a word."""
+    """The table mentions if its means mix trials of several versions or devices."""
     assert "made with several" not in as_markdown(TRIALS, results, "paper")
     results.rows["FcDEC-DA-1"] = {**results.rows["FcDEC-DA-1"], "versions": "decda=9", "device": "cpu"}
     results.rows["FcDEC-DA-0"] = {**results.rows["FcDEC-DA-0"], "versions": "decda=8", "device": "cpu"}
@@ -94,12 +94,12 @@ def test_a_table_of_several_versions_says_so(results: Results) -> None:
 
 @pytest.mark.parametrize(("value", "text"), [(0.9874, ".987"), (1.0, "1.000"), (0.0, ".000"), (0.0996, ".100")])
 def test_shares_as_the_paper_prints_them(value: float, text: str) -> None:
-    """Three decimals, without a zero before the point."""
+    """Shares are printed with three decimals and without a leading zero."""
     assert share_text(value) == text
 
 
 def test_a_single_trial_has_no_deviation() -> None:
-    """Its figures stand as the paper's do."""
+    """The figures of a single trial are printed like those of the paper, without a deviation."""
     none: dict[str, float | None] = {"acc": None, "nmi": None, "ari": None}
     single = Summary("FcDEC-DA", "usps", 5, 1, {"acc": 0.98, "nmi": 0.94, "ari": 0.5}, none, None)
     assert figures_text(single) == ".980 .940"

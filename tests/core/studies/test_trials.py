@@ -1,4 +1,4 @@
-"""Trials of a study: what they share, and when they are finished."""
+"""Trials of a study: what they share, how they are named, and when they are finished."""
 
 import json
 from dataclasses import dataclass, fields, replace
@@ -33,8 +33,8 @@ def trial(registry: Registry, recipe: str, *settings: str, seed: int = 0, out: P
     return plan_trial(cell, seed, out, device, registry)
 
 
-def test_those_that_pretrain_alike_share_an_autoencoder(registry: Registry) -> None:
-    """Head, clustering and its augmentation have no part in it."""
+def test_trials_that_pretrain_alike_share_an_autoencoder(registry: Registry) -> None:
+    """The pretraining does not depend on the head, on settings of clustering or on its augmentation."""
     shared = trial(registry, "fcdec-da").pretraining.folder
     assert shared.name.startswith("digits-fc-augmented-seed0-")
     for other in (
@@ -46,7 +46,7 @@ def test_those_that_pretrain_alike_share_an_autoencoder(registry: Registry) -> N
         assert other.pretraining.folder == shared
     plain = trial(registry, "fcdec").pretraining.folder
     assert plain.name.startswith("digits-fc-plain-seed0-")
-    # The augmentation of clustering alone is none of the pretraining's business.
+    # An augmentation that is used in clustering alone does not affect the pretraining.
     assert trial(registry, "fcdec", "train.augment_in=cluster", "augment.degrees=3").pretraining.folder == plain
 
 
@@ -67,8 +67,8 @@ def test_those_that_pretrain_alike_share_an_autoencoder(registry: Registry) -> N
         ((), {"dataset": "usps"}),
     ],
 )
-def test_what_alters_a_pretraining_makes_it_another(registry: Registry, settings: Any, words: Any) -> None:
-    """Whatever enters the weights of an autoencoder enters its name."""
+def test_the_name_of_a_pretraining_covers_its_settings(registry: Registry, settings: Any, words: Any) -> None:
+    """Everything that affects the weights of an autoencoder affects its name."""
     assert (
         trial(registry, "fcdec-da", *settings, **words).pretraining.folder
         != trial(registry, "fcdec-da").pretraining.folder
@@ -76,15 +76,15 @@ def test_what_alters_a_pretraining_makes_it_another(registry: Registry, settings
 
 
 def test_a_pretraining_does_not_cluster(registry: Registry) -> None:
-    """Its run ends with the centers."""
+    """The run of a pretraining ends with the initial centers."""
     planned = trial(registry, "fcdec-da", seed=4)
     assert planned.pretraining.config.train.max_iter == 0
     assert planned.pretraining.config.seed == 4
     assert planned.config == replace(config(registry, "fcdec-da"), seed=4)
 
 
-def test_a_trial_is_named_by_all_that_decides_it(registry: Registry) -> None:
-    """Other settings, other data or another seed lie beside it; the same composition by another recipe is the same."""
+def test_the_name_of_a_trial_covers_its_settings(registry: Registry) -> None:
+    """Other settings, data or seeds have another folder; the same composition by another recipe has the same one."""
     one = trial(registry, "fcdec-da")
     assert one.folder.parent == OUT / "trials"
     assert one.folder.name.startswith("digits-fc-dec-both-seed0-")
@@ -106,8 +106,8 @@ def write(folder: Path, **provenance: Any) -> None:
     (folder / "provenance.json").write_text(json.dumps(provenance))
 
 
-def test_finished_is_what_says_so(registry: Registry, tmp_path: Path) -> None:
-    """A folder counts only if its run came to an end; an autoencoder if it has weights."""
+def test_what_counts_as_finished(registry: Registry, tmp_path: Path) -> None:
+    """A trial is finished if its provenance says so, an autoencoder is pretrained if its weights exist."""
     planned = trial(registry, "fcdec-da", out=tmp_path)
     assert not planned.is_finished()
     for status in ("started", "failed", "interrupted"):
@@ -124,8 +124,8 @@ def test_finished_is_what_says_so(registry: Registry, tmp_path: Path) -> None:
     assert is_pretrained(planned.pretraining)
 
 
-def test_a_damaged_trial_is_told(registry: Registry, tmp_path: Path) -> None:
-    """A finished trial whose figures are gone is an error that says what to do."""
+def test_a_damaged_trial_is_an_error(registry: Registry, tmp_path: Path) -> None:
+    """If the figures of a finished trial are missing, the error says what to do."""
     planned = trial(registry, "fcdec-da", out=tmp_path)
     write(planned.folder, status="finished")
     with pytest.raises(DataError, match=r"metrics\.json cannot be read"):
@@ -135,8 +135,8 @@ def test_a_damaged_trial_is_told(registry: Registry, tmp_path: Path) -> None:
         read_outcome(planned, "paper")
 
 
-def test_what_decides_a_result_decides_its_name(registry: Registry) -> None:
-    """Another version of a part or of a loaded file is another trial, of the same configuration."""
+def test_the_name_of_a_trial_covers_versions(registry: Registry) -> None:
+    """Another version of a part or of a loaded file makes another trial of the same configuration."""
     part = Entry("head", "mine", "extra", "1.0", "decda.plugins.heads.dec", "DEC")
     own, other = (Registry([*registry, replace(part, version=version)]) for version in ("1.0", "1.1"))
     names = [trial(each, "fcdec-da", parts={"head": "mine"}).folder.name for each in (own, other)]
@@ -150,8 +150,8 @@ def test_what_decides_a_result_decides_its_name(registry: Registry) -> None:
     assert names[0] == names[1] != names[2]
 
 
-def test_what_decides_nothing_is_not_in_the_name(registry: Registry) -> None:
-    """The names of one device and one way of making steps, and a default that is written out, make no other trial."""
+def test_spelled_out_defaults_do_not_change_the_name(registry: Registry) -> None:
+    """A trial keeps its name if defaults are spelled out, such as the device and step mode that `auto` resolves to."""
     one = trial(registry, "fcdec-da")
     for settings in (("train.step=plain",), ("train.update_interval=30",), ("train.drop_last=true", "train.tol=0.001")):
         assert trial(registry, "fcdec-da", *settings).folder == one.folder
@@ -160,8 +160,8 @@ def test_what_decides_nothing_is_not_in_the_name(registry: Registry) -> None:
     assert trial(registry, "fcdec-da", "train.step=compiled").folder != one.folder
 
 
-def test_a_setting_that_comes_later_orphans_no_study(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A new setting of training, at its default, leaves the names of finished trials as they were."""
+def test_new_settings_orphan_no_study(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A training setting that is added later, at its default, does not change the names of finished trials."""
     one = trial(registry, "fcdec-da")
 
     @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A CUDA graph on the CPU: operations are recorded once and replayed on the same memory, without the Python around."""
+"""A CUDA graph on the CPU: operations are recorded once and replayed on the same memory, without the Python code."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class _Recording(TorchDispatchMode):
-    """Notes every operation with the tensors it read and made, and what tensors held before they were changed."""
+    """Records every operation with its inputs and outputs, and the values of tensors before they were overwritten."""
 
     def __init__(self) -> None:
         super().__init__()

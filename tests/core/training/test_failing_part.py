@@ -1,4 +1,4 @@
-"""Whom an exception came out of."""
+"""Finding the part that raised an exception."""
 
 import pytest
 import torch
@@ -41,8 +41,8 @@ ENCODER, HEAD, AUGMENT = Encoder(Failing()), IDEC(2, 2), Augment()
 X = torch.zeros(2, 1, 1, 2)
 
 
-def test_parts() -> None:
-    """The innermost part is meant: a decoder that fails within a head's loss is the encoder's."""
+def test_the_innermost_part_is_blamed() -> None:
+    """A decoder that fails within the loss of a head counts as a failure of the encoder."""
     calls = {
         "encoder": [
             lambda: ENCODER.encode(X),

@@ -1,4 +1,4 @@
-"""Capturing a CUDA graph, on stand-ins for PyTorch's streams that fail the way PyTorch's do."""
+"""Capturing a CUDA graph, with fakes for PyTorch's streams that fail the way PyTorch's do."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from decda.core.training.graph_capture import GraphCapture
 
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    """A device with streams; ending a failed capture raises before the stream that it entered is left."""
+    """A fake device with streams; ending a failed capture raises before the former stream is restored."""
     state = SimpleNamespace(current="user's", replays=0)
 
     class Graph:
@@ -38,7 +38,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def test_a_capture_is_replayed(cuda: SimpleNamespace) -> None:
-    """Recording calls the function once, on its stream; what comes back replays the graph."""
+    """Recording calls the function once, on the capture's stream, and returns a function that replays the graph."""
     streams = []
     replay = GraphCapture().record(lambda: streams.append(cuda.current))
     replay()
@@ -47,7 +47,7 @@ def test_a_capture_is_replayed(cuda: SimpleNamespace) -> None:
 
 
 def test_a_failed_capture_leaves_the_users_stream(cuda: SimpleNamespace) -> None:
-    """The stream is restored, and the first cause can be told from the complaint about a previous error."""
+    """The stream is restored, and the first cause is found behind the error about a previous error."""
 
     def fail() -> None:
         raise RuntimeError("a part called .item()")

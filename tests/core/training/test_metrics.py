@@ -1,4 +1,4 @@
-"""ACC, NMI and ARI, against brute force and definitions."""
+"""ACC, NMI and ARI are compared with brute force and their definitions."""
 
 import math
 from itertools import combinations, permutations
@@ -13,7 +13,7 @@ Labels = NDArray[np.int64]
 
 
 def slow_accuracy(classes: Labels, labels: Labels) -> float:
-    """Try every one-to-one match of clusters and classes; those left over get a partner that does not exist."""
+    """Try every one-to-one match of clusters and classes; surplus clusters are matched with no class."""
     present_classes, present_labels = sorted(set(classes)), sorted(set(labels))
     more = max(len(present_classes), len(present_labels))
     partners = [*present_classes, *[None] * (more - len(present_classes))]
@@ -54,7 +54,7 @@ def slow_ari(classes: Labels, labels: Labels) -> float:
 
 
 def drawn(n_classes: int, n_clusters: int, seed: int) -> tuple[Labels, Labels]:
-    """Classes, and labels that half agree; numbers with gaps, every one of them present."""
+    """Random classes, and labels that agree with half of them; numbers have gaps, and each one occurs."""
     rng = np.random.default_rng(seed)
     classes = np.concatenate([np.arange(n_classes), rng.integers(0, n_classes, 40)])
     noise = rng.integers(0, n_clusters, len(classes))
@@ -68,7 +68,7 @@ CASES = [(k, c, seed) for k, c in [(4, 4), (6, 3), (3, 6), (5, 2), (2, 5), (1, 3
 
 @pytest.mark.parametrize(("n_clusters", "n_classes", "seed"), CASES)
 def test_accuracy(n_clusters: int, n_classes: int, seed: int) -> None:
-    """ACC is the best over all one-to-one matches, with as many clusters as classes, more or fewer."""
+    """ACC is the best over all one-to-one matches, whether there are more clusters or more classes."""
     classes, labels = drawn(n_classes, n_clusters, seed)
     assert accuracy(classes, labels) == pytest.approx(slow_accuracy(classes, labels), abs=1e-15)
 
@@ -84,37 +84,37 @@ def test_accuracy(n_clusters: int, n_classes: int, seed: int) -> None:
     ],
 )
 def test_accuracy_by_hand(classes: list[int], labels: list[int], expected: float) -> None:
-    """No cluster serves two classes, no class two clusters, and the match is the best of all, not the greedy one."""
+    """Clusters and classes are matched one to one, and by the best match, not the greedy one."""
     assert accuracy(classes, labels) == pytest.approx(expected, abs=1e-15)
 
 
 @pytest.mark.parametrize(("n_clusters", "n_classes", "seed"), CASES)
 def test_nmi(n_clusters: int, n_classes: int, seed: int) -> None:
-    """NMI is the mutual information over the arithmetic mean of the entropies."""
+    """NMI is the mutual information divided by the arithmetic mean of the entropies."""
     classes, labels = drawn(n_classes, n_clusters, seed)
     mean = (slow_entropy(classes) + slow_entropy(labels)) / 2
     assert nmi(classes, labels) == pytest.approx(slow_information(classes, labels) / mean, abs=1e-12)
 
 
 def test_nmi_is_arithmetic() -> None:
-    """Two classes in four equal clusters have 1 bit in common of 1 and 2: 2/3, where the geometric mean gave .707."""
+    """Two classes in four equal clusters share 1 bit of 1 and 2 bits: 2/3, not .707 as by the geometric mean."""
     assert nmi([0, 0, 1, 1], [0, 1, 2, 3]) == pytest.approx(2 / 3)
 
 
 @pytest.mark.parametrize(("n_clusters", "n_classes", "seed"), CASES)
 def test_ari(n_clusters: int, n_classes: int, seed: int) -> None:
-    """ARI counts pairs, corrected for chance."""
+    """ARI is the share of agreeing pairs, corrected for chance."""
     classes, labels = drawn(n_classes, n_clusters, seed)
     assert ari(classes, labels) == pytest.approx(slow_ari(classes, labels), abs=1e-12)
 
 
 def test_ari_below_zero() -> None:
-    """Worse than chance is below zero."""
+    """ARI is negative for labels worse than chance."""
     assert ari([0, 0, 1, 1], [0, 1, 0, 1]) == pytest.approx(-0.5)
 
 
 def test_scores() -> None:
-    """All three by name; with classes each is its own measure, without them none is made up."""
+    """Scores are returned by name; without classes all are None."""
     classes, labels = drawn(3, 5, 0)
     assert scores(classes, labels) == {
         "acc": accuracy(classes, labels),

@@ -1,4 +1,4 @@
-"""The model: embeddings and soft assignments in batches of a bounded size."""
+"""The model: embeddings and soft assignments in batches of limited size."""
 
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 
 class Noting(LinearAutoencoder):
-    """Notes the batches it sees, and its mode."""
+    """Records the sizes of its batches and its mode."""
 
     seen: ClassVar[list[tuple[int, bool]]] = []
 
@@ -39,12 +39,12 @@ def make(autoencoder: Autoencoder | None = None) -> Model:
     [((1, 8, 8), 1024), ((1, 28, 28), 1024), ((3, 64, 64), 256), ((3, 512, 512), 4), ((1, 9999, 9999), 1)],
 )
 def test_batches_follow_the_size_of_the_image(shape: tuple[int, ...], size: int) -> None:
-    """A batch of larger images holds fewer of them, so that activations take about 256 MB."""
+    """The larger the images, the fewer are in a batch, so that activations take about 256 MB."""
     assert embedding_batch(shape, CPU) == size
 
 
-def test_embedding_in_batches_is_embedding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches change nothing but memory; clean images are embedded in eval mode, bytes and floats alike."""
+def test_embedding_in_batches_equals_embedding_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batching does not change embeddings; images are embedded in eval mode, uint8 and floats alike."""
     model = make(Noting((1, 4, 4), 4))
     x = torch.randint(0, 256, (50, 1, 4, 4), dtype=torch.uint8)
     whole = model.embed(x)
@@ -57,8 +57,8 @@ def test_embedding_in_batches_is_embedding_at_once(monkeypatch: pytest.MonkeyPat
     assert not whole.requires_grad
 
 
-def test_soft_assignments_are_the_heads() -> None:
-    """They are those of the embeddings, and carry no gradient."""
+def test_soft_assignments_are_those_of_the_head() -> None:
+    """Soft assignments are computed by the head from the embeddings, and carry no gradient."""
     model = make()
     x = torch.rand(20, 1, 4, 4)
     q = model.soft_assign(x)
@@ -66,8 +66,8 @@ def test_soft_assignments_are_the_heads() -> None:
     assert not q.requires_grad
 
 
-def test_bfloat16_is_of_the_autoencoder_alone() -> None:
-    """Embeddings and reconstructions come as float32, and differ from those of float32."""
+def test_bfloat16_is_used_within_the_autoencoder_alone() -> None:
+    """With bfloat16, embeddings and reconstructions are returned as float32, but with rounded values."""
     plain = make()
     rounded = Model(plain.autoencoder, plain.head, plain.augment, "bfloat16")
     x = torch.rand(5, 1, 4, 4)

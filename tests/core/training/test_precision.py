@@ -1,4 +1,4 @@
-"""Number formats: what is rounded, what is not, and that switches are turned back."""
+"""Number formats: what is rounded, what is not, and that global switches are restored."""
 
 import pytest
 import torch
@@ -19,8 +19,8 @@ def expected(precision: Precision) -> tuple[str, str]:
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bfloat16"])
 @pytest.mark.parametrize("inner", ["float32", "tf32"])
-def test_tf32_is_on_within_alone(precision: Precision, inner: Precision) -> None:
-    """Products and convolutions on CUDA take tf32 where it is asked for and nowhere else."""
+def test_tf32_is_on_only_within_the_context(precision: Precision, inner: Precision) -> None:
+    """Matrix products and convolutions on CUDA use tf32 within its context and nowhere else."""
     before = flags()
     with matmul_precision(precision, CUDA):
         assert flags() == expected(precision)
@@ -30,16 +30,16 @@ def test_tf32_is_on_within_alone(precision: Precision, inner: Precision) -> None
     assert flags() == before
 
 
-def test_an_error_turns_it_back() -> None:
-    """A step that fails leaves the switches as they were."""
+def test_an_error_restores_the_switches() -> None:
+    """The switches are restored if a step fails."""
     before = flags()
     with pytest.raises(ZeroDivisionError), matmul_precision("tf32", CUDA):
         raise ZeroDivisionError
     assert flags() == before
 
 
-def test_a_user_of_the_newer_switch_is_no_error() -> None:
-    """Where somebody has set `fp32_precision`, PyTorch refuses to read `allow_tf32`; steps work, and restore it."""
+def test_the_newer_switch_may_be_set() -> None:
+    """Once a user has set `fp32_precision`, PyTorch refuses to read `allow_tf32`; steps still work and restore it."""
     before = flags()
     torch.backends.cuda.matmul.fp32_precision = "tf32"
     torch.backends.cudnn.conv.fp32_precision = "ieee"
@@ -52,7 +52,7 @@ def test_a_user_of_the_newer_switch_is_no_error() -> None:
 
 
 def test_a_cpu_has_no_switch() -> None:
-    """On a CPU the switches of CUDA stay as they are."""
+    """On a CPU the CUDA switches are not touched."""
     before = flags()
     with matmul_precision("tf32", CPU):
         assert flags() == before
@@ -60,7 +60,7 @@ def test_a_cpu_has_no_switch() -> None:
 
 @pytest.mark.parametrize(("precision", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
 def test_autocast(precision: Precision, dtype: torch.dtype) -> None:
-    """bfloat16 rounds what a linear layer multiplies; float32 leaves all as it is."""
+    """A linear layer computes in bfloat16 within its context; float32 changes nothing."""
     layer, x = torch.nn.Linear(4, 2), torch.randn(3, 4)
     with autocast(precision, CPU):
         assert layer(x).dtype == dtype
@@ -68,7 +68,7 @@ def test_autocast(precision: Precision, dtype: torch.dtype) -> None:
 
 
 def test_tf32_needs_cuda() -> None:
-    """tf32 on another device is refused, with what to take instead."""
+    """tf32 on another device is refused, and the error suggests an alternative."""
     with pytest.raises(ConfigError, match="train.precision=bfloat16"):
         check_precision("tf32", CPU)
     check_precision("tf32", CUDA)

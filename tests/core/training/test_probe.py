@@ -1,4 +1,4 @@
-"""The first batch through copies of the parts."""
+"""The probe sends a first batch through copies of the parts."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ def check(autoencoder: Any = None, head: Any = None, augment: Any = None, n: int
 
 
 @pytest.mark.parametrize("n", [1, 4])
-def test_sound_parts_pass_and_stay_as_they_were(n: int) -> None:
-    """Running means, centers and counters of the real parts are left alone."""
+def test_sound_parts_pass_unchanged(n: int) -> None:
+    """The probe does not change running means, centers or counters of the parts."""
 
     class Normed(FcAutoencoder):
         def __init__(self) -> None:
@@ -63,7 +63,7 @@ def broken(part: Any, method: str, result: Any) -> Any:
     ],
 )
 def test_augmentations_that_break_their_contract(method: str, result: Any, pattern: str) -> None:
-    """Shapes, types, numbers, and no writing into the images."""
+    """Augmentations are checked for shapes, dtypes and finite values, and must not modify images in place."""
     with pytest.raises(ContractViolation, match=rf"augment 'a' \(p 1\): .*{pattern}"):
         check(augment=broken(RandomShift(), method, result))
 
@@ -76,8 +76,8 @@ class ExtraState(DEC):
         pass
 
 
-def test_a_state_that_no_file_could_hold_is_refused() -> None:
-    """Before anything is trained: a finished training could not be saved."""
+def test_a_state_that_cannot_be_saved_is_refused() -> None:
+    """A state_dict with anything but tensors is refused before training, because it could not be saved afterwards."""
     with pytest.raises(ContractViolation, match=r"head 'h' \(p 1\): '_extra_state' in its state_dict is not a tensor"):
         check(head=ExtraState(2, 3))
 
@@ -102,7 +102,7 @@ class Frozen(Autoencoder):
     ],
 )
 def test_encoders_that_break_their_contract(part: Any, pattern: str) -> None:
-    """Shapes of both directions, and something to train."""
+    """Encoders are checked for the shapes of embeddings and reconstructions, and must have weights."""
     with pytest.raises(ContractViolation, match=rf"encoder 'e' \(p 1\): .*{pattern}"):
         check(autoencoder=part)
 
@@ -124,6 +124,6 @@ def test_encoders_that_break_their_contract(part: Any, pattern: str) -> None:
     ],
 )
 def test_heads_that_break_their_contract(method: str, result: Any, pattern: str) -> None:
-    """Shapes, rows that sum to 1, a target without gradient, terms that can be descended on."""
+    """Heads are checked for shapes, rows that sum to 1, a target without gradient and differentiable loss terms."""
     with pytest.raises(ContractViolation, match=rf"head 'h' \(p 1\): .*{pattern}"):
         check(head=broken(DEC(2, 3), method, result))

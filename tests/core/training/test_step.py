@@ -1,4 +1,4 @@
-"""One descent: the optimizers and the running means, against NumPy."""
+"""A training step: optimizers and running means compared with NumPy, and the step modes."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ from tests.core.training.tape import TapeCapture
 
 CPU = torch.device("cpu")
 CURVATURE = np.array([0.3, 2.0, 1e-7])
-"""The last so flat that Adam's epsilon shows."""
+"""The last one is so flat that Adam's epsilon matters."""
 START = np.array([1.0, -2.0, 0.5])
 DRAWS = torch.empty(1, 0)
 
 
 def bowl(name: str, learning_rate: float, momentum: float) -> tuple[nn.Parameter, Step]:
-    """Descent on sum of a w^2 / 2, given as two terms."""
+    """A step on the sum of a w^2 / 2, split into two terms."""
     w = nn.Parameter(torch.from_numpy(START.copy()))
     a = torch.from_numpy(CURVATURE)
 
@@ -34,7 +34,7 @@ def bowl(name: str, learning_rate: float, momentum: float) -> tuple[nn.Parameter
 
 @pytest.mark.parametrize(("learning_rate", "momentum"), [(0.1, 0.9), (0.01, 0.9), (0.5, 0.0)])
 def test_sgd(learning_rate: float, momentum: float) -> None:
-    """SGD moves by a velocity that keeps a share of itself, without damping, Nesterov or weight decay."""
+    """SGD has classical momentum, without dampening, Nesterov or weight decay."""
     w, step = bowl("sgd", learning_rate, momentum)
     expected, velocity = START.copy(), np.zeros(3)
     for _ in range(6):
@@ -46,7 +46,7 @@ def test_sgd(learning_rate: float, momentum: float) -> None:
 
 @pytest.mark.parametrize("learning_rate", [0.001, 0.1])
 def test_adam(learning_rate: float) -> None:
-    """Adam has the decays .9 and .999 and the epsilon 1e-7, added to the root before its bias is corrected (Keras)."""
+    """Adam has the decays .9 and .999, and adds epsilon 1e-7 to the root before bias correction, as Keras does."""
     w, step = bowl("adam", learning_rate, 0.9)
     expected, first, second = START.copy(), np.zeros(3), np.zeros(3)
     for time in range(1, 7):
@@ -59,8 +59,8 @@ def test_adam(learning_rate: float) -> None:
         np.testing.assert_allclose(w.detach().numpy(), expected, rtol=1e-9)
 
 
-def test_gradients_do_not_add_up() -> None:
-    """A gradient left over from before, or from the step before, has no part in a step."""
+def test_gradients_do_not_accumulate() -> None:
+    """Gradients left from a previous step or from elsewhere do not affect a step."""
     w, step = bowl("sgd", 0.1, 0.0)
     w.grad = torch.full((3,), 1e6, dtype=torch.float64)
     for _ in range(2):
@@ -72,7 +72,7 @@ VALUES = torch.tensor([[1.0, 10.0], [3.0, 20.0], [5.0, 60.0], [4.0, 0.0], [7.0, 
 
 
 def measuring() -> Step:
-    """Two terms, means over the batch of a column each; nothing is learnt."""
+    """A step with two terms, each the mean of a column over the batch; nothing is learnt."""
     w = nn.Parameter(torch.ones((), dtype=torch.float64))
 
     def objective(index: Tensor, draws: Tensor) -> Mapping[str, Tensor]:
@@ -84,7 +84,7 @@ def measuring() -> Step:
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
 def test_means(size: int) -> None:
-    """Running means weight a partial batch by its images: however split, they are the mean over all images."""
+    """Running means weight each batch by its size, so that any split results in the mean over all images."""
     step = measuring()
     for index in torch.arange(5).split(size):
         step(index, DRAWS)
@@ -93,8 +93,8 @@ def test_means(size: int) -> None:
     assert all(mean.dim() == 0 and not mean.requires_grad for mean in means.values())
 
 
-def test_take_means_empties() -> None:
-    """Taken means start anew, and those in hand do not change any more."""
+def test_take_means_resets() -> None:
+    """`take_means` resets the running means, and later steps do not change the returned ones."""
     step = measuring()
     assert step.take_means() == {}
     step(torch.tensor([0, 1]), DRAWS)
@@ -105,8 +105,8 @@ def test_take_means_empties() -> None:
     assert float(step.take_means()["first"]) == 4.5
 
 
-def test_state_goes_on() -> None:
-    """A step taken up from its state, in the middle of a mean, goes on bit for bit."""
+def test_a_restored_state_continues() -> None:
+    """A step that is restored in the middle of a running mean continues bit for bit."""
     (w, step), (other_w, other) = bowl("adam", 0.1, 0.9), bowl("adam", 0.1, 0.9)
     index = torch.zeros(1, dtype=torch.long)
     for _ in range(3):
@@ -120,8 +120,8 @@ def test_state_goes_on() -> None:
     assert step.take_means() == other.take_means()
 
 
-def test_a_state_of_another_way() -> None:
-    """A state whose optimizer computed in another mode is taken up without that mode."""
+def test_a_state_of_another_optimizer_mode() -> None:
+    """Loading the state of an optimizer that was not fused keeps this optimizer fused."""
     (w, step), (other_w, other) = bowl("sgd", 0.1, 0.9), bowl("sgd", 0.1, 0.9)
     index = torch.zeros(1, dtype=torch.long)
     step(index, DRAWS)
@@ -153,7 +153,7 @@ def test_terms_are_scalars(terms: dict[str, Tensor], says: str) -> None:
 
 
 class FakeCapture:
-    """Counts recordings and replays."""
+    """A fake capture that counts recordings and replays."""
 
     recorded = 0
     replayed = 0
@@ -173,7 +173,7 @@ class FakeCapture:
 
 
 class FailingCapture(FakeCapture):
-    """Fails as PyTorch does: what cannot be captured raises, and then, while that is handled, so does the capture."""
+    """Fails as PyTorch does: an operation cannot be captured, and while its error is handled, the capture raises."""
 
     cause: Exception = RuntimeError("operation not permitted when stream is capturing")
 
@@ -190,7 +190,7 @@ WALK = [index for _ in range(6) for index in torch.arange(7).split(3)]
 
 
 def regression(mode: StepMode, fallbacks: list[tuple[StepMode, BaseException]]) -> tuple[nn.Linear, Step]:
-    """Descent of a layer on points moved by their draws."""
+    """A layer, and the step that fits it to points shifted by random draws."""
     torch.manual_seed(0)
     layer = nn.Linear(3, 1)
 
@@ -203,7 +203,7 @@ def regression(mode: StepMode, fallbacks: list[tuple[StepMode, BaseException]]) 
 
 
 def walk(mode: StepMode) -> tuple[list[float], Tensor, list[tuple[StepMode, BaseException]]]:
-    """Mean losses of each round, final weights, and the fallbacks told."""
+    """Mean losses of each round, final weights, and the reported fallbacks."""
     fallbacks: list[tuple[StepMode, BaseException]] = []
     layer, step = regression(mode, fallbacks)
     generator = torch.Generator().manual_seed(1)
@@ -215,8 +215,8 @@ def walk(mode: StepMode) -> tuple[list[float], Tensor, list[tuple[StepMode, Base
     return means, layer.weight.detach(), fallbacks
 
 
-def test_captured_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A graph for each size of a batch, after a few plain steps of training, computes what plain steps do."""
+def test_captured_steps_equal_plain_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a few plain steps, one graph per batch size is captured, and computes the same as plain steps."""
     monkeypatch.setattr(step_module, "GraphCapture", TapeCapture)
     TapeCapture.recorded = TapeCapture.replayed = 0
     means, weight, fallbacks = walk("graph")
@@ -229,8 +229,8 @@ def test_captured_steps_are_the_plain_ones(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 @pytest.mark.parametrize("mode", ["graph", "compiled"])
-def test_a_way_that_fails_goes_on_plain(mode: StepMode, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a capture or the compiler fails, it is told once and plain steps go on, none lost and none made twice."""
+def test_a_mode_that_fails_falls_back_to_plain(mode: StepMode, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If capture or compilation fails, that is reported once, and plain steps follow, none lost or made twice."""
 
     def refuse(objective: object, **options: object) -> object:
         raise RuntimeError("no compiler")
@@ -242,12 +242,12 @@ def test_a_way_that_fails_goes_on_plain(mode: StepMode, monkeypatch: pytest.Monk
     assert means == plain_means
     assert torch.equal(weight, plain_weight)
     assert [failed for failed, _ in fallbacks] == [mode]
-    # The first cause is reported, not the complaint about "a previous error" that ends a failed capture.
+    # The first cause is reported, not the "previous error" message that ends a failed capture.
     assert str(fallbacks[0][1]) == ("no compiler" if mode == "compiled" else str(FailingCapture.cause))
 
 
 def test_compiled_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiled steps call what the compiler made of the objective, made once."""
+    """The objective is compiled once, and compiled steps compute the same as plain ones."""
     made: list[object] = []
 
     def compiler(objective: Callable[..., object], **options: object) -> object:
@@ -259,8 +259,8 @@ def test_compiled_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert made == [{"dynamic": False}]
 
 
-def test_a_broken_part_is_not_mended_by_going_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that fails plain, too, fails: the exception of the part itself comes out."""
+def test_a_fallback_does_not_hide_a_broken_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the plain step fails as well, the exception of the part itself propagates."""
     monkeypatch.setattr(step_module, "GraphCapture", FakeCapture)
 
     def objective(index: Tensor, draws: Tensor) -> dict[str, Tensor]:
@@ -271,8 +271,8 @@ def test_a_broken_part_is_not_mended_by_going_plain(monkeypatch: pytest.MonkeyPa
         step(torch.zeros(1, dtype=torch.long), DRAWS)
 
 
-def test_a_state_taken_up_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Graphs write to the memory of the state they were recorded with: another state drops them."""
+def test_a_restored_state_is_captured_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Graphs write to the memory of the state they were recorded with, so loading another state drops them."""
     monkeypatch.setattr(step_module, "GraphCapture", FakeCapture)
     FakeCapture.recorded = 0
     _, step = regression("graph", [])
@@ -285,8 +285,8 @@ def test_a_state_taken_up_is_captured_anew(monkeypatch: pytest.MonkeyPatch) -> N
     assert FakeCapture.recorded == 2
 
 
-def test_ways() -> None:
-    """`auto` is a graph on a CUDA device alone; a graph anywhere else is refused."""
+def test_resolving_modes() -> None:
+    """`auto` means a graph on a CUDA device and plain steps elsewhere, where a graph is refused."""
     cuda = torch.device("cuda")
     assert (resolve_mode("auto", CPU), resolve_mode("auto", cuda)) == ("plain", "graph")
     assert resolve_mode("compiled", CPU) == "compiled"
@@ -298,7 +298,7 @@ def test_ways() -> None:
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_real_graph() -> None:
-    """On a CUDA device the captured step descends as the plain one does."""
+    """On a CUDA device captured steps compute the same as plain ones, up to rounding."""
     points = POINTS.cuda()
     results = []
     for mode in ("plain", "graph"):

@@ -1,4 +1,4 @@
-"""The trainer, on a set so small that every rule can be seen."""
+"""The trainer, on a data set so small that every rule can be observed."""
 
 import random
 from collections.abc import Callable
@@ -35,7 +35,7 @@ SHAPE = (1, 2, 2)
 
 
 class Linear(Autoencoder):
-    """The smallest autoencoder; notes what it sees and in which mode."""
+    """The smallest autoencoder; records its inputs and its mode."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Linear(Autoencoder):
 
 
 class Head(ClusteringHead):
-    """A head whose refresh counts, as one that anneals would."""
+    """A head whose targets depend on the number of refreshes, as with annealing."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Head(ClusteringHead):
 
 
 class Add:
-    """An augmentation that adds its draw; notes how many are drawn."""
+    """An augmentation that adds a random number; records how many are drawn."""
 
     def __init__(self) -> None:
         self.drawn: list[int] = []
@@ -118,8 +118,8 @@ def weights(trainer: Trainer) -> bytes:
     return b"".join(t.numpy().tobytes() for t in tensors)
 
 
-def test_the_story_in_events() -> None:
-    """Pretraining, the start, then a refresh every interval until the iterations are over."""
+def test_the_order_of_events() -> None:
+    """The events are pretraining, initial centers, then iterations with a refresh at every interval."""
     events: list[Event] = []
     make(events.append).run()
     batches = [(e.number, e.total) for e in events if isinstance(e, BatchEnded)]
@@ -149,16 +149,16 @@ def test_the_story_in_events() -> None:
     assert set(second.terms) == {"pull", "rebuild"}
 
 
-def test_it_stops_when_few_labels_move_but_not_at_once() -> None:
-    """Clustering ends at the first refresh, after that of iteration 0, where less than `tol` of the labels moved."""
+def test_clustering_stops_when_few_labels_change() -> None:
+    """Clustering stops at the first refresh after iteration 0 at which less than `tol` of the labels changed."""
     ends: list[PhaseEnded] = []
     trainer = make(lambda e: ends.append(e) if isinstance(e, PhaseEnded) else None, tol=1.0, cluster_learning_rate=1e-9)
     trainer.run()
     assert (ends[-1].steps, ends[-1].reason) == (4, "converged")
 
 
-def test_clustering_walks_in_stored_order_and_wraps() -> None:
-    """Batches of 8, 8 and 6 in stored order, unshuffled, again and again; the target is held between refreshes."""
+def test_clustering_in_stored_order_wraps_around() -> None:
+    """With `order="stored"` batches cycle through the images in order; the target is constant between refreshes."""
     trainer = make(update_interval=4, max_iter=6, order="stored")
     trainer.run()
     whole = torch.arange(N * K, dtype=torch.float32).view(N, K)
@@ -168,8 +168,8 @@ def test_clustering_walks_in_stored_order_and_wraps() -> None:
         assert torch.equal(seen, whole[rows] + count)
 
 
-def test_clustering_shuffles_every_walk() -> None:
-    """By default each walk over the images takes every one once, in another order, the same for the same seed."""
+def test_clustering_shuffles_every_pass() -> None:
+    """By default each pass takes every image once, in a new order that is determined by the seed."""
     trainer, again = make(max_iter=6, update_interval=100), make(max_iter=6, update_interval=100)
     trainer.run()
     again.run()
@@ -181,15 +181,15 @@ def test_clustering_shuffles_every_walk() -> None:
     assert all(map(torch.equal, trainer.model.head.targets, again.model.head.targets))
 
 
-def test_no_empty_batch_where_the_set_divides() -> None:
-    """Where N is a multiple of the batch there is no empty batch after the last."""
+def test_no_empty_batch_if_the_set_divides_evenly() -> None:
+    """If N is a multiple of the batch size, there is no empty batch after the last."""
     trainer = make(batch_size=11, max_iter=4)
     trainer.run()
     assert [len(t) for t in trainer.model.head.targets] == [11, 11, 11, 11]
 
 
-def test_the_target_is_of_clean_images_and_the_output_of_augmented_ones() -> None:
-    """A refresh embeds the clean images, all of them, in eval mode; a descent sees augmented ones, in train mode."""
+def test_targets_come_from_clean_images_and_losses_from_augmented_ones() -> None:
+    """A refresh embeds all clean images in eval mode; a step sees augmented images in train mode."""
     trainer = make(pretrain_epochs=1, max_iter=1)
     trainer.run()
     clean = images()
@@ -207,7 +207,7 @@ def test_the_target_is_of_clean_images_and_the_output_of_augmented_ones() -> Non
     [("both", True, True), ("pretrain", True, False), ("cluster", False, True), ("neither", False, False)],
 )
 def test_each_phase_is_augmented_or_not(augment_in: str, pretrain: bool, cluster: bool) -> None:
-    """`augment_in` says in which phases images are augmented."""
+    """`augment_in` selects the phases in which images are augmented."""
     trainer = make(pretrain_epochs=1, max_iter=1, augment_in=augment_in)
     trainer.run()
     clean = images()
@@ -217,7 +217,7 @@ def test_each_phase_is_augmented_or_not(augment_in: str, pretrain: bool, cluster
 
 @pytest.mark.parametrize(("drop_last", "sizes"), [(True, [8, 8]), (False, [8, 8, 6]), (None, [8, 8])])
 def test_the_partial_batch_of_pretraining(drop_last: bool | None, sizes: list[int]) -> None:
-    """Augmented pretraining leaves the partial batch out as the authors do, or keeps it if told to."""
+    """Augmented pretraining drops the partial batch as the authors do, unless `drop_last=False`."""
     trainer = make(pretrain_epochs=1, max_iter=0, drop_last=drop_last)
     trainer.run()
     assert [len(x) for _, training, x in trainer.model.autoencoder.seen if training] == sizes
@@ -231,14 +231,14 @@ def test_plain_pretraining_keeps_the_partial_batch() -> None:
 
 
 def test_a_batch_is_never_larger_than_the_set() -> None:
-    """A batch size above N means the whole set, and an epoch is never empty."""
+    """A batch size above N is reduced to the whole set, so that no epoch is empty."""
     trainer = make(pretrain_epochs=1, max_iter=1, batch_size=1000)
     trainer.run()
     assert [len(x) for _, training, x in trainer.model.autoencoder.seen if training] == [N, N]
 
 
-def test_pretraining_is_shuffled_anew_each_epoch() -> None:
-    """Every epoch sees every image once, in another order."""
+def test_pretraining_is_reshuffled_each_epoch() -> None:
+    """Every epoch sees every image once, in a different order."""
     trainer = make(pretrain_epochs=2, max_iter=0, augment_in="neither", batch_size=N)
     trainer.run()
     first, second = (x for _, training, x in trainer.model.autoencoder.seen if training)
@@ -247,7 +247,7 @@ def test_pretraining_is_shuffled_anew_each_epoch() -> None:
 
 
 def test_labels_are_those_of_the_final_weights() -> None:
-    """After the last step labels and confidence are taken once more."""
+    """Labels and confidences are computed once more after the last step."""
     trainer = make()
     trainer.run()
     q = student_t(trainer.model.autoencoder.encode(images()), trainer.model.head.centers)
@@ -256,7 +256,7 @@ def test_labels_are_those_of_the_final_weights() -> None:
 
 
 def test_uint8_images_are_divided_by_255() -> None:
-    """Bytes and the same values as floats are the same images."""
+    """uint8 images are converted to exactly v / 255, and float images are passed through."""
     x = torch.arange(256, dtype=torch.uint8).view(64, 1, 2, 2)
     assert torch.equal(as_float(x), x.double().div(255).float())
     y = torch.rand(2, 1, 2, 2)
@@ -264,7 +264,7 @@ def test_uint8_images_are_divided_by_255() -> None:
 
 
 def disturb(event: Event) -> None:
-    """Code of the same process that draws from and reseeds every global generator."""
+    """Draw from and reseed every global generator, as other code in the process may do."""
     torch.manual_seed(random.randrange(10**6))
     torch.rand(3)
     np.random.seed(np.random.randint(10**6))
@@ -272,15 +272,15 @@ def disturb(event: Event) -> None:
 
 
 def test_global_generators_change_nothing() -> None:
-    """Who draws from or reseeds the global generators meanwhile changes no weight."""
+    """Drawing from or reseeding the global generators during training changes no weight."""
     quiet, disturbed = make(), make(disturb)
     quiet.run()
     disturbed.run()
     assert weights(quiet) == weights(disturbed)
 
 
-def test_it_draws_from_no_global_generator() -> None:
-    """Training leaves the global generators as they were."""
+def test_training_draws_from_no_global_generator() -> None:
+    """Training leaves the global generators untouched."""
     trainer = make()
     before = torch.get_rng_state(), np.random.get_state()[1].copy(), random.getstate()  # type: ignore[index]
     trainer.run()
@@ -289,8 +289,8 @@ def test_it_draws_from_no_global_generator() -> None:
     assert before[2] == random.getstate()
 
 
-def test_another_seed_is_another_training() -> None:
-    """The seed reaches the order, the draws and the centers."""
+def test_another_seed_changes_the_training() -> None:
+    """The seed affects the weights and the seed of the initial centers."""
     one, two = make(), make()
     two.seed = 2
     one.run()
@@ -300,15 +300,15 @@ def test_another_seed_is_another_training() -> None:
 
 
 class Killed(Exception):
-    """What ends a run in the middle."""
+    """Ends a run in the middle."""
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 @pytest.mark.parametrize(
     ("phase", "step"), [("pretrain", 1), ("pretrain", 3), ("cluster", 1), ("cluster", 4), ("cluster", 7)]
 )
-def test_a_training_taken_up_again_goes_on_bit_for_bit(optimizer: str, phase: str, step: int) -> None:
-    """The state at any `Progress` holds everything: a new trainer goes on to the same weights, labels and losses."""
+def test_a_resumed_training_continues_bit_for_bit(optimizer: str, phase: str, step: int) -> None:
+    """The state at any `Progress` is complete: a new trainer continues to the same weights, labels and losses."""
     settings = {"pretrain_optimizer": optimizer, "cluster_optimizer": optimizer}
     whole_log, log = [], []
 
@@ -346,8 +346,8 @@ def as_file(state: dict[str, Any]) -> Any:
     return file
 
 
-def test_divergence_is_told_with_its_place() -> None:
-    """A loss that is no finite number ends the training with the phase, the epoch and the learning rate."""
+def test_divergence_is_located() -> None:
+    """A non-finite loss ends the training with an error that states the phase, the step and the learning rate."""
     trainer = make(pretrain_optimizer="sgd", pretrain_learning_rate=1e20)
     with pytest.raises(TrainingDiverged, match=r"epoch \d+ of pretraining.*1e\+20"):
         trainer.run()
@@ -356,8 +356,8 @@ def test_divergence_is_told_with_its_place() -> None:
         trainer.run()
 
 
-def test_the_last_steps_are_looked_at_too() -> None:
-    """Divergence after the last refresh is no result either: neither labels nor a "completed" are told."""
+def test_the_last_steps_are_checked_too() -> None:
+    """Divergence after the last refresh is an error, too, and clustering is not reported as completed."""
     ends: list[Any] = []
     settings = {"cluster_optimizer": "sgd", "cluster_learning_rate": 1e30, "update_interval": 100, "max_iter": 5}
     trainer = make(lambda e: ends.append(e) if isinstance(e, PhaseEnded) else None, **settings)
@@ -366,8 +366,8 @@ def test_the_last_steps_are_looked_at_too() -> None:
     assert [e.phase for e in ends] == ["pretrain", "init_centers"]
 
 
-def test_loss_terms_do_not_change_on_the_way() -> None:
-    """A head that comes to return another term breaks its contract; the term is not silently left out."""
+def test_loss_terms_must_not_change_during_training() -> None:
+    """A head that starts to return another term breaks its contract; the term is not silently ignored."""
     trainer = make(pretrain_epochs=0)
     loss = trainer.model.head.loss
 
@@ -382,15 +382,15 @@ def test_loss_terms_do_not_change_on_the_way() -> None:
 
 @pytest.mark.parametrize("terms", [{}, {"pull": torch.ones(2)}, {"pull": 1.0}])
 def test_a_loss_of_another_shape_breaks_the_contract(terms: Any) -> None:
-    """Terms must be scalar tensors, and there must be one."""
+    """Loss terms must be scalar tensors, and there must be at least one."""
     trainer = make(pretrain_epochs=0)
     trainer.model.head.loss = lambda *args, **kwargs: terms  # type: ignore[method-assign]
     with pytest.raises(ContractViolation, match="pull|no terms"):
         trainer.run()
 
 
-def test_turns() -> None:
-    """Two trainings that go on in turns come to what each comes to alone."""
+def test_interleaved_trainings() -> None:
+    """A training that is interleaved with another ends with the same weights as alone."""
     alone = make()
     alone.run()
     first, second = make(), make(batch_size=5)
@@ -401,8 +401,8 @@ def test_turns() -> None:
     assert weights(second) != weights(alone)
 
 
-def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A training by captured steps, partial batches included, is bit for bit the plain one."""
+def test_captured_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Training with captured steps, partial batches included, equals plain training bit for bit."""
     monkeypatch.setattr(step_module, "GraphCapture", TapeCapture)
     TapeCapture.replayed = 0
     settings = {"max_iter": 40, "pretrain_epochs": 5, "drop_last": False}
@@ -415,8 +415,8 @@ def test_captured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert captured.mode == "graph"
 
 
-def test_a_failed_mode_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where a step cannot be captured, one event says why and names the part; all phases then go plain."""
+def test_a_failed_mode_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a step cannot be captured, a single event states the reason, and all phases use plain steps."""
     monkeypatch.setattr(step_module, "GraphCapture", FailingCapture)
     events: list[Event] = []
     trainer, plain = make(events.append, pretrain_epochs=4), make(pretrain_epochs=4)
@@ -429,7 +429,7 @@ def test_a_failed_mode_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Wide(Linear):
-    """Notes in which format it computes."""
+    """Records the number format of its embeddings."""
 
     def encode(self, x: Tensor) -> Tensor:
         z = super().encode(x)
@@ -438,7 +438,7 @@ class Wide(Linear):
 
 
 class Strict(Head):
-    """A head that is given nothing but float32."""
+    """A head that asserts that all its inputs are float32."""
 
     def refresh(self, z: Tensor) -> Tensor:
         assert z.dtype == torch.float32
@@ -450,7 +450,7 @@ class Strict(Head):
 
 
 def test_bfloat16() -> None:
-    """With bfloat16 the network alone computes so; heads, losses and weights are float32, and results are near."""
+    """With bfloat16 only the network computes in it; heads, losses and weights are float32, and results are close."""
     plain = make()
     plain.run()
     config = TrainConfig(pretrain_epochs=3, batch_size=8, max_iter=10, update_interval=4, tol=0, precision="bfloat16")
