@@ -1,4 +1,4 @@
-"""What many tests need: the installed parts, small runs, a command line in this process or another."""
+"""Shared fixtures: the built-in parts, settings for short runs, and the command line in this or another process."""
 
 import os
 import signal
@@ -15,9 +15,9 @@ from decda.cli import main
 from decda.core.contracts import Batch, Decode
 from decda.core.parts.registry import Registry
 
-# A script ignores Ctrl-C for what it starts in the background, and processes inherit that; some tests send it to them.
+# Shells let background jobs ignore SIGINT, which child processes inherit; some tests send them SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-torch.set_num_threads(1)  # equal bytes whatever the machine, and two test processes do not fight for cores
+torch.set_num_threads(1)  # same bytes on any machine, and test processes do not compete for cores
 
 SHORT = (
     "dataset.size=8",
@@ -31,12 +31,12 @@ SHORT = (
 
 
 def batch_of(z: Tensor, target: Tensor, *, x: Tensor, decode: Decode) -> Batch:
-    """What the loss of a head gets, for the first images of a set."""
+    """The input of a head's loss, for the first images of a set."""
     return Batch(z=z, target=target, x=x, decode=decode, index=torch.arange(len(z)))
 
 
 def install(site: Path, package: str, entry_points: str) -> None:
-    """Version 1.0 of a package, as pip leaves its metadata in a folder."""
+    """Write the metadata of version 1.0 of a package to a folder, as pip does."""
     info = site / f"{package}-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.0\n")
@@ -48,13 +48,13 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="session")
 def registry() -> Registry:
-    """Our parts, whoever else's are installed here."""
+    """The built-in parts, without those of other installed packages."""
     return Registry(entry for entry in Registry.discover() if entry.package == "decda")
 
 
 @pytest.fixture
 def decda(tmp_path: Path) -> Cli:
-    """The command line in a process of its own, one thread, in an empty folder."""
+    """The command line in another process, with one thread, in an empty folder."""
 
     def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -75,9 +75,9 @@ Here = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
-    """The command line in this process, in an empty folder: its exit code, stdout and stderr.
+    """The command line in this process, in an empty folder; returns the exit code, stdout and stderr.
 
-    Spares the seconds that PyTorch takes to load; for what no run of its own needs a process for.
+    Saves the seconds that importing PyTorch takes, for tests that need no separate process.
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")

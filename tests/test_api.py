@@ -1,4 +1,4 @@
-"""The Python door."""
+"""The Python API."""
 
 import json
 import os
@@ -22,24 +22,24 @@ from decda.plugins.heads.idec import IDEC
 from tests.conftest import SHORT, Here
 
 FEW = {"pretrain_epochs": 1, "max_iter": 4, "update_interval": 2, "batch_size": 512, "tol": 0}
-"""As `SHORT`, but for the size of digits."""
+"""Like `SHORT`, without the size of digits."""
 QUIET: dict[str, Any] = {"progress": False, "train": FEW, "encoder": "fc"}
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Runs lie below an empty folder."""
+    """Work in an empty folder, below which runs are saved."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def photographs(n: int = 40) -> np.ndarray:
-    """Colour images of 40x33, channels last."""
+    """Colour images of 40x33 pixels, channels last."""
     return np.random.default_rng(0).random((n, 40, 33, 3))
 
 
-def test_the_command_and_the_door_make_one_run(here: Here) -> None:
-    """Equal words give equal bytes, by the command and in Python."""
+def test_the_command_line_and_the_api_make_the_same_run(here: Here) -> None:
+    """The same settings lead to the same bytes on the command line and in Python."""
     words = [word for setting in (*SHORT, "head.gamma=0.2") for word in ("--set", setting)]
     words += ["--encoder", "fc", "--seed", "3", "--threads", "1"]
     assert here("train", *words, "--out", "command")[0] == 0
@@ -51,7 +51,7 @@ def test_the_command_and_the_door_make_one_run(here: Here) -> None:
 
 
 def test_arrays_in_clusters_out() -> None:
-    """Colour images with their channels last are clustered, and new ones predicted, by the run and by its folder."""
+    """Channels-last colour images are clustered, and new ones predicted by the run as well as from its folder."""
     run = decda.train(photographs(), n_clusters=3, progress=False, train=FEW)
     assert run.input_shape == (3, 40, 33)
     assert (run.labels.shape, run.confidence.shape, run.metrics["acc"]) == ((40,), (40,), None)
@@ -65,8 +65,8 @@ def test_arrays_in_clusters_out() -> None:
     assert loaded.config == run.config
 
 
-def test_labels_measure_and_never_train() -> None:
-    """Texts serve as labels; with them there are scores, and the same clusters as without."""
+def test_labels_are_used_for_scores_alone() -> None:
+    """Strings are accepted as labels, which add scores but do not change the clusters."""
     with_labels = decda.train(photographs(), labels=["a", "b"] * 20, **QUIET)
     without = decda.train(photographs(), n_clusters=2, **QUIET)
     assert with_labels.config.n_clusters == 2
@@ -75,7 +75,7 @@ def test_labels_measure_and_never_train() -> None:
 
 
 def test_parts_by_class_and_by_table(registry: Registry) -> None:
-    """A class in the place of a name, alone or in a table; the caller's registry stays as it is."""
+    """A part may be a class, alone or as the name in a table; the caller's registry is not changed."""
 
     class Mine(IDEC):
         """IDEC, as a beginning."""
@@ -94,7 +94,7 @@ def test_parts_by_class_and_by_table(registry: Registry) -> None:
 
 
 def test_data_sets_of_other_kinds() -> None:
-    """A function, an ImageSet, and a configuration's own data set."""
+    """Data may be a function, an ImageSet, or the data set of a configuration."""
     images = ImageSet(torch.rand(30, 1, 8, 8), torch.arange(30) % 3, [f"{i}.png" for i in range(30)])
 
     def mine() -> ImageSet:
@@ -122,7 +122,7 @@ def test_data_sets_of_other_kinds() -> None:
     ],
 )
 def test_mistakes_name_parameters_not_options(words: dict[str, Any], error: type[Exception], says: str) -> None:
-    """Each is an error that says what and why, without a word of the command line, and leaves no folder."""
+    """Errors explain what is wrong and why without mentioning command-line options, and no folder is left."""
     with pytest.raises(error, match=says) as caught:
         decda.train(**{**QUIET, **words})
     assert "--" not in str(caught.value)
@@ -130,15 +130,15 @@ def test_mistakes_name_parameters_not_options(words: dict[str, Any], error: type
 
 
 def test_existing_folders_are_left_alone() -> None:
-    """`out` must not exist."""
+    """The folder `out` must not exist."""
     Path("mine").mkdir()
     with pytest.raises(ConfigError, match="mine exists already") as caught:
         decda.train("digits", out="mine", **QUIET)
     assert caught.value.parameter == "out"
 
 
-def test_threads_are_given_back() -> None:
-    """A run computes with the threads asked for; afterwards there are as many as before."""
+def test_threads_are_restored() -> None:
+    """A run uses the requested number of threads, and restores the former number afterwards."""
     before = torch.get_num_threads()
     run = decda.train("digits", threads=before + 1, **QUIET)
     assert torch.get_num_threads() == before
@@ -151,7 +151,7 @@ def test_threads_are_given_back() -> None:
 def test_progress(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], terminal: bool, progress: bool, shown: bool
 ) -> None:
-    """Shown where somebody sees it, unless it is not wanted; events reach a listener in either case."""
+    """Progress is shown on a terminal unless it is switched off; `notify` gets the events in any case."""
     monkeypatch.setattr("decda.console.is_interactive", lambda: terminal)
     events: list[Any] = []
     decda.train("digits", **{**QUIET, "progress": progress}, notify=events.append)
@@ -163,7 +163,7 @@ def test_progress(
 
 
 def test_components() -> None:
-    """The records of the listing, of one kind or of all."""
+    """`components` returns the records of `list-components`, for one kind or for all."""
     heads = decda.components("head")
     assert {"dcn", "dec", "idec"} <= {record["name"] for record in heads}
     assert set(heads[0]) == {"kind", "name", "summary", "package", "version", "status", "error"}
@@ -173,7 +173,7 @@ def test_components() -> None:
 
 
 def test_importing_decda_loads_no_torch() -> None:
-    """`import decda` and listing parts are light; what is named is there, and what is not is an error that lists it."""
+    """`import decda` and listing parts do not import torch; an unknown attribute is an error that lists all names."""
     code = "import decda, sys; decda.components(); print('torch' in sys.modules, sorted(dir(decda)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ)
     assert done.stdout.split(" ", 1)[0] == "False"

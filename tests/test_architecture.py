@@ -1,4 +1,4 @@
-"""The walls of the house, read from the imports."""
+"""The layers of the package, checked by its imports."""
 
 import ast
 from pathlib import Path
@@ -21,18 +21,18 @@ BELOW = {
     "execution": {"base", "process", "parts", "config", "runs"},
     "studies": {"base", "parts", "config", "runs", "execution"},
 }
-"""What each floor of the core may import besides itself; `base` are the files that lie in `core/` itself."""
+"""What each layer of the core may import besides itself; `base` are the files in `core/` itself."""
 TORCHLESS = ("core/parts/", "core/config/", "core/process/", "core/errors.py", "core/events.py", "core/atomic_files.py")
-ANSWERS_AT_ONCE = (
+FAST = (
     *("__init__.py", "api.py", "cli.py", "commands/", "console/", "paper.py"),
     *("core/execution/messages.py", "core/execution/protocol.py", "core/execution/processes.py"),
     *("core/execution/worker.py", "core/studies/seed_ranges.py", "core/studies/seeds_result.py"),
 )
-"""What else loads no heavy library when it is imported; `console/study.py` apart, which is loaded for a study."""
+"""What else imports no heavy library at import time, except `console/study.py`, which is imported for a study."""
 
 
 def imports(path: Path, *, lazy: bool = True) -> set[str]:
-    """Every module that a file imports, by its full name; without the lazy ones, only what runs at import."""
+    """The full names of the modules that a file imports; with `lazy=False`, only those imported at import time."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     inside = {id(n) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for n in ast.walk(f)}
     typing_only = {
@@ -53,55 +53,55 @@ def imports(path: Path, *, lazy: bool = True) -> set[str]:
     return found
 
 
-def room(path: Path) -> str:
+def relative(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
-def floor(words: list[str]) -> str:
-    """The floor of the core that a path of names (below `decda.core`) leads to."""
+def layer(words: list[str]) -> str:
+    """The layer of the core to which a dotted path below `decda.core` belongs."""
     return words[0] if words[0] in BELOW else "base"
 
 
-CORE = [f for f in FILES if room(f).startswith("core/")]
+CORE = [f for f in FILES if relative(f).startswith("core/")]
 
 
-@pytest.mark.parametrize("path", CORE, ids=room)
-def test_core_knows_no_rooms_above(path: Path) -> None:
-    """The core imports itself alone, never plugins, commands, console or the Python door, not even lazily."""
+@pytest.mark.parametrize("path", CORE, ids=relative)
+def test_the_core_imports_nothing_above(path: Path) -> None:
+    """The core imports only itself, and never plugins, commands, console or the Python API, not even lazily."""
     ours = {name for name in imports(path) if name.split(".")[0] == "decda"}
     assert {name for name in ours if not name.startswith("decda.core.")} <= {"decda.__version__"}
 
 
-@pytest.mark.parametrize("path", CORE, ids=room)
-def test_a_floor_imports_only_floors_below(path: Path) -> None:
-    """Each floor imports itself and what the table allows, not even lazily more; parts may look up two base classes."""
-    here = floor(list(path.relative_to(ROOT / "core").parts))
+@pytest.mark.parametrize("path", CORE, ids=relative)
+def test_a_layer_imports_only_layers_below(path: Path) -> None:
+    """Each layer imports only itself and what the table allows, even lazily; parts may look up two base classes."""
+    here = layer(list(path.relative_to(ROOT / "core").parts))
     for name in imports(path):
         if not name.startswith("decda.core."):
             continue
         words = name.split(".")[2:]
-        there = floor(words)
+        there = layer(words)
         allowed = there == here or there in BELOW[here] or bool(BELOW[here] & set(words))
-        base_classes = room(path) == "core/parts/class_checks.py" and words[0] == "contracts"
+        base_classes = relative(path) == "core/parts/class_checks.py" and words[0] == "contracts"
         typing_only = name not in imports(path, lazy=False) and here == "execution"
-        assert allowed or base_classes or typing_only, f"{room(path)} imports {name}"
+        assert allowed or base_classes or typing_only, f"{relative(path)} imports {name}"
 
 
-def test_the_table_knows_every_floor() -> None:
-    """A new sub-package of the core gets a row in the table."""
+def test_the_table_has_every_layer() -> None:
+    """Each sub-package of the core has a row in the table."""
     assert {path.parent.name for path in CORE if path.parent.name != "core"} == set(BELOW) - {"base"}
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if room(f).startswith("plugins/")], ids=room)
-def test_plugins_use_only_the_public_promise(path: Path) -> None:
-    """Our own parts import of decda what a third party may, and their neighbours."""
+@pytest.mark.parametrize("path", [f for f in FILES if relative(f).startswith("plugins/")], ids=relative)
+def test_plugins_use_only_the_public_interface(path: Path) -> None:
+    """Built-in parts import from decda only what third parties may, and their neighbours."""
     neighbours = f"decda.{path.parent.relative_to(ROOT).as_posix().replace('/', '.')}."
     core = [n.split(".")[2] for n in imports(path) if n.startswith("decda.") and not n.startswith(neighbours)]
     assert set(core) <= PUBLIC
 
 
 @pytest.mark.parametrize(
-    ("library", "rooms"),
+    ("library", "places"),
     [
         ("entrypoints", ("core/parts/discovery.py",)),
         ("kornia", ("plugins/augmentations/", "augment.py")),
@@ -110,39 +110,39 @@ def test_plugins_use_only_the_public_promise(path: Path) -> None:
         ("filelock", ("core/studies/lock.py",)),
     ],
 )
-def test_each_library_stays_in_its_room(library: str, rooms: tuple[str, ...]) -> None:
-    """entrypoints, kornia, rich, click and filelock are each imported in one room alone."""
-    users = {room(f) for f in FILES if any(name.split(".")[0] == library for name in imports(f))}
+def test_each_library_is_imported_in_its_place_alone(library: str, places: tuple[str, ...]) -> None:
+    """entrypoints, kornia, rich, click and filelock are each imported only where the table says."""
+    users = {relative(f) for f in FILES if any(name.split(".")[0] == library for name in imports(f))}
     assert users
-    assert all(user.startswith(rooms) for user in users)
+    assert all(user.startswith(places) for user in users)
 
 
-LIGHT = [f for f in FILES if room(f).startswith((*TORCHLESS, *ANSWERS_AT_ONCE)) and room(f) != "console/study.py"]
+LIGHT = [f for f in FILES if relative(f).startswith((*TORCHLESS, *FAST)) and relative(f) != "console/study.py"]
 
 
-@pytest.mark.parametrize("path", LIGHT, ids=room)
-def test_what_answers_at_once_imports_nothing_heavy(path: Path) -> None:
-    """What `import decda`, `--help` and `list-components` need imports no torch, directly or through a neighbour."""
+@pytest.mark.parametrize("path", LIGHT, ids=relative)
+def test_fast_modules_import_nothing_heavy(path: Path) -> None:
+    """Modules needed for `import decda`, `--help` and `list-components` import no torch, directly or indirectly."""
     names = imports(path, lazy=False)
     assert not {name.split(".")[0] for name in names} & HEAVY
-    light = {room(f).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for f in LIGHT}
+    light = {relative(f).removesuffix(".py").removesuffix("/__init__").replace("/", ".") for f in LIGHT}
     for name in names:
         if name.startswith("decda.core."):
             inner = name.removeprefix("decda.")
-            assert inner in light or inner.rpartition(".")[0] in light, f"{room(path)} imports {name}"
+            assert inner in light or inner.rpartition(".")[0] in light, f"{relative(path)} imports {name}"
 
 
-@pytest.mark.parametrize("path", [f for f in FILES if f.name != "__init__.py"], ids=room)
+@pytest.mark.parametrize("path", [f for f in FILES if f.name != "__init__.py"], ids=relative)
 def test_a_file_holds_one_idea(path: Path) -> None:
-    """A file that wants 400 lines holds two."""
+    """No file has 400 lines or more, because it would hold more than one idea."""
     assert len(path.read_text(encoding="utf-8").splitlines()) < 400
 
 
 @pytest.mark.parametrize(
-    "path", [f for f in FILES if room(f).startswith("core/") and f.name != "__init__.py"], ids=room
+    "path", [f for f in FILES if relative(f).startswith("core/") and f.name != "__init__.py"], ids=relative
 )
-def test_tests_mirror_the_house(path: Path) -> None:
-    """Every file of the core has its tests beside it, by the same name, or is one that others' tests cover."""
+def test_tests_mirror_the_core(path: Path) -> None:
+    """Every file of the core has a test file of the same name, or is listed as covered by others."""
     covered = {
         *("core/contracts.py", "core/errors.py", "core/events.py", "core/config/run_config.py"),
         *("core/config/train_config.py", "core/config/listing.py", "core/config/layers.py", "core/parts/entries.py"),
@@ -150,4 +150,4 @@ def test_tests_mirror_the_house(path: Path) -> None:
         *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/lock.py", "core/studies/runner.py"),
     }
     mirror = ROOT.parent / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
-    assert mirror.is_file() or room(path) in covered
+    assert mirror.is_file() or relative(path) in covered

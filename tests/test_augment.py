@@ -1,4 +1,4 @@
-"""Augmentations of kornia as parts."""
+"""Augmentations of kornia are used as parts."""
 
 import inspect
 import pickle
@@ -82,7 +82,7 @@ def images(shape: tuple[int, ...], n: int = 11) -> Tensor:
 
 
 def reference(modules: list[Any], x: Tensor, seed: int = 3) -> Tensor:
-    """What kornia itself makes of x by the draws of `sample(len(x), seeded(seed))`, cut off at 0 and 1."""
+    """Apply kornia itself to x, with the draws of `sample(len(x), seeded(seed))`, and clamp the result to [0, 1]."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**63 - 1, (), generator=seeded(seed))))
         draws = [module.forward_parameters(x.shape) for module in modules]
@@ -93,7 +93,7 @@ def reference(modules: list[Any], x: Tensor, seed: int = 3) -> Tensor:
 
 @pytest.mark.parametrize(("kind", "arguments", "shape"), EACH)
 def test_images_are_those_of_kornia(kind: Any, arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """The very images that kornia's own call makes of the same draws; the images that came in stay."""
+    """The result equals that of kornia itself with the same draws, and the input images are not changed."""
     augment = from_kornia(kind, p=0.6, **arguments)(shape)
     x = images(shape)
     draws = augment.sample(len(x), seeded())
@@ -106,7 +106,7 @@ def test_images_are_those_of_kornia(kind: Any, arguments: dict[str, Any], shape:
 
 @pytest.mark.parametrize(("kind", "arguments", "shape"), EACH)
 def test_batches_of_an_epoch_are_independent(kind: Any, arguments: dict[str, Any], shape: tuple[int, ...]) -> None:
-    """An image is augmented alike in whichever batch it comes, as the trainer splits the draws of all images."""
+    """An image is augmented the same way in any batch, because the trainer splits the draws of all images."""
     augment = from_kornia(kind, p=0.6, **arguments)(shape)
     x = images(shape)
     draws = augment.sample(len(x), seeded())
@@ -119,8 +119,8 @@ def states() -> bytes:
     return pickle.dumps((torch.get_rng_state().tolist(), np.random.get_state(), random.getstate()))
 
 
-def test_draws_are_of_the_given_generator_alone() -> None:
-    """Equal generators give equal draws, whatever the global ones are at; those are left as they were."""
+def test_draws_depend_on_the_given_generator_alone() -> None:
+    """Equal generators lead to equal draws, independently of the global ones, which are left untouched."""
     augment = from_kornia(K.RandomPerspective(0.3), K.RandomGaussianNoise(p=0.5))(GRAY)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
@@ -134,8 +134,8 @@ def test_draws_are_of_the_given_generator_alone() -> None:
     assert not torch.equal(first, second)
 
 
-def test_the_global_generator_stays_where_kornia_fails() -> None:
-    """Also when it raises in the middle of drawing, or when the part is made."""
+def test_the_global_generator_is_restored_if_kornia_fails() -> None:
+    """The global generator is untouched after a part was made, and after kornia raised in the middle of drawing."""
 
     class Broken(K.RandomInvert):
         def generate_parameters(self, batch_shape: tuple[int, ...]) -> dict[str, Tensor]:
@@ -152,7 +152,7 @@ def test_the_global_generator_stays_where_kornia_fails() -> None:
 
 
 def test_probability() -> None:
-    """p=0 changes nothing, p=1 everything, p=0.5 about half of the images, as their draws say."""
+    """p=0 changes no image, p=1 all of them, and p=0.5 about half, depending on their draws."""
     x = images(GRAY, 400)
     for p, least, most in ((0.0, 0, 0), (0.5, 160, 240), (1.0, 400, 400)):
         augment = from_kornia(K.RandomInvert, p=p)(GRAY)
@@ -160,8 +160,8 @@ def test_probability() -> None:
         assert least <= int(changed.sum()) <= most
 
 
-def test_dtype_and_whole_numbers() -> None:
-    """Images keep their dtype, and what kornia draws as a whole number reaches it as one."""
+def test_dtype_and_integers() -> None:
+    """Images keep their dtype, and integers drawn by kornia are passed back to it as integers."""
 
     class Probe(K.IntensityAugmentationBase2D):
         seen: Tensor
@@ -205,7 +205,7 @@ def test_nothing_is_read_on_the_host(kind: Any) -> None:
     ids=["in a row", "nn.Sequential", "nested"],
 )
 def test_several_modules(wrap: Callable[..., list[nn.Module]]) -> None:
-    """Modules follow each other, bare or in containers; what is drawn for them is joined."""
+    """Modules are applied in order, bare or in containers, and their draws are concatenated."""
     modules = [K.RandomPerspective(0.3, p=0.8), K.RandomErasing(p=0.5), K.RandomInvert(p=0.5)]
     factory = from_kornia(*wrap(*modules))
     augment = factory(GRAY)
@@ -217,7 +217,7 @@ def test_several_modules(wrap: Callable[..., list[nn.Module]]) -> None:
 
 
 def test_parts_made_of_a_module_do_not_share_it() -> None:
-    """What is done to one augmentation, or to the module, changes no other one."""
+    """Changes to one augmentation do not affect another one of the same factory."""
     module = K.RandomInvert(p=1.0)
     factory = from_kornia(module)
     one, other = factory(GRAY), factory(GRAY)
@@ -227,7 +227,7 @@ def test_parts_made_of_a_module_do_not_share_it() -> None:
 
 
 def test_the_signature_is_that_of_a_part() -> None:
-    """What a user can type is settable, with the given value as default; the rest is passed on."""
+    """Arguments that a user can type are parameters, with the given values as defaults; others are passed on."""
     fixed = torch.tensor([0.9, 1.1])
     factory = from_kornia(
         K.RandomAffine, degrees=10, translate=(0, 0.1), scale=fixed, shear=None, resample="nearest", keepdim=True, p=0.8
@@ -242,8 +242,8 @@ def test_the_signature_is_that_of_a_part() -> None:
     assert factory(GRAY).stages[0].module._param_generator.scale is fixed  # type: ignore[attr-defined]
 
 
-def test_whole_numbers_stay_whole_where_kornia_wants_them() -> None:
-    """A size is no float, and neither is it settable where it is no flat tuple."""
+def test_integers_stay_integers_where_kornia_expects_them() -> None:
+    """A size does not become a float, and an argument is a parameter only if it is finite and not an empty tuple."""
     factory = from_kornia(K.RandomGaussianBlur, kernel_size=(3, 5), sigma=(1, 2), border_type="reflect")
     assert [p.type for p in read_parameters(factory)] == [tuple[int, int], tuple[float, float], str]
     nested = from_kornia(K.RandomErasing, scale=(0.1, float("inf")), ratio=())
@@ -251,7 +251,7 @@ def test_whole_numbers_stay_whole_where_kornia_wants_them() -> None:
 
 
 def test_names_of_the_factory() -> None:
-    """It says which module made it, and of which class it is."""
+    """A factory has the name of kornia's class and the module in which it was made."""
     factory = from_kornia(K.RandomPerspective)
     assert (factory.__module__, factory.__qualname__, factory.__name__) == (__name__, *["RandomPerspective"] * 2)
     assert str(factory.__doc__).startswith("kornia's RandomPerspective: Apply a random perspective")
@@ -266,7 +266,7 @@ def local(registry: Registry, **factories: Any) -> Registry:
 
 
 def test_a_run(registry: Registry, tmp_path: Path) -> None:
-    """A run trains with it, `--set` reaches kornia, and its config.toml repeats it."""
+    """A run trains with such a part, passes settings on to kornia, and can be repeated from its config.toml."""
     factory = from_kornia(K.RandomPerspective, distortion_scale=0.3, p=0.8)
     own = local(registry, perspective=factory, several=from_kornia(K.RandomRotation(10.0), K.RandomErasing(p=0.5)))
     assert own.summary(own.find("augment", "perspective")).startswith("kornia's RandomPerspective: ")
@@ -283,8 +283,8 @@ def test_a_run(registry: Registry, tmp_path: Path) -> None:
     assert np.isfinite(run(several, own, files, out=tmp_path / "four").confidence).all()
 
 
-def test_values_that_kornia_does_not_take(registry: Registry, tmp_path: Path) -> None:
-    """They are the user's mistake, told with kornia's reason."""
+def test_values_that_kornia_does_not_accept(registry: Registry, tmp_path: Path) -> None:
+    """A value that kornia rejects is reported as the user's mistake, with kornia's reason."""
     own = local(registry, affine2=from_kornia(K.RandomAffine, degrees=10.0))
     config = compose(own, parts={"augment": "affine2"}, settings=(*SHORT, "augment.degrees=1000"))
     with pytest.raises(InvalidParameter, match=r"kornia cannot make RandomAffine\(degrees=1000.0\): degrees out of"):
@@ -292,7 +292,7 @@ def test_values_that_kornia_does_not_take(registry: Registry, tmp_path: Path) ->
 
 
 def test_the_contract_holds() -> None:
-    """The first batch that assembly sends through it finds nothing to say."""
+    """Such a part passes the probe with a first batch."""
     owners = dict.fromkeys(("encoder", "head", "augment"), "part")
     augment = from_kornia(K.RandomElasticTransform(), K.RandomAffine(10.0))(GRAY)
     encoder = FcAutoencoder(GRAY, hidden=(5,), embedding_dim=3)
@@ -303,7 +303,7 @@ def test_the_contract_holds() -> None:
     "copy", [deepcopy, lambda value: pickle.loads(pickle.dumps(value))], ids=["deepcopy", "pickle"]
 )
 def test_copies(copy: Callable[[Any], Any]) -> None:
-    """Factories and augmentations can be copied, and copies draw and do the same."""
+    """Factories and augmentations can be copied, and copies behave the same."""
     for factory in (
         from_kornia(K.RandomAffine, degrees=10.0, translate=(0.1, 0.1)),
         from_kornia(K.RandomPerspective(), K.RandomGaussianNoise()),
@@ -335,14 +335,14 @@ def test_copies(copy: Callable[[Any], Any]) -> None:
         (lambda: from_kornia(K.RandomInvert, p=0.5)(GRAY, q=0.5), "unexpected keyword argument 'q'"),
     ],
 )
-def test_what_cannot_be_a_part(make: Callable[[], Any], pattern: str) -> None:
-    """Whatever is no 2D augmentation of kornia, or not given as one, is a TypeError that says why."""
+def test_unsuitable_arguments_are_refused(make: Callable[[], Any], pattern: str) -> None:
+    """Anything but a 2D augmentation of kornia, passed correctly, is a TypeError that says why."""
     with pytest.raises(TypeError, match=pattern):
         make()
 
 
 class Shared(K.IntensityAugmentationBase2D):
-    """What authors may write."""
+    """A custom augmentation, as authors may write it."""
 
     def __init__(self, draw: Callable[[int], Tensor], late: bool = False, **arguments: Any):
         super().__init__(p=1.0, **arguments)
@@ -381,14 +381,14 @@ class Shared(K.IntensityAugmentationBase2D):
         ),
     ],
 )
-def test_what_is_not_drawn_for_every_image(make: Callable[[], nn.Module], pattern: str) -> None:
-    """One draw for a batch would be one for an epoch; it is refused when the part is made, with the reason."""
+def test_draws_shared_by_a_batch_are_refused(make: Callable[[], nn.Module], pattern: str) -> None:
+    """A draw shared by a batch would be shared by an epoch, so it is refused when the part is made, with the reason."""
     with pytest.raises(ValueError, match=pattern):
         from_kornia(make())(COLOUR)
 
 
 def test_shared_draws_that_make_no_difference() -> None:
-    """A crop to the images' own size, an order of one step, a constant: nothing is drawn for the batch in them."""
+    """A crop to the images' own size, an order of a single step, or a constant is accepted, because nothing varies."""
     x = images(COLOUR)
     for module in (
         K.ColorJitter(brightness=0.4),
@@ -400,13 +400,13 @@ def test_shared_draws_that_make_no_difference() -> None:
         assert torch.equal(augment.apply(x, augment.sample(len(x), seeded())), reference([module], x))
 
 
-def test_images_that_kornia_does_not_take() -> None:
-    """Colours of gray images: an error that names the class and the shape."""
+def test_images_that_kornia_does_not_accept() -> None:
+    """A colour augmentation of gray images is an error that names the class and the shape."""
     with pytest.raises(ValueError, match=r"kornia's RandomHue fails for input_shape \(1, 16, 16\): Input size must"):
         from_kornia(K.RandomHue, hue=0.1)(GRAY)
 
 
 def test_importing_it_loads_no_kornia() -> None:
-    """Only who uses kornia waits for it."""
+    """`import decda.augment` does not import kornia."""
     code = "import sys, decda.augment; sys.exit('kornia' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

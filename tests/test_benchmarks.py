@@ -1,5 +1,6 @@
-"""The benchmarks run, on tiny sizes: their figures mean nothing here."""
+"""The benchmarks run on tiny sizes, where their figures mean nothing."""
 
+import importlib.util
 import os
 import runpy
 import subprocess
@@ -20,7 +21,7 @@ TABLES = ("Parity", "One step", "Augment", "k-means", "End to end", "Seeds")
 
 
 def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A script in this process, which leaves the number of threads as it was."""
+    """Run a script in this process, and restore the number of threads."""
     monkeypatch.setattr(sys, "argv", [f"benchmarks/{name}.py", *words])
     monkeypatch.syspath_prepend(str(SCRIPTS))
     threads = torch.get_num_threads()
@@ -31,7 +32,7 @@ def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_gpu_script_on_a_cpu(tmp_path: Path) -> None:
-    """`benchmarks/gpu.sh` runs all its parts where there is no GPU, tells each one's table, and succeeds."""
+    """`benchmarks/gpu.sh` runs all benchmarks without a GPU, prints each table, and succeeds."""
     done = subprocess.run(
         [SCRIPTS / "gpu.sh"],
         cwd=tmp_path,
@@ -46,7 +47,7 @@ def test_gpu_script_on_a_cpu(tmp_path: Path) -> None:
 
 
 def test_parity_of_graphs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """The parity script follows captured steps, replayed from a tape, through both phases; the losses are equal."""
+    """The parity script compares captured steps, replayed from a tape, in both phases; the losses are equal."""
     monkeypatch.setattr(trainer_module, "resolve_mode", lambda wish, device: wish)
     monkeypatch.setattr(step_module, "GraphCapture", TapeCapture)
     TapeCapture.replayed = 0
@@ -57,8 +58,8 @@ def test_parity_of_graphs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     assert TapeCapture.replayed > 0
 
 
-def test_parity_ends_where_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A step that cannot be captured ends the parity script with what failed."""
+def test_parity_fails_if_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a step cannot be captured, the parity script exits with the reason."""
     monkeypatch.setattr(trainer_module, "resolve_mode", lambda wish, device: wish)
     monkeypatch.setattr(step_module, "GraphCapture", FailingCapture)
     with pytest.raises(SystemExit, match="graph failed in the step: RuntimeError: operation not permitted"):
@@ -66,10 +67,12 @@ def test_parity_ends_where_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_peers() -> None:
-    """Without ClustPy, decda's rows are told, and how to install it."""
+    """The comparison with ClustPy runs, and prints decda's rows even if ClustPy is not installed."""
     done = subprocess.run(
         [sys.executable, SCRIPTS / "peers.py", "--quick", "--threads=1"],
         cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "| decda " in done.stdout
+    if importlib.util.find_spec("clustpy") is None:
+        assert "ClustPy is not installed: python -m pip install" in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""The command line, as its users meet it."""
+"""The command line from its users' perspective."""
 
 import json
 import os
@@ -21,7 +21,7 @@ FEW = tuple(word for setting in SHORT for word in ("--set", setting))
 
 
 def test_train_prints_one_object(decda: Cli) -> None:
-    """`--json` puts one object on stdout, with all that is promised of it, and the rest on stderr."""
+    """`--json` prints one object with all documented fields to stdout, and everything else to stderr."""
     done = decda("train", *FEW, "--json", "--seed", "2")
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
@@ -40,7 +40,7 @@ def test_train_prints_one_object(decda: Cli) -> None:
 
 
 def test_train_prints_the_run(decda: Cli, tmp_path: Path) -> None:
-    """Without `--json`, stdout holds the run's folder alone; a second run takes the next one."""
+    """Without `--json`, only the folder of the run is printed to stdout; a second run has the next number."""
     first = decda("train", *FEW, "--encoder", "fc", "--head", "dcn", "--augment", "none", "--threads", "2")
     second = decda("train", *FEW, "--encoder", "fc")
     assert [first.stdout, second.stdout] == ["runs/quick-digits-seed0-1\n", "runs/quick-digits-seed0-2\n"]
@@ -49,8 +49,8 @@ def test_train_prints_the_run(decda: Cli, tmp_path: Path) -> None:
         assert json.loads((tmp_path / run.stdout.strip() / "provenance.json").read_text())["threads"] == threads
 
 
-def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) -> None:
-    """The same seed twice, in two processes of one thread, gives equal bytes."""
+def test_equal_seeds_have_equal_results_in_two_processes(decda: Cli, tmp_path: Path) -> None:
+    """Two single-threaded processes with the same seed write the same bytes."""
     for out in ("one", "two"):
         assert decda("train", *FEW, "--seed", "5", "--out", out).returncode == 0
     for name in ("labels.csv", "model.safetensors", "log.csv", "metrics.json"):
@@ -88,7 +88,7 @@ def test_one_seed_gives_one_result_in_two_processes(decda: Cli, tmp_path: Path) 
 def test_mistakes_end_in_a_message_and_a_code(
     decda: Cli, tmp_path: Path, words: Any, code: int, pieces: list[str]
 ) -> None:
-    """One clear message on stderr, nothing on stdout, no traceback, a code by kind, and nothing left behind."""
+    """A mistake prints one clear message to stderr, nothing to stdout and no traceback, and leaves no files."""
     done = decda(*words)
     assert done.returncode == code, done.stderr
     assert done.stdout == ""
@@ -99,7 +99,7 @@ def test_mistakes_end_in_a_message_and_a_code(
 
 
 def test_several_seeds(decda: Cli, tmp_path: Path) -> None:
-    """`--seeds` gives each seed the run it has alone, byte for byte, and one object with all of them and their mean."""
+    """Runs of `--seeds` equal single runs byte for byte, and one object is printed with all runs and their mean."""
     done = decda("train", *FEW, "--encoder", "fc", "--seeds", "2,0", "--json", "--out", "all")
     assert done.returncode == 0, done.stderr
     alone = decda("train", *FEW, "--encoder", "fc", "--seed", "2", "--threads", "1", "--json", "--out", "alone")
@@ -121,7 +121,7 @@ def test_several_seeds(decda: Cli, tmp_path: Path) -> None:
 
 
 def test_a_seed_that_fails_beside_others(decda: Cli, tmp_path: Path) -> None:
-    """The others finish, the table and the object tell which failed and why; what parts print stays off stdout."""
+    """Other seeds finish, the table and the JSON report the failure, and output of parts stays off stdout."""
     site = install_moods(tmp_path / "site")
     words = ("train", *FEW, "--encoder", "fc", "--head", "moody", "--seeds", "0-1", "--json", "--out", "all")
     done = decda(*words, PYTHONPATH=str(site))
@@ -138,16 +138,16 @@ def test_a_seed_that_fails_beside_others(decda: Cli, tmp_path: Path) -> None:
 
 
 def seed_processes(parent: int) -> list[int]:
-    """The processes a parent has for its seeds; that which tracks resources leaves by itself, a little later."""
+    """The worker processes of a parent, without the resource tracker, which exits a little later by itself."""
     words = ["ps", "-A", "-ww", "-o", "pid=,ppid=,args="]
     rows = [line.split(None, 2) for line in subprocess.check_output(words, text=True).splitlines()]
     return [int(pid) for pid, its_parent, args in rows if int(its_parent) == parent and "execution.worker" in args]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="signals of Unix")
+@pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize("whole_group", [False, True], ids=["SIGTERM to the parent", "Ctrl-C"])
 def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
-    """Ctrl-C, which reaches every process, or SIGTERM to the parent alone: code 130, no process left, folders stay."""
+    """Ctrl-C (to all processes) or SIGTERM (to the parent alone) ends with code 130; folders stay, processes do not."""
     words = ("train", "--encoder", "fc", "--out", "all", "--set", "train.pretrain_epochs=100000", *FEW[:2])
     run = subprocess.Popen(
         [sys.executable, "-m", "decda", *words, "--seeds=0-1", "--jobs=2"],
@@ -177,7 +177,7 @@ def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
 
 
 def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
-    """Ctrl-C ends a run with one line and code 130; what it wrote so far stays."""
+    """Ctrl-C ends a run with a message and code 130; files written so far stay."""
     words = ("train", "--encoder", "fc", "--out", "run", "--set", "train.pretrain_epochs=100000", *FEW[:2])
     run = subprocess.Popen(
         [sys.executable, "-m", "decda", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -194,8 +194,8 @@ def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
     assert (tmp_path / "run" / "config.toml").is_file()
 
 
-def test_damaged_files_are_errors_of_data(decda: Cli, tmp_path: Path) -> None:
-    """A truncated or foreign file below the data root is told with code 3, and stays as it is."""
+def test_damaged_files_are_data_errors(decda: Cli, tmp_path: Path) -> None:
+    """A damaged file below the data root is reported with code 3, and left untouched."""
     (tmp_path / "data" / "usps").mkdir(parents=True)
     file = tmp_path / "data" / "usps" / "zip.train.gz"
     file.write_bytes(b"\x1f\x8b\x08\x00 cut off")
@@ -206,7 +206,7 @@ def test_damaged_files_are_errors_of_data(decda: Cli, tmp_path: Path) -> None:
 
 
 def test_list_components(decda: Cli) -> None:
-    """All parts of all kinds, each with its summary, package, version and status, as JSON and as a table."""
+    """All parts of all kinds are listed with summary, package, version and status, as JSON and as a table."""
     listed = json.loads(decda("list-components", "--json").stdout)
     assert listed["schema_version"] == 1
     ours = [row for row in listed["components"] if row["package"] == "decda"]
@@ -223,7 +223,7 @@ def test_list_components(decda: Cli) -> None:
 
 
 def test_show(decda: Cli) -> None:
-    """A part's parameters with type, default and help; a recipe's settings; the settings of training."""
+    """`show` prints the parameters of a part with type, default and help, a recipe, and the training settings."""
     row = json.loads(decda("show", "head", "idec", "--json").stdout)
     assert row["parameters"] == [
         {"name": "gamma", "type": "float", "help": "weight of the clustering term", "required": False, "default": 0.1}
@@ -234,12 +234,12 @@ def test_show(decda: Cli) -> None:
 
 
 def test_version(decda: Cli) -> None:
-    """`--version` and `python -m decda` answer."""
+    """`python -m decda --version` prints the version."""
     assert decda("--version").stdout == f"decda {package.__version__}\n"
 
 
-def test_a_strangers_package_is_listed_and_cannot_break_ours(decda: Cli, tmp_path: Path) -> None:
-    """A broken part, one with markup in its words, and a twin of ours are shown; the table and our parts still work."""
+def test_a_third_party_package_is_listed_and_cannot_break_ours(decda: Cli, tmp_path: Path) -> None:
+    """Broken parts, parts with markup in docstrings and ambiguous names are listed, and built-in parts still work."""
     site = tmp_path / "site"
     info = site / "strange-1.0.dist-info"
     info.mkdir(parents=True)
@@ -273,7 +273,7 @@ def test_a_strangers_package_is_listed_and_cannot_break_ours(decda: Cli, tmp_pat
     assert decda("train", "--head", "decda:dec", *FEW, **environment).returncode == 0
 
 
-QUICK_ANSWERS = [
+FAST_COMMANDS = [
     ("--help",),
     ("--version",),
     *((command, "--help") for command in ("train", "evaluate", "reproduce", "check", "new-plugin")),
@@ -282,9 +282,9 @@ QUICK_ANSWERS = [
 ]
 
 
-@pytest.mark.parametrize("words", [*QUICK_ANSWERS, ("complete",)], ids=" ".join)
-def test_what_answers_at_once_imports_no_torch(decda: Cli, words: tuple[str, ...]) -> None:
-    """Help, version, shell completion and listing load neither torch nor any plugin."""
+@pytest.mark.parametrize("words", [*FAST_COMMANDS, ("complete",)], ids=" ".join)
+def test_fast_commands_import_no_torch(decda: Cli, words: tuple[str, ...]) -> None:
+    """Help, version, shell completion and listing import neither torch nor any plugin."""
     code = (
         "import sys, os\nfrom decda import cli\n"
         "if sys.argv[1:] == ['complete']:\n"

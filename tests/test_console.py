@@ -1,4 +1,4 @@
-"""What people see of a run."""
+"""The console output of runs."""
 
 import io
 import re
@@ -45,7 +45,7 @@ STORY: list[Event] = [
 def test_a_pipe_gets_plain_lines(
     registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Off a terminal each thing is a plain line on stderr, without control codes, and stdout stays empty."""
+    """Without a terminal, events are plain lines on stderr without control codes, and stdout stays empty."""
     monkeypatch.setattr(screen, "PLAIN_SECONDS", 0.0)
     with ProgressDisplay(compose(registry)) as display:
         for event in STORY:
@@ -64,8 +64,8 @@ def test_a_pipe_gets_plain_lines(
         assert line in err
 
 
-def test_lines_come_every_few_seconds(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
-    """Between two lines some seconds pass, however many events come."""
+def test_plain_lines_are_throttled(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
+    """Lines are printed only every few seconds, however many events there are."""
     with ProgressDisplay(compose(registry)) as display:
         display(PhaseStarted("cluster", 1000))
         for step in range(1000):
@@ -73,10 +73,10 @@ def test_lines_come_every_few_seconds(registry: Registry, capsys: pytest.Capture
     assert "iteration" not in capsys.readouterr().err
 
 
-def test_short_epochs_are_told_by_their_end(
+def test_short_epochs_are_reported_at_their_end(
     registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Batches are told only where an epoch takes long; else the end of the epoch is, which tells the loss."""
+    """Batches are reported only if an epoch takes long; otherwise the end of the epoch is, with its loss."""
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with ProgressDisplay(compose(registry)) as display:
@@ -101,14 +101,14 @@ def terminal(height: int = 40) -> Console:
 
 
 def shown(display: ProgressDisplay | SeedsDisplay) -> str:
-    """What the terminal shows at this moment."""
+    """The current content of the display."""
     drawn = io.StringIO()
     Console(width=140, file=drawn).print(display.screen.progress.get_renderable())
     return drawn.getvalue()
 
 
 def test_a_terminal_gets_a_live_display(registry: Registry) -> None:
-    """On a terminal: a bar for each phase, with loss, share of changed labels and the scores there are."""
+    """A terminal shows a bar per phase with the loss, the share of changed labels and the available scores."""
     with ProgressDisplay(compose(registry), terminal()) as display:
         for event in STORY:
             display(event)
@@ -120,7 +120,7 @@ def test_a_terminal_gets_a_live_display(registry: Registry) -> None:
 
 
 class Loss:
-    """A loss that counts how often it is read, as from a GPU that must be waited for."""
+    """A loss that counts how often it is read, because reading one from a GPU has to wait for it."""
 
     reads = 0
 
@@ -129,8 +129,8 @@ class Loss:
         return 0.125
 
 
-def test_a_quick_step_is_not_held_up(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many descents there are, ten times a second one is shown; the last of a phase always is."""
+def test_the_display_does_not_slow_down_steps(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The display is updated at most ten times a second, however fast steps are, and always at the end of a phase."""
     clock = [50.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with ProgressDisplay(compose(registry), terminal()) as display:
@@ -158,10 +158,8 @@ def test_a_quick_step_is_not_held_up(registry: Registry, monkeypatch: pytest.Mon
         assert "900/900" in shown(display)
 
 
-def test_a_loss_that_came_too_soon_is_shown_with_the_next_batch(
-    registry: Registry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where the end of an epoch follows its last batch at once, its loss comes with the next batch that is shown."""
+def test_a_throttled_loss_is_shown_with_the_next_batch(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If an epoch ends right after an update, its loss is shown with the next update."""
     clock = [50.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with ProgressDisplay(compose(registry), terminal()) as display:
@@ -174,8 +172,10 @@ def test_a_loss_that_came_too_soon_is_shown_with_the_next_batch(
         assert re.search(r"pretrain .* 2/5 .*loss 0.5", shown(display))
 
 
-def test_a_last_loss_is_told_at_the_end_of_a_phase(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
-    """Off a terminal too, the line that ends a phase tells the loss of its last epoch."""
+def test_the_last_loss_is_reported_at_the_end_of_a_phase(
+    registry: Registry, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a terminal, too, the last line of a phase has the loss of its last epoch."""
     with ProgressDisplay(compose(registry)) as display:
         display(PhaseStarted("pretrain", 2))
         for epoch, loss in ((1, 0.5), (2, 0.25)):
@@ -198,10 +198,10 @@ def test_a_last_loss_is_told_at_the_end_of_a_phase(registry: Registry, capsys: p
         ),
     ],
 )
-def test_a_step_that_fell_back_is_told(
+def test_a_step_fallback_is_reported(
     registry: Registry, capsys: pytest.CaptureFixture[str], event: StepFallback, words: str
 ) -> None:
-    """One line names the way that failed, the part and the reason, on a terminal and off it."""
+    """One line states the mode that failed, the part and the reason, with and without a terminal."""
     with ProgressDisplay(compose(registry)) as display:
         display(event)
     assert capsys.readouterr().err.splitlines()[1:] == [words]
@@ -227,7 +227,7 @@ def finished(seed: int, acc: float | None, iterations: int = 60) -> Finished:
 
 
 def test_several_seeds_get_a_line_each(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal each seed has one line, from waiting to its outcome, by its own phase and figures."""
+    """A terminal shows one line per seed, from waiting to its outcome, with its own phase and figures."""
     monkeypatch.setattr(progress, "LIVE_SECONDS", 0.0)
     with SeedsDisplay(compose(registry), [3, 8, 10, 11], terminal()) as display:
         for event in STORY[2:5]:
@@ -250,8 +250,8 @@ def test_several_seeds_get_a_line_each(registry: Registry, monkeypatch: pytest.M
         assert re.search(r"seed  8  done .*60/60 .*ACC 0.750", shown(display))
 
 
-def test_a_long_message_leaves_the_other_columns(registry: Registry) -> None:
-    """On a narrow terminal the notes are cut, not the bar, and no line is broken in two."""
+def test_a_long_message_is_truncated(registry: Registry) -> None:
+    """A long message is truncated, so that other columns stay visible and no line wraps."""
     with SeedsDisplay(compose(registry), [0, 1], terminal()) as display:
         display(0, Failed(0, "It was " + "very " * 50 + "bad."))
         lines = shown(display).splitlines()
@@ -261,7 +261,7 @@ def test_a_long_message_leaves_the_other_columns(registry: Registry) -> None:
 
 
 def test_more_seeds_than_lines(registry: Registry) -> None:
-    """Where the terminal is too low for all, those that run have a line, and one tells how many are done."""
+    """If the terminal has too few lines, only running seeds have one, and another line counts finished seeds."""
     with SeedsDisplay(compose(registry), range(100), terminal(height=24)) as display:
         for seed in (0, 1, 2):
             display(seed, PhaseStarted("pretrain", 5))
@@ -275,7 +275,7 @@ def test_more_seeds_than_lines(registry: Registry) -> None:
 def test_several_seeds_off_a_terminal(
     registry: Registry, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Plain lines begin with the seed, come every few seconds in all, and tell each outcome."""
+    """Without a terminal, plain lines begin with the seed, are throttled jointly, and report each outcome."""
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with SeedsDisplay(compose(registry), [3, 1000]) as display:
@@ -299,7 +299,7 @@ def test_several_seeds_off_a_terminal(
 
 
 def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """A row for each seed, mean and sample standard deviation, and what failed, each message once."""
+    """The table has a row per seed, the mean and the sample standard deviation; each failure message appears once."""
     failed = [Failed(2, "No [red]luck[/red]."), Failed(3, "No [red]luck[/red]."), Failed(9, "Killed.")]
     series = SeedsResult(tmp_path, [finished(0, 0.5), finished(1, 1.0)], failed, {0: 60, 1: 90})
     print_seeds_result(series)
@@ -313,8 +313,8 @@ def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path
     assert err.splitlines()[-2:] == ["Error: seeds 2-3: No [red]luck[/red].", "Error: seed 9: Killed."]
 
 
-def test_the_table_holds_what_there_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """Without classes there are no columns of scores, without a finished run no table."""
+def test_the_table_omits_missing_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """Without classes there are no score columns, and without a finished run there is no table."""
     print_seeds_result(SeedsResult(tmp_path, [finished(4, None)], [], {4: 60}))
     err = capsys.readouterr().err
     assert "ACC" not in err

@@ -1,4 +1,4 @@
-"""The table of `decda check`."""
+"""The output of `decda check`."""
 
 import pytest
 
@@ -12,8 +12,8 @@ RULES = [
 PART = {"kind": "head", "name": "mine", "package": "pkg", "version": "1.0", "rules": RULES}
 
 
-def test_a_row_a_rule_and_a_count(capsys: pytest.CaptureFixture[str]) -> None:
-    """Each rule has its row, what was seen stands below it as it is, and the last line counts."""
+def test_a_row_per_rule_and_a_count(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each rule has a row with the observation verbatim below it, and the last line counts the results."""
     print_checks([PART], [])
     out, err = capsys.readouterr()
     lines = [line.rstrip() for line in out.splitlines()]
@@ -30,7 +30,7 @@ def test_a_row_a_rule_and_a_count(capsys: pytest.CaptureFixture[str]) -> None:
     assert err == ""
 
 
-def test_what_no_part_stands_for(capsys: pytest.CaptureFixture[str]) -> None:
-    """Defects of the package's files are told, too, where there is no part at all."""
+def test_problems_without_a_part(capsys: pytest.CaptureFixture[str]) -> None:
+    """Defects in the metadata of the package are printed even if there is no part."""
     print_checks([], ["the group [decda.head] is none of decda's"])
     assert capsys.readouterr().out.startswith("Parts may be missing: the group [decda.head] is none of decda's\n")

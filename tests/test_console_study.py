@@ -1,4 +1,4 @@
-"""What people see of a study."""
+"""The console output of studies."""
 
 import io
 from pathlib import Path
@@ -24,11 +24,11 @@ ROWS = {("FcDEC-DA", 0): (0.975, 0.94), ("FcDEC-DA", 1): (0.981, 0.95), ("FcDCN-
 
 
 class Shown(Trial):
-    """A trial whose configuration need not be known."""
+    """A trial with a placeholder configuration."""
 
     @property
     def config(self) -> Any:
-        """None that is shown."""
+        """A default configuration, which is not displayed."""
         return compose(Registry.discover())
 
 
@@ -40,7 +40,7 @@ def trial(row: str, seed: int) -> Trial:
 
 @pytest.fixture
 def study(tmp_path: Path) -> Study:
-    """Three rows of two trials; three are finished, one has failed."""
+    """Three rows of two trials, of which three are finished and one has failed."""
     results = Results(tmp_path / "results.csv")
     for (row, seed), (acc, nmi) in ROWS.items():
         figures = {"acc": acc, "nmi": nmi, "ari": 0.5}
@@ -55,8 +55,8 @@ def drawn(renderable: Any, width: int = 100) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined, no-any-return]
 
 
-def test_the_table_stands_beside_the_paper(study: Study) -> None:
-    """Mean and deviation, below them the published figures and how many trials are finished."""
+def test_the_table_is_compared_with_the_paper(study: Study) -> None:
+    """The table has means and deviations, and below them the published figures and the number of finished trials."""
     lines = [
         line.rstrip()
         for line in drawn(study_table(summarise(study.trials, study.results), {("mine", "usps")})).splitlines()
@@ -76,7 +76,7 @@ def test_the_table_stands_beside_the_paper(study: Study) -> None:
     ("acc", "colour"), [(1.0, "green"), (0.970, "green"), (0.9699, "yellow"), (0.950, "yellow"), (0.9499, "red")]
 )
 def test_colours_by_distance(acc: float, colour: str) -> None:
-    """Green within .01 of the published mean or above it, yellow within .03, red beyond."""
+    """Means are green if at most .01 below the published one, yellow if at most .03 below, and red otherwise."""
     mean = {"acc": acc, "nmi": 0.99}
     summary = Summary("x", "usps", 1, 1, mean, {"acc": None, "nmi": None}, (0.980, 0.945))
     console = Console(file=io.StringIO(), width=60, force_terminal=True, color_system="standard")
@@ -86,15 +86,15 @@ def test_colours_by_distance(acc: float, colour: str) -> None:
     assert [name for name, code in codes.items() if code in shown] == [colour]
 
 
-def test_a_low_terminal_shows_what_runs(study: Study) -> None:
-    """Where not all rows have room, those with something running come first, and the rest is counted."""
+def test_a_low_terminal_shows_running_rows(study: Study) -> None:
+    """If not all rows fit, those with running trials have precedence, and the others are counted."""
     text = drawn(study_table(summarise(study.trials, study.results), {("mine", "usps")}, max_rows=2))
     assert [name for name in PUBLISHED if name in text] == ["FcDEC-DA", "mine"]
     assert "and 1 more rows" in text
 
 
 def test_the_end_of_a_study(study: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    """The whole table, how many cells are reproduced, what was shared, where all is, and what failed."""
+    """The summary has the number of reproduced cells, shared pretrainings, the folder and the failures."""
     print_study(study)
     out, err = capsys.readouterr()
     assert out == ""
@@ -107,7 +107,7 @@ def test_the_end_of_a_study(study: Study, capsys: pytest.CaptureFixture[str]) ->
 def test_a_pipe_gets_plain_lines(
     study: Study, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each trial by its name: what was kept, what it writes, what it came to."""
+    """Without a terminal, plain lines report kept trials, their output and their results by name."""
     monkeypatch.setattr(screen, "PLAIN_SECONDS", 0.0)
     first, second, third = study.trials[:3]
     result = {"acc": 0.5, "nmi": 0.25, "ari": None, "seconds": {"total": 12.0}}
@@ -132,8 +132,8 @@ def test_a_pipe_gets_plain_lines(
     ]
 
 
-def test_a_terminal_gets_the_table_and_a_line_a_run(study: Study) -> None:
-    """The table stands above the lines; a run's line goes as it ends, a failure is told, nothing stays at the end."""
+def test_a_terminal_gets_the_table_and_a_line_per_run(study: Study) -> None:
+    """The table is above the lines of running trials; a failure is printed; the display is empty at the end."""
     console = Console(file=io.StringIO(), width=100, height=30, force_terminal=True, color_system=None)
     display = StudyDisplay("table3", console)
     assert "loading" in drawn(display.screen.progress.get_renderable())

@@ -1,4 +1,4 @@
-"""Every built-in part keeps the contracts, by the kit that strangers use."""
+"""Every built-in part fulfils the contracts, checked by the same kit that plugin authors use."""
 
 import os
 from pathlib import Path

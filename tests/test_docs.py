@@ -1,4 +1,4 @@
-"""What the documents show works as it stands there."""
+"""The examples in the documentation work verbatim."""
 
 import re
 import sys
@@ -19,14 +19,14 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def block(text: str, word: str) -> str:
-    """The one block of Python that holds a word."""
+    """The only Python block that contains a word."""
     (found,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if word in code]
     return found
 
 
 @pytest.fixture
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Writes code into a module that can be imported until the test ends."""
+    """Writes code to a module that can be imported until the test ends."""
     (tmp_path / "site").mkdir()
     monkeypatch.syspath_prepend(tmp_path / "site")
 
@@ -39,7 +39,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_the_head_is_what_new_plugin_writes(here: Here) -> None:
-    """`decda new-plugin fuzzy --kind head` writes the very head of the document, in at most 40 lines."""
+    """`decda new-plugin fuzzy --kind head` writes exactly the head of the guide, in at most 40 lines."""
     head = block(PLUGINS, "class Fuzzy")
     assert here("new-plugin", "fuzzy", "--kind", "head")[0] == 0
     assert Path("fuzzy/fuzzy/head.py").read_text() == head
@@ -48,8 +48,8 @@ def test_the_head_is_what_new_plugin_writes(here: Here) -> None:
     assert 'fuzzy = "fuzzy.head:Fuzzy"' in PLUGINS
 
 
-def test_the_head_of_the_document(here: Here, module: Any) -> None:
-    """It keeps the contracts, refuses what its docstring refuses, and trains."""
+def test_the_head_of_the_guide(here: Here, module: Any) -> None:
+    """The head in the guide fulfils the contracts, raises the documented error, and trains."""
     site = module("decda_test_fuzzy", block(PLUGINS, "class Fuzzy"))
     from decda_test_fuzzy import Fuzzy  # type: ignore[import-not-found]
 
@@ -64,16 +64,16 @@ def test_the_head_of_the_document(here: Here, module: Any) -> None:
     assert "fuzzy:fuzzy" in Path("run/config.toml").read_text()
 
 
-def test_the_notebook_of_the_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    """A part added by hand trains through the Python API."""
+def test_the_notebook_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """The notebook in the guide trains with its own class through the Python API."""
     monkeypatch.chdir(tmp_path)
     exec(compile(block(PLUGINS, 'head={"name": Mine'), "notebook", "exec"), {"__name__": "__main__"})
     assert "'acc'" in capsys.readouterr().out
     assert (tmp_path / "my-run" / "labels.csv").is_file()
 
 
-def test_the_file_of_the_document(here: Here) -> None:
-    """`--load` checks and trains with it, by the words of the document."""
+def test_the_file_of_the_guide(here: Here) -> None:
+    """The file in the guide can be checked and trained with `--load`, by the commands in the guide."""
     Path("my_head.py").write_text(block(PLUGINS, "def register"))
     assert "decda check --load my_head.py head:mine" in PLUGINS
     code, out, err = here("check", "--load", "my_head.py", "head:mine")
@@ -83,8 +83,8 @@ def test_the_file_of_the_document(here: Here) -> None:
     assert here("train", "--load", "my_head.py", "--head", "mine", *words)[0] == 0
 
 
-def test_the_line_of_kornia(module: Any) -> None:
-    """It keeps the contracts."""
+def test_the_kornia_example(module: Any) -> None:
+    """The kornia augmentation in the guide fulfils the contracts."""
     module("decda_test_perspective", block(PLUGINS, "from_kornia("))
     from decda_test_perspective import perspective  # type: ignore[import-not-found]
 
@@ -93,20 +93,22 @@ def test_the_line_of_kornia(module: Any) -> None:
 
 
 def test_every_rule_is_explained() -> None:
-    """The table of rules names each, and none that there is not."""
+    """The table of rules in the guide lists exactly the existing rules."""
     table = PLUGINS[PLUGINS.index("| rule | of |") :]
     rows = re.findall(r"^\| (.+?) \| (.+?) \|", table, re.MULTILINE)[2:]
-    told = {(name, kind) for names, kinds in rows for name in names.split(", ") for kind in kinds.split(", ")}
+    documented = {(name, kind) for names, kinds in rows for name in names.split(", ") for kind in kinds.split(", ")}
     for kind, rules in RULES.items():
         for rule in rules:
-            everywhere = (rule.name, "all") in told or ((rule.name, "all but recipes") in told and kind != "recipe")
-            assert everywhere or (rule.name, kind) in told, (rule.name, kind)
+            everywhere = (rule.name, "all") in documented or (
+                (rule.name, "all but recipes") in documented and kind != "recipe"
+            )
+            assert everywhere or (rule.name, kind) in documented, (rule.name, kind)
     names = {rule.name for rules in RULES.values() for rule in rules}
-    assert {name for name, _ in told} == names
+    assert {name for name, _ in documented} == names
 
 
 def test_the_part_of_the_readme(module: Any) -> None:
-    """The augmentation that the README shows keeps the contracts."""
+    """The augmentation in the README fulfils the contracts."""
     module("decda_test_flip", block(README, "class RandomFlip"))
     from decda_test_flip import RandomFlip  # type: ignore[import-not-found]
 
@@ -114,7 +116,7 @@ def test_the_part_of_the_readme(module: Any) -> None:
 
 
 def test_the_python_of_the_readme(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The snippet runs as it stands, on digits in the place of USPS, on colour images, and shortened."""
+    """The code in the README runs verbatim, on digits instead of USPS, on colour images, and with short training."""
     images = np.random.default_rng(0).random((24, 40, 33, 3))
     words = [word for setting in SHORT for word in ("--set", setting)]
     assert here("train", *words, "--encoder", "fc")[0] == 0

@@ -1,4 +1,4 @@
-"""Every example in a docstring works as it stands there."""
+"""Every example in a docstring works."""
 
 import doctest
 from importlib import import_module
@@ -18,7 +18,7 @@ NAMES = [
 
 @pytest.mark.parametrize("name", NAMES)
 def test_examples(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is typed after `>>>` gives what is printed below it."""
+    """The doctests of a module pass."""
     monkeypatch.chdir(tmp_path)
     results = doctest.testmod(import_module(name))
     assert results.attempted > 0

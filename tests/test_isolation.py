@@ -1,4 +1,4 @@
-"""A stranger's broken package, of whatever kind, never breaks the tool."""
+"""A broken third-party package never breaks the command line."""
 
 import json
 from pathlib import Path
@@ -46,14 +46,14 @@ BROKEN = {
     "nothing": ("", "module 'nothing_code' has no "),
     "dec": (SOUND, "Pick one: dec:dec or decda:dec"),
 }
-"""By name of the package and of its head: the code of the module, and the reason that the listing must give."""
+"""The code of the module and the reason that the listing must state, by name of the package and its head."""
 AT_ONCE = {"syntax", "nothing", "dec", "twin", "unclear"}
-"""Those that show without running any code."""
+"""The packages whose defects are visible without running code."""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """All of them installed at once, two that share a name, one whose metadata are unclear, and one that prints."""
+    """A folder with all these packages, two that share a name, one with defective metadata, and one that prints."""
     folder = tmp_path_factory.mktemp("site")
     for name, (code, _) in BROKEN.items():
         install(folder, name, f"[decda.heads]\n{name} = {name.replace('-', '_')}_code:Head\n")
@@ -76,7 +76,7 @@ REASONS = {name: reason for name, (_, reason) in BROKEN.items()} | {
 
 @pytest.mark.parametrize("verbose", [False, True])
 def test_the_listing_shows_each_with_its_reason(decda: Cli, site: str, verbose: bool) -> None:
-    """Exit code 0 with all installed at once; what shows without running code, and with --verbose all, has a reason."""
+    """With all packages installed, the listing succeeds and shows visible defects, or all of them with --verbose."""
     words = ("list-components", "head", *(["--verbose"] if verbose else []))
     done = decda(*words, "--json", PYTHONPATH=site)
     assert done.returncode == 0, done.stderr
@@ -97,8 +97,8 @@ def test_the_listing_shows_each_with_its_reason(decda: Cli, site: str, verbose: 
     assert all(name in table.stdout for name in REASONS)
 
 
-def test_help_and_our_own_parts_work_beside_them(decda: Cli, site: str, tmp_path: Path) -> None:
-    """`--help` answers, and a run of our own parts is what it is without them, byte for byte."""
+def test_help_and_built_in_parts_still_work(decda: Cli, site: str, tmp_path: Path) -> None:
+    """`--help` works, and a run with built-in parts is the same as without these packages, byte for byte."""
     assert decda("--help", PYTHONPATH=site).returncode == 0
     for out, environment in (("beside", {"PYTHONPATH": site}), ("alone", {})):
         done = decda("train", *FEW, "--recipe", "fcidec-da", "--out", out, **environment)
@@ -108,8 +108,8 @@ def test_help_and_our_own_parts_work_beside_them(decda: Cli, site: str, tmp_path
 
 
 @pytest.mark.parametrize("name", REASONS)
-def test_who_asks_for_one_is_told_why(here: Any, site: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run that names it ends in one message, with the part, its package and the reason, and leaves no folder."""
+def test_using_a_broken_part_is_an_error(here: Any, site: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with a broken part prints one message with the part, its package and the reason, and leaves no folder."""
     monkeypatch.syspath_prepend(site)
     code, out, err = here("train", *FEW, "--head", name)
     assert code == (2 if name in ("twin", "dec") else 5)
@@ -152,8 +152,8 @@ class Late(DEC):
         ("late", "failed during training: RuntimeError: too many for me"),
     ],
 )
-def test_the_first_step_tells_whose_it_is(here: Any, tmp_path: Path, name: str, words: str) -> None:
-    """An exception, a NaN or a wrong shape names the part, its package and the rule."""
+def test_a_failing_step_names_the_part(here: Any, tmp_path: Path, name: str, words: str) -> None:
+    """The error after an exception, a NaN or a wrong shape names the part, its package and the broken rule."""
     site = tmp_path / "site"
     install(site, "steps", f"[decda.heads]\n{name} = decda_test_steps:{name.capitalize()}\n")
     (site / "decda_test_steps.py").write_text(STEPS)
@@ -166,8 +166,8 @@ def test_the_first_step_tells_whose_it_is(here: Any, tmp_path: Path, name: str, 
     assert words in err
 
 
-def test_what_is_printed_at_import_stays_off_stdout(decda: Cli, site: str) -> None:
-    """By Python, past it, and by a process of its own: `--json` is one object, and the words are on stderr."""
+def test_output_at_import_stays_off_stdout(decda: Cli, site: str) -> None:
+    """Output of a plugin at import, even to file descriptor 1 or by a subprocess, goes to stderr, not into `--json`."""
     for words in (("list-components", "--verbose", "--json"), ("train", *FEW, "--head", "prints", "--json")):
         done = decda(*words, PYTHONPATH=site)
         assert done.returncode == 0, done.stderr
@@ -175,8 +175,8 @@ def test_what_is_printed_at_import_stays_off_stdout(decda: Cli, site: str) -> No
         assert all(said in done.stderr for said in ("from Python", "past Python", "from a process"))
 
 
-def test_strangers_are_switched_off(decda: Cli, site: str, tmp_path: Path) -> None:
-    """`--no-plugins`, before or after the command, and DECDA_DISABLE_PLUGINS leave them out, and say so."""
+def test_plugins_can_be_switched_off(decda: Cli, site: str, tmp_path: Path) -> None:
+    """`--no-plugins`, before or after the command, and DECDA_DISABLE_PLUGINS omit packages and report which."""
     for words in (("--no-plugins", "list-components", "head"), ("list-components", "head", "--no-plugins")):
         done = decda(*words, PYTHONPATH=site)
         assert [line.split()[1] for line in done.stdout.splitlines()[1:]] == ["dcn", "dec", "idec"]
@@ -186,7 +186,7 @@ def test_strangers_are_switched_off(decda: Cli, site: str, tmp_path: Path) -> No
     listed = json.loads(some.stdout)
     assert listed["switched_off"] == ["dec 1.0", "second 1.0"]
     assert {row["status"] for row in listed["components"] if row["name"] in ("dec", "twin")} == {"ok"}
-    # Every seed's process leaves them out, too.
+    # The worker processes of seeds omit them, too.
     words = ("train", *FEW, "--encoder", "fc", "--head", "dec", "--no-plugins", "--seeds", "0-1", "--json")
     done = decda(*words, PYTHONPATH=site)
     assert done.returncode == 0, done.stderr
@@ -205,7 +205,7 @@ def register(registry):
 
 
 def test_a_head_without_a_package(here: Any, tmp_path: Path) -> None:
-    """`--load` trains with a part of a file; its run names no path, and wants the file again, by hand."""
+    """`--load` trains with a part from a file; config.toml has no path, so the file must be loaded again explicitly."""
     (tmp_path / "my_head.py").write_text(MINE)
     words = ("train", *FEW, "--encoder", "fc", "--head", "mine", "--out", "run")
     code, _, err = here(*words, "--load", "my_head.py", "--set", "head.gamma=0.2")

@@ -1,4 +1,4 @@
-"""Row order must not matter: small sets, sorted by class and mixed, end alike."""
+"""Row order must not matter: small data sets end alike, whether sorted by class or shuffled."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +26,7 @@ def clouds() -> tuple[Tensor, Tensor]:
 
 
 def table(load: Callable[..., tuple[np.ndarray, np.ndarray]]) -> tuple[Tensor, Tensor]:
-    """A table of scikit-learn's, which comes sorted by class, scaled to [0, 1]."""
+    """A data set of scikit-learn, which is sorted by class, scaled to [0, 1]."""
     points, classes = load(return_X_y=True)
     return torch.tensor(minmax_scale(points), dtype=torch.float32).clamp(0, 1), torch.tensor(classes, dtype=torch.int64)
 
@@ -42,7 +42,7 @@ SMALL = (
     *("encoder.hidden=64,64,128", "train.cluster_learning_rate=0.01"),
     *("train.pretrain_epochs=60", "train.max_iter=600"),
 )
-"""A quick network that moves fast: stored order does to it what it does to the paper's in the same time."""
+"""A small network with a high learning rate, to which stored order does the same harm as to the paper's, but sooner."""
 
 
 def cluster(registry: Registry, out: Path, name: str, *, mixed: bool, order: str = "shuffled") -> Run:
@@ -61,7 +61,7 @@ def cluster(registry: Registry, out: Path, name: str, *, mixed: bool, order: str
 
 @pytest.mark.parametrize("name", SETS)
 def test_sorted_rows_end_as_mixed_ones_do(registry: Registry, tmp_path: Path, name: str) -> None:
-    """Both orders reach the same accuracy, within what seeds differ by, and no cluster is lost in either."""
+    """Both orders reach the same accuracy up to the variation between seeds, and no cluster is lost."""
     sorted_run, mixed_run = (cluster(registry, tmp_path, name, mixed=mixed) for mixed in (False, True))
     accuracies = [float(each.metrics["acc"] or 0) for each in (sorted_run, mixed_run)]
     assert abs(accuracies[0] - accuracies[1]) <= 0.08, accuracies
@@ -71,13 +71,13 @@ def test_sorted_rows_end_as_mixed_ones_do(registry: Registry, tmp_path: Path, na
 
 @pytest.mark.parametrize(("name", "worse"), [("clouds", 0.5), ("wine", 0.8), ("iris", 0.7)])
 def test_stored_order_on_sorted_rows_does_harm(registry: Registry, tmp_path: Path, name: str, worse: float) -> None:
-    """The paper's order, on data sorted by class, undoes a good start: this is what shuffling is for."""
+    """The paper's order ruins a good start on data sorted by class, which is why rows are shuffled by default."""
     stored = cluster(registry, tmp_path, name, mixed=False, order="stored")
     assert float(stored.metrics["acc"] or 0) <= worse < float(stored.baseline["acc"] or 0)
 
 
-def test_stored_order_on_sorted_rows_is_told(registry: Registry, tmp_path: Path) -> None:
-    """The paper's order collapses two clouds that are stored one after the other; the result says so."""
+def test_collapse_on_sorted_rows_is_reported(registry: Registry, tmp_path: Path) -> None:
+    """The paper's order merges two clouds that are stored one after the other, and the result has a warning."""
     collapsed = cluster(registry, tmp_path, "clouds", mixed=False, order="stored")
     assert collapsed.baseline["acc"] == 1.0
     assert collapsed.metrics["acc"] == 0.5

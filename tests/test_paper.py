@@ -13,19 +13,19 @@ TABLE_3 = {
     "convidec-da": ".983 .955 .979 .950 .984 .955 .584 .638",
     "fcdcn-da": ".986 .962 .961 .920 .969 .929 .580 .650",
 }
-"""As printed in Table 3; the row "both" of Table 2 prints the same."""
+"""As printed in Table 3, and equal to the row "both" of Table 2."""
 
 
 @pytest.mark.parametrize("recipe", ALGORITHMS)
 def test_table_3(recipe: str) -> None:
-    """ACC and NMI of each algorithm on each data set."""
+    """The published ACC and NMI of each algorithm on each data set equal those of Table 3."""
     printed = [float(figure) for figure in TABLE_3[recipe].split()]
     pairs = [published(recipe, "both", dataset) for dataset in DATASETS]
     assert [figure for pair in pairs for figure in pair or ()] == printed
 
 
 def test_table_2() -> None:
-    """Some of its figures, from each row and column; the sum over all of them."""
+    """Some published figures from each row and column equal those of Table 2, and so does the sum of all."""
     assert published("fcdec", "neither", "mnist") == (0.916, 0.875)
     assert published("convdec", "cluster", "usps") == (0.830, 0.902)
     assert published("fcidec", "pretrain", "mnist-test") == (0.952, 0.894)
@@ -33,18 +33,18 @@ def test_table_2() -> None:
     assert published("convidec", "pretrain", "fashion-mnist") == (0.589, 0.639)
     pairs = [published(recipe, phase, dataset) for recipe in BASES for phase in AUGMENT_IN for dataset in DATASETS]
     assert len(pairs) == 80
-    # Added up from the printed table, ACC and NMI apart.
+    # Sums of the printed table, for ACC and NMI.
     assert [round(sum(column), 3) for column in zip(*pairs, strict=True)] == [66.014, 66.367]  # type: ignore[arg-type]
 
 
-def test_what_the_paper_has_no_figures_of() -> None:
-    """Other data sets and other recipes have none."""
+def test_no_published_figures() -> None:
+    """Other data sets and recipes have no published figures."""
     assert published("fcdec-da", "both", "digits") is None
     assert published("quick", "both", "usps") is None
 
 
-def test_rows_by_name() -> None:
-    """A row bears the paper's name, and says in which phase alone there is augmentation; a stranger's its own."""
+def test_titles_of_rows() -> None:
+    """A row has the paper's name and states if only one phase is augmented; other recipes keep their own names."""
     assert [title("fcdec", phase) for phase in AUGMENT_IN] == [
         "FcDEC",
         "FcDEC, augmented in clustering",
@@ -56,8 +56,8 @@ def test_rows_by_name() -> None:
 
 
 @pytest.mark.parametrize("recipe", BASES)
-def test_a_recipe_is_the_other_but_for_augmentation(registry: Registry, recipe: str) -> None:
-    """What Table 2 sets on the plain recipe is what the `-da` recipe of Table 3 is."""
+def test_recipes_differ_in_augmentation_alone(registry: Registry, recipe: str) -> None:
+    """A plain recipe of Table 2 with augmentation in both phases equals the `-da` recipe of Table 3."""
     assert compose(registry, recipe=recipe, settings=("train.augment_in=both",)) == compose(
         registry, recipe=f"{recipe}-da"
     )

@@ -1,4 +1,4 @@
-"""`decda check`."""
+"""The command `decda check`."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ from typing import Annotated
 
 @pytest.fixture(autouse=True)
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three packages: a sound one, an unsound one, and one with a misspelt group."""
+    """Install three packages: a sound one, an unsound one, and one with a misspelt group."""
     points = {
         "sound": "[decda.datasets]\ngood = strange_parts:good\nneeds = strange_parts:needs\n",
         "unsound": "[decda.datasets]\nbad = strange_parts:bad\ngone = strange_parts:gone\n",
@@ -49,7 +49,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_sound_part_passes_rule_by_rule(here: Here) -> None:
-    """Every rule has a row, and the exit code is 0; a parameter without a default is given by --set."""
+    """Every rule has a row, and the exit code is 0; a parameter without a default must be set with --set."""
     code, out, err = here("check", "dataset:good")
     assert code == 0, err
     lines = [line for line in out.splitlines() if " passed " in line]
@@ -64,7 +64,7 @@ def test_a_sound_part_passes_rule_by_rule(here: Here) -> None:
 
 
 def test_a_package_with_broken_parts_fails(here: Here) -> None:
-    """Exit code 5; what broke and what was seen; a part that cannot be loaded is a failure, too; stdout stays clean."""
+    """The exit code is 5, failures are explained, a part that cannot be loaded fails, too, and stdout stays clean."""
     code, out, err = here("check", "unsound", "--json")
     assert code == 5, err
     result = json.loads(out)
@@ -84,15 +84,15 @@ def test_a_package_with_broken_parts_fails(here: Here) -> None:
     assert "a second call returns different images" in out
 
 
-def test_parts_that_metadata_lost_are_a_failure(here: Here) -> None:
-    """A package whose group is misspelt has no part to try, and does not pass."""
+def test_defective_metadata_is_a_failure(here: Here) -> None:
+    """A package with a misspelt group has no part to check, and fails."""
     code, out, _ = here("check", "odd")
     assert code == 5
     assert "Did you mean 'decda.datasets'?" in out
 
 
-def test_a_file_by_hand_is_checked(here: Here, tmp_path: Path) -> None:
-    """`--load` brings the part of a file."""
+def test_a_part_in_a_file_is_checked(here: Here, tmp_path: Path) -> None:
+    """`--load` adds the part in a file."""
     (tmp_path / "mine.py").write_text(PARTS + "def register(registry): registry.add('dataset', 'mine', good)\n")
     code, out, err = here("check", "--load", "mine.py", "dataset:mine")
     assert code == 0, out + err
@@ -112,7 +112,7 @@ def test_a_file_by_hand_is_checked(here: Here, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes_end_in_a_message(here: Here, words: tuple[str, ...], code: int, pieces: list[str]) -> None:
-    """One clear message on stderr, nothing on stdout, and a code by kind."""
+    """A mistake prints one clear message to stderr and nothing to stdout, and exits with code 2."""
     seen, out, err = here(*words)
     assert (seen, out) == (code, "")
     assert all(piece in err for piece in pieces)

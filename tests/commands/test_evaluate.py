@@ -1,4 +1,4 @@
-"""`decda evaluate` and `decda train --autoencoder`, as their users meet them."""
+"""`decda evaluate` and `decda train --autoencoder` from their users' perspective."""
 
 import json
 from pathlib import Path
@@ -12,14 +12,14 @@ FEW = tuple(word for setting in SHORT for word in ("--set", setting))
 
 @pytest.fixture
 def run(decda: Cli) -> str:
-    """A trained run's folder."""
+    """The folder of a finished run."""
     done = decda("train", *FEW, "--encoder", "fc", "--out", "run")
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
 def test_a_trained_model_is_scored(decda: Cli, run: str, tmp_path: Path) -> None:
-    """It has the scores of its run; people read them on stderr, and `--json` puts one object on stdout."""
+    """The scores are those of the run; they are printed to stderr, or with `--json` as one object to stdout."""
     metrics = json.loads((tmp_path / run / "metrics.json").read_text())
     plain, machine = decda("evaluate", run), decda("evaluate", run, "--json")
     assert (plain.returncode, plain.stdout) == (0, "")
@@ -30,8 +30,8 @@ def test_a_trained_model_is_scored(decda: Cli, run: str, tmp_path: Path) -> None
     assert (result["run"], result["recipe"], result["dataset"]) == ("run", "quick", "digits")
 
 
-def test_training_goes_on_from_pretrained_weights(decda: Cli, run: str, tmp_path: Path) -> None:
-    """`--autoencoder` takes a run's folder or its file, and no epoch is made."""
+def test_training_from_pretrained_weights(decda: Cli, run: str, tmp_path: Path) -> None:
+    """`--autoencoder` accepts the folder of a run or its weights file, and skips pretraining."""
     for path, out in ((run, "a"), (f"{run}/autoencoder.safetensors", "b")):
         done = decda("train", *FEW, "--encoder", "fc", "--autoencoder", path, "--out", out)
         assert done.returncode == 0, done.stderr
@@ -40,7 +40,7 @@ def test_training_goes_on_from_pretrained_weights(decda: Cli, run: str, tmp_path
 
 
 def test_mistakes(decda: Cli, run: str, tmp_path: Path) -> None:
-    """Each ends in one message and a code by kind."""
+    """Each mistake prints one message, and the exit code depends on its kind."""
     for words, code, says in (
         (("evaluate", "nowhere"), 3, "nowhere is not the folder of a run"),
         (("evaluate",), 2, "RUN"),

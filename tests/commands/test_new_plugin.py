@@ -1,4 +1,4 @@
-"""`decda new-plugin`."""
+"""The command `decda new-plugin`."""
 
 import json
 import os
@@ -16,8 +16,8 @@ from tests.conftest import SHORT, Cli, Here, install
 FEW = tuple(word for setting in SHORT if not setting.startswith("dataset.") for word in ("--set", setting))
 
 
-def test_what_is_written_works(decda: Cli, here: Here, tmp_path: Path) -> None:
-    """Packages of all kinds keep the contracts and train, once their metadata are on the path."""
+def test_new_packages_work(decda: Cli, here: Here, tmp_path: Path) -> None:
+    """New packages of all kinds fulfil the contracts and train once they are on the path."""
     folders = []
     for kind in KINDS:
         name = f"decda-My_{kind}"
@@ -70,8 +70,8 @@ def test_what_is_written_works(decda: Cli, here: Here, tmp_path: Path) -> None:
         ("kornia", "A module 'kornia' exists already"),
     ],
 )
-def test_names_that_cannot_be(here: Here, tmp_path: Path, name: str, piece: str) -> None:
-    """A name that no package can have, or that would hide another module, is refused, and nothing is written."""
+def test_unusable_names(here: Here, tmp_path: Path, name: str, piece: str) -> None:
+    """A name that is invalid, taken, or would shadow another module is refused, and nothing is written."""
     code, out, err = here("new-plugin", name, "--kind", "head")
     assert (code, out) == (2, "")
     assert piece in err
@@ -79,7 +79,7 @@ def test_names_that_cannot_be(here: Here, tmp_path: Path, name: str, piece: str)
 
 
 def test_nothing_is_overwritten(here: Here, tmp_path: Path) -> None:
-    """A folder with something in it stays as it is; an empty one is taken."""
+    """A non-empty folder is refused and left untouched; an empty one is used."""
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "note").write_text("mine")
     code, _, err = here("new-plugin", "fresh", "--kind", "head", "--out", "full")
@@ -91,8 +91,8 @@ def test_nothing_is_overwritten(here: Here, tmp_path: Path) -> None:
     assert (tmp_path / "empty" / "fresh" / "head.py").is_file()
 
 
-def test_a_kind_is_needed(here: Here) -> None:
-    """Without a kind the kinds are told."""
+def test_a_kind_is_required(here: Here) -> None:
+    """Without `--kind`, the error lists the kinds."""
     code, _, err = here("new-plugin", "fresh")
     assert code == 2
     assert all(kind in err for kind in KINDS)

@@ -1,4 +1,4 @@
-"""`decda reproduce`, as its users meet it."""
+"""`decda reproduce` from its users' perspective."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 
 
 def times(folder: Path) -> dict[str, int]:
-    """When each finished run was finished."""
+    """The time at which each finished run ended."""
     files = [path for part in ("trials", "autoencoders") for path in (folder / part).glob("*/provenance.json")]
     return {
         path.parent.name: path.stat().st_mtime_ns
@@ -40,8 +40,8 @@ def times(folder: Path) -> dict[str, int]:
     }
 
 
-def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
-    """Interrupted and started again, a study runs no finished trial twice, and no row stands twice."""
+def test_an_interrupted_study_is_resumed(decda: Cli, tmp_path: Path) -> None:
+    """When an interrupted study is started again, finished trials are not repeated and rows not duplicated."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     first = subprocess.Popen(
         [sys.executable, "-m", "decda", *WORDS], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
@@ -80,8 +80,8 @@ def test_a_study_stopped_halfway_goes_on(decda: Cli, tmp_path: Path) -> None:
     assert "Pretrained once (digits fc augmented): FcDEC-DA, FcIDEC-DA, FcDCN-DA." in again.stderr
 
 
-def test_the_quick_test_of_the_authors(here: Here, tmp_path: Path) -> None:
-    """One trial, one epoch, few iterations; the paper's own names serve, and Table 2 has four rows an algorithm."""
+def test_a_short_reproduction(here: Here, tmp_path: Path) -> None:
+    """With one trial and few iterations, Table 2 has four rows per algorithm; the paper's names are accepted."""
     code, out, err = here("reproduce", "table2", "--datasets", "digits", "--algorithms", "FcDEC fcdec-da", *FEW)
     assert code == 0, err
     assert out == "runs/reproduce-table2\n"
@@ -114,7 +114,7 @@ def test_the_quick_test_of_the_authors(here: Here, tmp_path: Path) -> None:
     ],
 )
 def test_mistakes(decda: Cli, tmp_path: Path, words: tuple[str, ...], code: int, pieces: list[str]) -> None:
-    """Each ends in one message and a code by kind, and leaves no folder behind."""
+    """Each mistake prints one message, exits with a code for its kind, and leaves no folder behind."""
     done = decda("reproduce", *words)
     assert done.returncode == code, done.stderr
     assert all(piece in done.stderr for piece in pieces), done.stderr
@@ -122,8 +122,8 @@ def test_mistakes(decda: Cli, tmp_path: Path, words: tuple[str, ...], code: int,
     assert not list(tmp_path.iterdir())
 
 
-def test_a_stranger_of_the_same_name(decda: Cli, tmp_path: Path) -> None:
-    """A bare name means the paper's own recipe, with its figures; a stranger's bears its package."""
+def test_a_third_party_recipe_of_the_same_name(decda: Cli, tmp_path: Path) -> None:
+    """A bare name refers to the recipe of the paper; another package's recipe is listed with the package name."""
     info = tmp_path / "site" / "twin-1.0.dist-info"
     info.mkdir(parents=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: twin\nVersion: 1.0\n")

@@ -205,11 +205,11 @@ def test_all_mirrors_fail(server: Any, root: Path) -> None:
     with pytest.raises(DataError) as caught:
         Files(root, timeout=0.4).get(NAME, urls=urls, sha256=SHA256)
     assert time.monotonic() - begun < 2
-    told = str(caught.value).splitlines()
-    assert told[1] == f"  {urls[0]}: HTTP 404 Not Found"
-    assert told[2].startswith(f"  {urls[1]}: the sha256 of its 12 decompressed bytes is ")
-    assert told[3].startswith(f"  {urls[2]}: too slow: ")
-    assert told[4] == "  gave up after 0.4 s in total"
+    lines = str(caught.value).splitlines()
+    assert lines[1] == f"  {urls[0]}: HTTP 404 Not Found"
+    assert lines[2].startswith(f"  {urls[1]}: the sha256 of its 12 decompressed bytes is ")
+    assert lines[3].startswith(f"  {urls[2]}: too slow: ")
+    assert lines[4] == "  gave up after 0.4 s in total"
     assert not root.exists()
 
 

@@ -1,4 +1,4 @@
-"""What a part does wrong, rule by rule: how tests know that a rule can fail, and that its message helps."""
+"""Shared by the tests of the rules: parts that break a rule, and the messages that this must cause."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -12,9 +12,9 @@ class Breakage(NamedTuple):
     """A part that breaks a rule.
 
     Attributes:
-        rule: that must catch it.
-        factory: of the part.
-        seen: words that the message must hold.
+        rule: the rule that must catch it.
+        factory: the factory of the part.
+        seen: text that the message must contain.
     """
 
     rule: str
@@ -23,7 +23,7 @@ class Breakage(NamedTuple):
 
 
 def failures(kind: str, factory: Callable[..., Any], files: Files | None = None, **parameters: Any) -> dict[str, str]:
-    """What each broken rule saw, by its name."""
+    """The observation of each broken rule, by the rule's name."""
     subject = Subject(kind, "the part", factory, parameters, files or Files(offline=True))
     outcomes = list(try_all(subject))
     assert [outcome.rule for outcome in outcomes] == list(RULES[kind])

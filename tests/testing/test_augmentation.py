@@ -1,4 +1,4 @@
-"""The rules for augmentations, each with augmentations that break it."""
+"""The rules for augmentations, with augmentations that break each of them."""
 
 from typing import Annotated
 
@@ -16,7 +16,7 @@ from tests.testing.breakages import Breakage
 class Sound:
     """Random brightness."""
 
-    def __init__(self, *, strength: Annotated[float, "share of the light that may go"] = 0.5) -> None:
+    def __init__(self, *, strength: Annotated[float, "share of the brightness that may be lost"] = 0.5) -> None:
         self.strength = strength
 
     def sample(self, n: int, generator: Generator) -> Tensor:
@@ -27,7 +27,7 @@ class Sound:
 
 
 class Shaped(Sound):
-    """One that asks for the images' shape."""
+    """Needs the shape of the images."""
 
     def __init__(self, input_shape: tuple[int, int, int]) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class Shaped(Sound):
 
 @pytest.mark.parametrize("factory", [Sound, Shaped])
 def test_a_sound_augmentation_passes(factory) -> None:
-    """With or without the shape of the images, it breaks no rule."""
+    """A sound augmentation breaks no rule, with or without `input_shape`."""
     check_augmentation(factory)
 
 
@@ -49,8 +49,8 @@ class ColourOnly(Sound):
             raise ValueError("it needs three channels")
 
 
-def test_what_an_augmentation_refuses_is_skipped() -> None:
-    """By ValueError it may refuse a sort of images, but not all."""
+def test_refused_images_are_skipped() -> None:
+    """An augmentation may refuse some kinds of images by ValueError."""
     check_augmentation(ColourOnly)
     outcomes = {o.rule.name: o for o in try_all(Subject("augment", "the part", ColourOnly))}
     assert outcomes["gray images"].status == "skipped"
@@ -168,7 +168,7 @@ class Loud(Sound):
 
 
 class Exact(Sound):
-    """Draws for the number of images of a whole epoch alone."""
+    """Fails to draw for more than 20 images."""
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         if n > 20:
@@ -188,7 +188,7 @@ class Constant(Sound):
 
 class Boosting(Sound):
     def apply(self, x: Tensor, params: Tensor) -> Tensor:
-        return x + 2 * x * (1 - x)  # leaves black and white alone
+        return x + 2 * x * (1 - x)  # does not change black and white
 
 
 class Stuck(Sound):

@@ -1,4 +1,4 @@
-"""The rules for encoders, each with encoders that break it."""
+"""The rules for encoders, with encoders that break each of them."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from tests.testing.breakages import Breakage, failures
 
 
 class Sound(Autoencoder):
-    """Keeps running means, as batch normalisation does, in buffers changed in place."""
+    """Updates running means in place, like batch normalisation."""
 
     def __init__(
         self, input_shape: tuple[int, int, int], *, embedding_dim: Annotated[int, "dimensions of the embedding"] = 4
@@ -65,7 +65,7 @@ class Picky(Sound):
     ],
 )
 def test_small_images_may_be_refused(refuses: Any, rule: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An encoder may refuse images that are too small for it by ValueError, but no whole sort of them."""
+    """An encoder may refuse images that are too small by ValueError, but not a whole kind of images."""
     monkeypatch.setattr(Picky, "refuses", staticmethod(refuses), raising=False)
     seen = failures("encoder", Picky)
     assert set(seen) == ({rule} if rule else set())
@@ -144,7 +144,7 @@ class Detached(Sound):
 
 
 class Stopped(Sound):
-    """Its decoder learns, its encoder does not."""
+    """The decoder learns, but the encoder does not."""
 
     def encode(self, x: Tensor) -> Tensor:
         return super().encode(x).detach() + 0 * self.there.weight.sum() + 0 * self.there.bias.sum()

@@ -1,4 +1,4 @@
-"""The rules for data sets, each with functions that break it."""
+"""The rules for data sets, with functions that break each of them."""
 
 import warnings
 from pathlib import Path
@@ -16,20 +16,20 @@ from decda.testing.suite import try_all
 from tests.testing.breakages import Breakage
 
 
-def sound(*, n: Annotated[int, "images"] = 20, seed: Annotated[int, "of what is drawn"] = 0) -> ImageSet:
+def sound(*, n: Annotated[int, "images"] = 20, seed: Annotated[int, "random seed"] = 0) -> ImageSet:
     """Noise in two classes."""
     x = torch.rand(n, 1, 6, 5, generator=torch.Generator().manual_seed(seed))
     return ImageSet(x, torch.arange(n) % 2, [f"noise-{i}" for i in range(n)])
 
 
 def unlabelled() -> ImageSet:
-    """Bytes without classes."""
+    """uint8 images without classes."""
     return ImageSet((sound().x * 255).to(torch.uint8))
 
 
 @pytest.mark.parametrize("factory", [sound, unlabelled])
 def test_sound_functions_pass(factory) -> None:
-    """With classes or without, in floats or bytes, they break no rule."""
+    """Sound data sets break no rule, with or without classes, as floats or as uint8."""
     check_dataset(factory)
 
 
@@ -39,8 +39,8 @@ def from_file(files: Files) -> ImageSet:
     return ImageSet(torch.frombuffer(bytearray(content), dtype=torch.uint8).view(-1, 1, 2, 2))
 
 
-def test_where_its_file_is_missing_nothing_is_held_against_it(tmp_path: Path) -> None:
-    """Its rules are skipped, and say which file; where it is there they are tried."""
+def test_rules_are_skipped_if_a_file_is_missing(tmp_path: Path) -> None:
+    """If a data file is missing, rules are skipped and name the file; if it exists, they are checked."""
     files = Files(tmp_path, offline=True)
     outcomes = list(try_all(Subject("dataset", "the part", from_file, files=files)))
     assert [outcome.status for outcome in outcomes] == ["passed"] + ["skipped"] * (len(outcomes) - 1)
@@ -53,13 +53,13 @@ def test_where_its_file_is_missing_nothing_is_held_against_it(tmp_path: Path) ->
     check_dataset(from_file, files=files)
 
 
-def test_memory_that_cannot_be_written_is_fine(tmp_path: Path) -> None:
-    """A mapped file that is read only is tried without writing to it."""
+def test_read_only_memory_is_accepted(tmp_path: Path) -> None:
+    """Images in a read-only memory-mapped file are checked without writing to them."""
     (tmp_path / "images.bin").write_bytes(bytes(range(240)) * 5)
 
     def mapped() -> ImageSet:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # PyTorch's, of memory that is read only
+            warnings.simplefilter("ignore")  # PyTorch's warning about read-only memory
             x = torch.from_numpy(np.memmap(tmp_path / "images.bin", np.uint8, "r", shape=(20, 1, 6, 10)))
         return ImageSet(x, torch.arange(20) % 2)
 

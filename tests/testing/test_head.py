@@ -1,4 +1,4 @@
-"""The rules for heads, each with heads that break it."""
+"""The rules for heads, with heads that break each of them."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from tests.testing.breakages import Breakage, failures
 
 
 class Sound(ClusteringHead):
-    """Anneals, and counts its refreshes: a head with everything that may change."""
+    """Anneals at each refresh, so that everything a head may change does change."""
 
     def __init__(
         self, n_clusters: int, embedding_dim: int, *, rate: Annotated[float, "growth at each refresh"] = 2.0
@@ -50,7 +50,7 @@ class Sound(ClusteringHead):
 
 
 class Frozen(Sound):
-    """With a layer that asks for no gradient."""
+    """Has a layer that requires no gradient."""
 
     def __init__(self, n_clusters: int, embedding_dim: int) -> None:
         super().__init__(n_clusters, embedding_dim)
@@ -58,14 +58,14 @@ class Frozen(Sound):
 
 
 class Spherical(Sound):
-    """Places centers by directions alone, whatever the scale."""
+    """Places centers by directions alone, independently of the scale."""
 
     def init_centers(self, z: Tensor, seed: int) -> None:
         super().init_centers(nn.functional.normalize(z), seed)
 
 
 class SelfPaced(Sound):
-    """Leaves out what lies farther away than the farthest of the clean set, as self-paced learning does."""
+    """Ignores images farther away than the farthest of the clean set, as self-paced learning does."""
 
     def __init__(self, n_clusters: int, embedding_dim: int) -> None:
         super().__init__(n_clusters, embedding_dim)
@@ -85,12 +85,12 @@ class SelfPaced(Sound):
 
 @pytest.mark.parametrize("factory", [Frozen, Spherical, SelfPaced])
 def test_unusual_but_sound_heads_pass(factory: Any) -> None:
-    """What the contract allows is not held against a part."""
+    """Unusual heads pass if the contract allows them."""
     check_head(factory)
 
 
 def test_a_sound_head_passes() -> None:
-    """A head that anneals in a buffer breaks no rule, whatever its parameters."""
+    """A head that anneals in a buffer breaks no rule, for several parameter values."""
     check_head(Sound)
     check_head(Sound, rate=1.5)
 
@@ -310,7 +310,7 @@ class Diverging(Sound):
 
 
 class Changing(Sound):
-    """Changes the names of its terms, which no single call shows."""
+    """Changes the names of its terms, which no single call reveals."""
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         return {f"after {self.alpha.item():g}": super().loss(batch)["kmeans"]}
@@ -327,7 +327,7 @@ class Leaving(Sound):
 
 
 class CountsInPython(Sound):
-    """Anneals by a plain number, which no state_dict holds."""
+    """Anneals with a plain number, which is not part of the state_dict."""
 
     def __init__(self, n_clusters: int, embedding_dim: int) -> None:
         super().__init__(n_clusters, embedding_dim)
@@ -468,32 +468,32 @@ class NoNames(Sound):
         return super().loss(batch)["kmeans"]
 
 
-def test_what_cannot_be_built_is_told_once() -> None:
-    """Where a basic rule is broken the later ones are skipped, and say why."""
+def test_rules_after_a_basic_one_are_skipped() -> None:
+    """If a basic rule is broken, later rules are skipped and say why."""
     outcomes = list(try_all(Subject("head", "the part", NoHead)))
     assert [outcome.rule.name for outcome in outcomes if outcome.status == "failed"] == ["type"]
     assert {outcome.seen for outcome in outcomes[2:]} == {"not tried, because the rule 'type' is broken"}
 
 
-def test_a_loss_of_another_kind_is_told_in_the_same_words() -> None:
-    """Every rule that computes the loss says what it should be, but those that only pass it on."""
+def test_a_loss_that_is_no_dict_is_explained_by_every_rule() -> None:
+    """Every rule that uses the loss itself says what it should be."""
     seen = failures("head", NoNames)
     for rule in ("shapes", "batch of one", "gradients", "determinism", "dtype", "device", "degenerate images"):
         assert "must return a dict of scalar tensors" in seen[rule]
 
 
-def test_the_line_told_is_one_of_the_part() -> None:
-    """Not one of decda's core or the kit, which the part's mistake only shows in."""
+def test_the_reported_line_is_in_the_part() -> None:
+    """The reported line is in the part, not in decda's core or in the kit, where its mistake only shows up."""
     assert "step.py" not in failures("head", NoNames)["training"]
 
 
-def test_a_single_mistake_is_told_once() -> None:
-    """A head that prints breaks the rule about printing, and no other."""
+def test_a_single_mistake_is_reported_once() -> None:
+    """A head that prints breaks the rule about stdout and no other."""
     assert set(failures("head", Loud)) == {"stdout"}
 
 
 def test_the_assertion_names_part_rule_and_value() -> None:
-    """`check_head` raises an assertion with a line for each broken rule."""
+    """`check_head` raises an AssertionError with a line for each broken rule."""
     with pytest.raises(AssertionError, match=r"head Loud breaks the rule 'stdout' \(it writes.*placing centers"):
         check_head(Loud)
     with pytest.raises(AssertionError) as caught:
@@ -501,13 +501,13 @@ def test_the_assertion_names_part_rule_and_value() -> None:
     assert len(str(caught.value).splitlines()) >= 2
 
 
-def test_values_are_given_by_name() -> None:
-    """A parameter without a default is given to the check, and wrong values are the constructor's to refuse."""
+def test_values_are_passed_by_name() -> None:
+    """The value of a parameter without a default is passed to the check by name."""
     check_head(Required, rate=2.0)
 
 
-def test_trying_leaves_global_generators_alone() -> None:
-    """Even a part that reseeds them all cannot disturb the tests around it."""
+def test_checks_restore_global_generators() -> None:
+    """Even a part that reseeds global generators does not affect other tests."""
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
     for factory in (Reseeding, NumpySeeding, PythonDrawing):
         failures("head", factory)

@@ -40,7 +40,7 @@ def no_images() -> ImageSet:
     ],
 )
 def test_recipes(recipe: Any, broken: str | None, words: str) -> None:
-    """A recipe's parts must be there, take its settings, and let its first batch through."""
+    """The parts of a recipe must exist, accept its settings, and process a first batch."""
     registry = Registry.discover()
     registry.add("dataset", "bad", no_images)
     seen = outcomes(recipe, registry)
@@ -51,8 +51,8 @@ def test_recipes(recipe: Any, broken: str | None, words: str) -> None:
         assert words in seen[broken][1]
 
 
-def test_a_recipe_whose_data_is_not_here_is_composed_alone(tmp_path: Path) -> None:
-    """Where a file of its data set is missing, the first batch is skipped and tells which."""
+def test_the_first_batch_is_skipped_without_data(tmp_path: Path) -> None:
+    """If a file of its data set is missing, a recipe is only composed, and the skipped rule names the file."""
     seen = outcomes({**SOUND, "dataset": "usps"}, Registry.discover(), Files(tmp_path, offline=True))
     assert seen["composes"][0] == "passed"
     assert seen["first batch"][0] == "skipped"

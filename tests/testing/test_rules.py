@@ -1,4 +1,4 @@
-"""Every rule of the kit can fail, and says what was seen."""
+"""Every rule of the kit can fail, and reports what it has found."""
 
 import pytest
 
@@ -21,7 +21,7 @@ CASES = [
 
 @pytest.mark.parametrize(("kind", "breakage"), CASES)
 def test_a_part_that_breaks_a_rule_is_caught(kind: str, breakage: Breakage) -> None:
-    """The rule fails, and its message tells what was seen."""
+    """The rule fails, and its message states what it has found."""
     seen = failures(kind, breakage.factory)
     assert breakage.rule in seen, f"caught by {seen} alone"
     assert breakage.seen in seen[breakage.rule]
@@ -29,5 +29,5 @@ def test_a_part_that_breaks_a_rule_is_caught(kind: str, breakage: Breakage) -> N
 
 @pytest.mark.parametrize("kind", BREAKAGES)
 def test_no_rule_is_left_out(kind: str) -> None:
-    """For every rule there is a part that breaks it."""
+    """There is a part that breaks it for every rule."""
     assert {breakage.rule for breakage in BREAKAGES[kind]} == {rule.name for rule in RULES[kind]}

@@ -1,4 +1,4 @@
-"""The kit over what a package registers."""
+"""The kit applied to all parts of a package."""
 
 import os
 import subprocess
@@ -22,21 +22,21 @@ def collected(test) -> list[str]:
     return [case.id for case in mark.args[1]]
 
 
-def test_every_part_meets_every_rule_of_its_kind(registry: Registry) -> None:
+def test_every_part_is_checked_by_every_rule(registry: Registry) -> None:
     """The parametrized test has a case for each part of the package and each rule of its kind."""
     cases = collected(contract_tests("DECDA", registry=registry))
     assert len(cases) == sum(len(RULES[entry.kind]) for entry in registry if entry.package == "decda")
     assert "head:idec-batch-of-one" in cases
 
 
-def test_a_package_that_registers_nothing_is_an_error(registry: Registry) -> None:
-    """Nothing tested is not a success: a misspelt or absent package is told."""
+def test_a_package_without_parts_is_an_error(registry: Registry) -> None:
+    """A misspelt or missing package is an error, because testing nothing is no success."""
     with pytest.raises(UnknownComponent, match=r"No installed package 'deca' registers .* Did you mean 'decda'\?"):
         contract_tests("deca", registry=registry)
 
 
 def test_a_damaged_package_is_an_error() -> None:
-    """Parts that its metadata lost would go untested."""
+    """Defective metadata is an error, because the parts that it hides would go untested."""
     registry = Registry([], [Problem("mine", "1", "entry_points.txt", "the group [decda.head] is none of decda's")])
     with pytest.raises(UnknownComponent, match=r"Parts of mine may be missing: the group \[decda.head\]"):
         contract_tests("mine", registry=registry)
@@ -64,7 +64,7 @@ from typing import Annotated
 
 
 def run_pytest(folder: Path, site: Path) -> tuple[set[str], dict[str, str], dict[str, str]]:
-    """What passes, fails and is skipped in a folder, by pytest in another process; with the reasons."""
+    """Run pytest in another process in a folder; the passed, failed and skipped cases, with reasons."""
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--junitxml=report.xml", "."],
         cwd=folder,
@@ -86,7 +86,7 @@ def run_pytest(folder: Path, site: Path) -> tuple[set[str], dict[str, str], dict
 
 
 def test_the_suite_passes_fails_and_skips(tmp_path: Path) -> None:
-    """On an installed package: sound parts pass, broken ones fail by name, and a part may be given values."""
+    """For an installed package, sound parts pass, broken ones fail by name, and parameters can be passed to parts."""
     site = tmp_path / "site"
     names = ("fine", "bad", "unlabelled", "needs", "gone")
     install(site, "strange", "\n".join(["[decda.datasets]", *(f"{name} = strange:{name}" for name in names)]))
@@ -106,8 +106,8 @@ def test_the_suite_passes_fails_and_skips(tmp_path: Path) -> None:
     assert "it has no labels" in skipped["dataset:unlabelled-labels"]
 
 
-def test_a_part_added_by_hand_can_be_tried() -> None:
-    """What a notebook registers goes through the same rules."""
+def test_a_part_added_in_python_can_be_checked() -> None:
+    """A part that a notebook has added is checked by the same rules."""
     fresh = Registry.discover()
     entry = fresh.add("augment", "mine", NoAugmentation)
     outcomes = list(try_all(subject_of(entry, fresh)))

@@ -126,9 +126,9 @@ def twins(registry: Registry) -> Registry:
     """The installed parts, and another head that is also called `dec`."""
     both = Registry(registry)
 
-    def stranger(n_clusters, embedding_dim, *, sharp: Annotated[float, "how sharp"] = 2.0) -> None: ...
+    def other(n_clusters, embedding_dim, *, sharp: Annotated[float, "how sharp"] = 2.0) -> None: ...
 
-    both.add("head", "dec", stranger)
+    both.add("head", "dec", other)
     return both
 
 

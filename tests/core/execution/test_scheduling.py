@@ -40,8 +40,8 @@ def test_runs_in_this_process(registry: Registry, tmp_path: Path, device: str) -
     later = queue.pop()
     ended: list[Any] = []
 
-    def listen(key: Any, told: Any) -> None:
-        if isinstance(told, Finished):
+    def listen(key: Any, message: Any) -> None:
+        if isinstance(message, Finished):
             ended.append(key)
             if key == 0:
                 queue.append(later)

@@ -85,7 +85,7 @@ def test_an_unknown_name_gets_suggestions() -> None:
 
 @pytest.mark.parametrize("name", ["", ":", "decda:", ":dec", "decda:idecc", "decda-extra:dec", "idec:decda", "a:b:c"])
 def test_unknown_and_malformed_qualified_names(name: str) -> None:
-    """An unknown or malformed name never resolves to another part; the error lists qualified names if it has a colon."""
+    """An unknown or malformed name never resolves to another part; after a colon, the error lists qualified names."""
     listing = "decda:dcn, decda:dec, decda:idec, decda-extra:idec" if ":" in name else "dcn, dec, idec"
     with pytest.raises(UnknownComponent, match=f"Registered heads: {listing}"):
         Registry(TWINS).find("head", name)

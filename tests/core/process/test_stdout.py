@@ -25,7 +25,7 @@ print("after")
 
 @pytest.mark.parametrize("words", [(), ("raise",)])
 def test_all_output_goes_to_stderr(words: tuple[str, ...]) -> None:
-    """Output of Python, file descriptor 1 and child processes is redirected; stdout is restored, even after an error."""
+    """Output of Python, file descriptor 1 and child processes is redirected, and stdout restored, even on errors."""
     done = subprocess.run([sys.executable, "-c", CODE, *words], capture_output=True, text=True, check=True)
     assert done.stdout == "before\nafter\n"
     assert sorted(done.stderr.split("\n")) == ["", "below python", "process", "python"]

@@ -114,7 +114,7 @@ def test_the_summary_is_in_the_folder(
 @pytest.mark.parametrize(
     ("words", "error"), [({"n_clusters": 1798}, InvalidParameter), ({"device": "cuda"}, ConfigError)]
 )
-def test_what_fails_for_every_seed_fails_once(
+def test_mistakes_common_to_all_seeds_are_found_first(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, error: Any
 ) -> None:
     """Shared mistakes are found before any run starts and leave no folder; an existing folder is left untouched."""

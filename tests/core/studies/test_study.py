@@ -104,8 +104,8 @@ def test_an_autoencoder_is_pretrained_once_and_its_cells_follow(
     registry: Registry, drive: Drive, tmp_path: Path
 ) -> None:
     """The cells of an autoencoder run right after its pretraining, before the next one, and get its path."""
-    told: list[tuple[str, type]] = []
-    study = go(registry, tmp_path, *RECIPES, notify=lambda key, event: told.append((key.title, type(event))))
+    reported: list[tuple[str, type]] = []
+    study = go(registry, tmp_path, *RECIPES, notify=lambda key, event: reported.append((key.title, type(event))))
     assert drive.ran == [
         *("digits-fc-augmented-seed0", "digits-fc-dec-both-seed0", "digits-fc-dcn-both-seed0"),
         *("digits-conv-augmented-seed0", "digits-conv-dec-both-seed0"),
@@ -115,7 +115,7 @@ def test_an_autoencoder_is_pretrained_once_and_its_cells_follow(
     trial = next((tmp_path / "trials").glob("digits-fc-dec-both-seed0-*"))
     pretrained = next((tmp_path / "autoencoders").glob("digits-fc-augmented-seed0-*"))
     assert f'autoencoder = "{pretrained}"' in (trial / "config.toml").read_text()
-    assert told[:4] == [
+    assert reported[:4] == [
         ("digits fc augmented autoencoder seed 0", Finished),
         ("digits fcdec-da seed 0", Finished),
         ("digits fcdec-da seed 0", Entered),
@@ -160,7 +160,7 @@ def test_finished_trials_are_not_run_again(registry: Registry, drive: Drive, tmp
         registry,
         tmp_path,
         *RECIPES,
-        notify=lambda key, told: kept.append(key.title) if isinstance(told, Entered) and told.kept else None,
+        notify=lambda key, event: kept.append(key.title) if isinstance(event, Entered) and event.kept else None,
     )
     assert kept == ["digits fcdec-da seed 0", "digits fcdcn-da seed 0"]
     assert not set(done) & set(drive.ran)

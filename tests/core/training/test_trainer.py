@@ -125,9 +125,9 @@ def test_the_order_of_events() -> None:
     batches = [(e.number, e.total) for e in events if isinstance(e, BatchEnded)]
     assert batches == [(1, 2), (2, 2)] * 3
     events = [e for e in events if not isinstance(e, BatchEnded)]
-    told = [(type(e), getattr(e, "step", getattr(e, "iteration", getattr(e, "phase", "")))) for e in events]
+    seen = [(type(e), getattr(e, "step", getattr(e, "iteration", getattr(e, "phase", "")))) for e in events]
     cluster = [(Progress, i) for i in range(1, 11)]
-    assert told == [
+    assert seen == [
         (PhaseStarted, "pretrain"),
         *((Progress, i) for i in (1, 2, 3)),
         (PhaseEnded, "pretrain"),
@@ -423,9 +423,34 @@ def test_a_failed_mode_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     trainer.mode = "graph"
     trainer.run()
     plain.run()
-    told = [event for event in events if isinstance(event, StepFallback)]
-    assert told == [StepFallback("graph", None, "RuntimeError: operation not permitted when stream is capturing")]
+    seen = [event for event in events if isinstance(event, StepFallback)]
+    assert seen == [StepFallback("graph", None, "RuntimeError: operation not permitted when stream is capturing")]
     assert weights(trainer) == weights(plain)
+
+
+def test_a_failed_capture_names_the_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If a part does what cannot be captured, the event names it and its own exception, not the capture's."""
+
+    class Refusing(FailingCapture):
+        def record(self, function: Callable[[], None]) -> Callable[[], None]:
+            monkeypatch.setattr(Add, "apply", refuse)
+            try:
+                function()
+            finally:
+                monkeypatch.undo()
+                raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+    def refuse(self: Add, x: Tensor, params: Tensor) -> Tensor:
+        raise RuntimeError("apply waited for the device")
+
+    events: list[Event] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(step_module, "GraphCapture", Refusing)
+        trainer = make(events.append, pretrain_epochs=4)
+        trainer.mode = "graph"
+        trainer.run()
+    seen = [event for event in events if isinstance(event, StepFallback)]
+    assert seen == [StepFallback("graph", "augment", "RuntimeError: apply waited for the device")]
 
 
 class Wide(Linear):

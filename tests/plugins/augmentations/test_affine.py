@@ -1,4 +1,4 @@
-"""Rotation and shift in one warp, against scipy."""
+"""Rotation and shift in one warp, compared with scipy."""
 
 import math
 import pickle
@@ -29,10 +29,10 @@ DRAWS = [
 
 
 def slow_warp(image: Array, angle: float, right: float, down: float) -> Array:
-    """Turn (C, H, W) counterclockwise as displayed about the middle, then shift; the nearest edge comes in."""
+    """Rotate (C, H, W) counterclockwise as displayed about the middle, then shift; edges are repeated."""
     _, height, width = image.shape
     cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-    # In (row, column), rows downwards: a point (-1, 0) above the middle goes to the left, (0, -1).
+    # In (row, column), with rows downwards: a point (-1, 0) above the middle moves to the left, (0, -1).
     forward = np.array([[cos, -sin], [sin, cos]])
     middle = np.array([(height - 1) / 2, (width - 1) / 2])
     back = np.linalg.inv(forward)
@@ -47,7 +47,7 @@ def drawn(n: int, seed: int = 0, **parameters: float) -> Array:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_warp(shape: tuple[int, int, int], backend: str) -> None:
-    """The warp is scipy's, bilinear with the nearest edge outside, each image by its own draws."""
+    """The warp equals scipy's, bilinear with repeated edges, and each image has its own draws."""
     x = torch.rand(len(DRAWS), *shape, generator=torch.Generator().manual_seed(0))
     params = torch.tensor(DRAWS)
     before = x.clone(), params.clone()
@@ -79,7 +79,7 @@ def where(image: torch.Tensor) -> tuple[int, int]:
         pytest.param((0.0, -3 / 11, 0.0), (8, 2), id="left"),
         pytest.param((0.0, 0.0, 2 / 21), (10, 5), id="down"),
         pytest.param((0.0, 0.0, -4 / 21), (4, 5), id="up"),
-        # The middle is (10, 5); the spot stands two above it.
+        # The middle is (10, 5); the spot is two pixels above it.
         pytest.param((90.0, 0.0, 0.0), (10, 3), id="counterclockwise"),
         pytest.param((-90.0, 0.0, 0.0), (10, 7), id="clockwise"),
         pytest.param((180.0, 0.0, 0.0), (12, 5), id="half turn"),
@@ -87,19 +87,19 @@ def where(image: torch.Tensor) -> tuple[int, int]:
     ],
 )
 def test_directions(draws: tuple[float, float, float], goes_to: tuple[int, int], backend: str) -> None:
-    """A positive angle turns counterclockwise about the middle; then shifts go right and down by shares of sides."""
+    """Positive angles rotate counterclockwise about the middle; then shifts move right and down, as shares of sides."""
     assert where(RandomAffine(backend=backend).apply(spot(8, 5), torch.tensor([draws]))) == goes_to
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_tenth_of_the_width(backend: str) -> None:
-    """A shift of +.1 moves by a tenth of the width: 2 pixels of 20, whatever the height."""
+    """A shift of +.1 moves by a tenth of the width, 2 of 20 pixels, whatever the height."""
     assert where(RandomAffine(backend=backend).apply(spot(4, 7, 9, 20), torch.tensor([[0.0, 0.1, 0.0]]))) == (4, 9)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_edge_comes_in(backend: str) -> None:
-    """What comes in from outside is the nearest edge's value, not zero."""
+def test_edges_are_repeated(backend: str) -> None:
+    """Pixels from outside have the value of the nearest edge, not zero."""
     augment = RandomAffine(backend=backend)
     x = torch.arange(10.0).expand(1, 1, 6, 10)
     shifted = augment.apply(x, torch.tensor([[0.0, 0.3, 0.0]]))
@@ -111,7 +111,7 @@ def test_edge_comes_in(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_zero_draws(shape: tuple[int, int, int], backend: str) -> None:
-    """Draws of zero give the same image."""
+    """Draws of zero leave the image unchanged."""
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(RandomAffine(backend=backend).apply(x, torch.zeros(2, 3)), x, atol=1e-5, rtol=0)
 
@@ -120,7 +120,7 @@ def test_zero_draws(shape: tuple[int, int, int], backend: str) -> None:
     ("parameters", "degrees", "translate"), [({}, 10, 0.1), ({"degrees": 25.0, "translate": 0.3}, 25, 0.3)]
 )
 def test_uniform(parameters: dict[str, float], degrees: float, translate: float) -> None:
-    """Angle and shifts are uniform both ways, each drawn on its own; the defaults are 10 degrees and a tenth."""
+    """Angles and shifts are uniform, symmetric and independent; the defaults are 10 degrees and a tenth."""
     draws = drawn(3000, **parameters)
     for column, most in zip(draws.T, (degrees, translate, translate), strict=True):
         assert np.abs(column).max() <= most * (1 + 1e-6)
@@ -129,7 +129,7 @@ def test_uniform(parameters: dict[str, float], degrees: float, translate: float)
 
 
 def test_every_image_every_time() -> None:
-    """Every image gets draws of its own, and none is passed over."""
+    """Every image has its own draws, and none is left unaugmented."""
     draws = drawn(3000)
     assert len(np.unique(draws, axis=0)) == 3000
     assert np.abs(draws).max(0).min() > 0
@@ -138,8 +138,8 @@ def test_every_image_every_time() -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_draws_are_numbered(backend: str) -> None:
-    """Three numbers of the generator an image, spread over the ranges: the same for both backends and for good."""
+def test_draws_are_fixed(backend: str) -> None:
+    """Draws are three random numbers per image scaled to the ranges, for both backends, and must never change."""
     augment = RandomAffine(degrees=25.0, translate=0.3, backend=backend)
     numbers = torch.rand(6, 3, generator=torch.Generator().manual_seed(7))
     expected = (numbers * 2 - 1) * torch.tensor([25.0, 0.3, 0.3])
@@ -148,7 +148,7 @@ def test_draws_are_numbered(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_copies(backend: str) -> None:
-    """A part can be copied and pickled, and its copy warps alike."""
+    """A part can be copied and pickled, and its copies warp the same way."""
     augment = RandomAffine(backend=backend)
     x, params = torch.rand(4, 1, 8, 8), torch.tensor(DRAWS[:4])
     for copy in (deepcopy(augment), pickle.loads(pickle.dumps(augment))):
@@ -156,7 +156,7 @@ def test_copies(backend: str) -> None:
 
 
 def test_draws_repeat() -> None:
-    """Equal generators give equal draws, others others; the global generator is left alone, also by the warp."""
+    """Draws depend on the given generator; neither drawing nor warping touches the global one."""
     before = torch.get_rng_state()
     np.testing.assert_array_equal(drawn(5), drawn(5))
     assert not np.array_equal(drawn(5), drawn(5, seed=1))
@@ -169,11 +169,11 @@ def test_draws_repeat() -> None:
 
 @pytest.mark.parametrize("parameters", [{"degrees": -1.0}, {"degrees": 181.0}, {"translate": -0.1}, {"translate": 1.1}])
 def test_out_of_range(parameters: dict[str, float]) -> None:
-    """Angles beyond a half turn and shifts beyond the image are refused."""
+    """Angles beyond 180 degrees and shifts beyond the image are refused."""
     with pytest.raises(ValueError, match=f"{next(iter(parameters))} must be in"):
         RandomAffine(**parameters)
 
 
 def test_limits_of_zero() -> None:
-    """With both limits at zero images pass unturned and unshifted."""
+    """With both limits at zero, all draws are zero."""
     assert (drawn(5, degrees=0.0, translate=0.0) == 0).all()

@@ -6,7 +6,7 @@ from decda.plugins.augmentations.none import NoAugmentation
 
 
 def test_nothing_is_drawn() -> None:
-    """There are no parameters, and neither the given nor the global generator is drawn from."""
+    """There are no parameters, and neither the given nor the global generator is used."""
     generator = torch.Generator().manual_seed(0)
     before = generator.get_state(), torch.get_rng_state()
     draws = NoAugmentation().sample(5, generator)
@@ -16,8 +16,8 @@ def test_nothing_is_drawn() -> None:
     assert torch.equal(torch.get_rng_state(), before[1])
 
 
-def test_images_pass() -> None:
-    """Images pass as they are."""
+def test_images_are_unchanged() -> None:
+    """Images are returned unchanged."""
     x = torch.rand(5, 3, 8, 9)
     before = x.clone()
     y = NoAugmentation().apply(x, torch.empty(5, 0))

@@ -1,4 +1,4 @@
-"""Shift alone, against scipy."""
+"""Random shifts, compared with scipy."""
 
 import pickle
 from copy import deepcopy
@@ -19,7 +19,7 @@ DRAWS = [(0.1, -0.1), (-0.07, 0.1), (0.033, 0.0), (0.0, -0.081), (0.5, 0.25), (-
 
 
 def slow_shift(image: Array, right: float, down: float) -> Array:
-    """Each pixel of (C, H, W) looks back to where it came from; the nearest edge comes in."""
+    """Sample each pixel of (C, H, W) where it came from, with repeated edges."""
     _, height, width = image.shape
     rows, columns = np.meshgrid(np.arange(height), np.arange(width), indexing="ij")
     source = [rows - down * height, columns - right * width]
@@ -33,7 +33,7 @@ def drawn(n: int, seed: int = 0, **parameters: float) -> Array:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_warp(shape: tuple[int, int, int], backend: str) -> None:
-    """The warp is scipy's, bilinear by parts of a pixel with the nearest edge outside, each image by its own draws."""
+    """The warp equals scipy's, bilinear between pixels with repeated edges, and each image has its own draws."""
     x = torch.rand(len(DRAWS), *shape, generator=torch.Generator().manual_seed(0))
     params = torch.tensor(DRAWS)
     before = x.clone(), params.clone()
@@ -58,7 +58,7 @@ def test_warp(shape: tuple[int, int, int], backend: str) -> None:
     ],
 )
 def test_directions(draws: tuple[float, float], goes_to: tuple[int, int], backend: str) -> None:
-    """Shifts go right and down by shares of width and height: +.1 of 20 pixels is two to the right."""
+    """Shifts move right and down by shares of width and height: +.1 of 20 pixels is two to the right."""
     x = torch.zeros(1, 1, 10, 20)
     x[..., 4, 7] = 1
     y = RandomShift(backend=backend).apply(x, torch.tensor([draws]))
@@ -68,7 +68,7 @@ def test_directions(draws: tuple[float, float], goes_to: tuple[int, int], backen
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_between_pixels(backend: str) -> None:
-    """A quarter of a pixel to the right leaves three quarters of the light, and hands one on."""
+    """A shift by a quarter of a pixel moves a quarter of the brightness to the next pixel."""
     x = torch.zeros(1, 1, 8, 10)
     x[..., 4, 5] = 1
     y = RandomShift(backend=backend).apply(x, torch.tensor([[0.025, 0.0]]))
@@ -76,8 +76,8 @@ def test_between_pixels(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_edge_comes_in(backend: str) -> None:
-    """What comes in from outside is the nearest edge's value, not zero."""
+def test_edges_are_repeated(backend: str) -> None:
+    """Pixels from outside have the value of the nearest edge, not zero."""
     x = torch.arange(10.0).expand(1, 1, 6, 10)
     shifted = RandomShift(backend=backend).apply(x, torch.tensor([[-0.3, 0.4]]))
     torch.testing.assert_close(shifted, (x + 3).clamp(max=9))
@@ -86,14 +86,14 @@ def test_edge_comes_in(backend: str) -> None:
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_zero_draws(shape: tuple[int, int, int], backend: str) -> None:
-    """Draws of zero give the same image."""
+    """Draws of zero leave the image unchanged."""
     x = torch.rand(2, *shape, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(RandomShift(backend=backend).apply(x, torch.zeros(2, 2)), x, atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize(("parameters", "translate"), [({}, 0.1), ({"translate": 0.3}, 0.3)])
 def test_uniform(parameters: dict[str, float], translate: float) -> None:
-    """Shifts are uniform both ways, each drawn on its own; the default is a tenth."""
+    """Shifts are uniform, symmetric and independent; the default is a tenth."""
     draws = drawn(3000, **parameters)
     for column in draws.T:
         assert np.abs(column).max() <= translate * (1 + 1e-6)
@@ -102,15 +102,15 @@ def test_uniform(parameters: dict[str, float], translate: float) -> None:
 
 
 def test_every_image_every_time() -> None:
-    """Every image gets draws of its own, and none is passed over."""
+    """Every image has its own draws, and none is left unaugmented."""
     draws = drawn(3000)
     assert len(np.unique(draws, axis=0)) == 3000
     assert not (np.abs(draws) < 1e-4).all(1).any()
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_draws_are_numbered(backend: str) -> None:
-    """Two numbers of the generator an image, spread over the range: the same for both backends and for good."""
+def test_draws_are_fixed(backend: str) -> None:
+    """Draws are two random numbers per image scaled to the range, for both backends, and must never change."""
     augment = RandomShift(translate=0.3, backend=backend)
     numbers = torch.rand(6, 2, generator=torch.Generator().manual_seed(7))
     assert torch.equal(augment.sample(6, torch.Generator().manual_seed(7)), (numbers * 2 - 1) * 0.3)
@@ -118,7 +118,7 @@ def test_draws_are_numbered(backend: str) -> None:
 
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_copies(backend: str) -> None:
-    """A part can be copied and pickled, and its copy warps alike."""
+    """A part can be copied and pickled, and its copies warp the same way."""
     augment = RandomShift(backend=backend)
     x, params = torch.rand(6, 1, 8, 8), torch.tensor(DRAWS)
     for copy in (deepcopy(augment), pickle.loads(pickle.dumps(augment))):
@@ -126,7 +126,7 @@ def test_copies(backend: str) -> None:
 
 
 def test_draws_repeat() -> None:
-    """Equal generators give equal draws, others others; the global generator is left alone, also by the warp."""
+    """Draws depend on the given generator; neither drawing nor warping touches the global one."""
     before = torch.get_rng_state()
     np.testing.assert_array_equal(drawn(5), drawn(5))
     assert not np.array_equal(drawn(5), drawn(5, seed=1))

@@ -1,4 +1,4 @@
-"""The embedded digits."""
+"""The digits of scikit-learn."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from decda.plugins.datasets.digits import digits
 
 
 def test_as_stored() -> None:
-    """As stored they are 1797 gray images of 8x8, sixteenths in [0, 1], with their classes."""
+    """By default, digits are the 1797 stored gray images of 8x8, scaled from 0..16 to [0, 1], with their classes."""
     images = digits()
     assert images.x.shape == (1797, 1, 8, 8)
     assert images.x.dtype == torch.float32
@@ -22,7 +22,7 @@ def test_as_stored() -> None:
 
 @pytest.mark.parametrize("size", [9, 16, 64])
 def test_enlarged(size: int) -> None:
-    """Enlarged they are bilinear between the stored pixels' centers, and stay in [0, 1]."""
+    """Enlarged digits are interpolated bilinearly between pixel centers, and stay in [0, 1]."""
     x = digits(size=size).x
     assert x.shape == (1797, 1, size, size)
     assert x.dtype == torch.float32
@@ -38,6 +38,6 @@ def test_enlarged(size: int) -> None:
 
 @pytest.mark.parametrize("size", [7, 65, 0, -8])
 def test_size_out_of_range(size: int) -> None:
-    """A size outside [8, 64] is refused with the range and the value."""
+    """A size outside [8, 64] is refused, and the error states the range and the value."""
     with pytest.raises(ValueError, match=rf"\[8, 64\], it is {size}"):
         digits(size=size)

@@ -19,14 +19,14 @@ DATA = Path(os.environ.get("DECDA_DATA") or Path(__file__).parents[3].parent / "
 
 
 def idx(*shape: int, kind: int = 8, content: bytes | None = None) -> bytes:
-    """An IDX file, its values counting up."""
+    """The bytes of an IDX file, with values counting up."""
     count = int(np.prod(shape))
     values = bytes(value % 251 for value in range(count)) if content is None else content
     return struct.pack(">HBB", 0, kind, len(shape)) + struct.pack(f">{len(shape)}I", *shape) + values
 
 
 class StandIn(Files):
-    """Files that lie in a dictionary, and a note of how they were asked for."""
+    """Serves files from a dictionary, and records the requests."""
 
     def __init__(self, contents: dict[str, bytes]) -> None:
         super().__init__(offline=True)
@@ -34,13 +34,13 @@ class StandIn(Files):
         self.asked: dict[str, dict[str, object]] = {}
 
     def get(self, name: str, **how: object) -> bytes:  # type: ignore[override]
-        """The content, unchecked."""
+        """Return the content without verifying it."""
         self.asked[name] = how
         return self.contents[name]
 
 
 def test_parse() -> None:
-    """The values are read in the order of the dimensions, the last one fastest."""
+    """Values are read in the order of the dimensions, the last one fastest."""
     images = parse_idx(idx(2, 3, 5), n_dims=3, source="a")
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images, np.arange(30).reshape(2, 3, 5))
@@ -63,7 +63,7 @@ def test_parse() -> None:
     ],
 )
 def test_other_formats(content: bytes, seen: str) -> None:
-    """What is not the expected IDX file is refused with its name and what was seen."""
+    """A file that is not the expected IDX file is refused; the error states its name and what was found."""
     with pytest.raises(DataError, match=rf"^train-labels .*{seen}"):
         parse_idx(content, n_dims=1, source="train-labels")
 
@@ -77,7 +77,7 @@ def test_other_formats(content: bytes, seen: str) -> None:
     ],
 )
 def test_splits_in_order(load: Callable[[Files], ImageSet], folder: str, splits: list[str]) -> None:
-    """Train is followed by test, images and labels alike, each file asked for with its own sum and address."""
+    """Training images and labels come before test ones, and each file is requested with its own hash and URLs."""
     files = StandIn({})
     for number, split in enumerate(("train", "t10k")):
         n = 3 - number
@@ -102,7 +102,7 @@ def test_splits_in_order(load: Callable[[Files], ImageSet], folder: str, splits:
 
 
 def test_other_content(tmp_path: Path) -> None:
-    """A well-formed file that is not the published one, such as another split, is refused by its sum."""
+    """A well-formed file that is not the published one, such as another split, is refused by its hash."""
     path = tmp_path / "mnist" / "t10k-images-idx3-ubyte.gz"
     path.parent.mkdir()
     path.write_bytes(gzip.compress(idx(2, 28, 28)))
@@ -123,7 +123,7 @@ MNIST_TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     ],
 )
 def test_published(load: Callable[[Files], ImageSet], folder: str, counts: list[list[int]]) -> None:
-    """The published files give each split its number of images of each class."""
+    """The splits of the published files have the known number of images per class."""
     if not (DATA / folder).is_dir():
         pytest.skip(f"no {folder} in {DATA}")
     images = load(Files(DATA, offline=True))

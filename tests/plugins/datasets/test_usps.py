@@ -16,12 +16,12 @@ DATA = Path(os.environ.get("DECDA_DATA") or Path(__file__).parents[3].parent / "
 
 
 def line(label: str, *values: str) -> str:
-    """A digit: its first values, the others -1."""
+    """The line of a digit, with the given first values; all others are -1."""
     return " ".join([label, *values, *["-1.0000"] * (256 - len(values))]) + " \n"
 
 
 def test_parse() -> None:
-    """A line is a label and 256 values, row by row, scaled from [-1, 1] to [0, 1]."""
+    """A line has a label and 256 values, row by row, which are scaled from [-1, 1] to [0, 1]."""
     text = line("6.0000", "1.0000", "0.5000") + line("0", *["0"] * 17, "-0.5")
     images = to_images(parse_rows(text.encode()))
     assert images.x.shape == (2, 1, 16, 16)
@@ -51,13 +51,13 @@ def test_parse() -> None:
     ],
 )
 def test_other_text(text: str, seen: str) -> None:
-    """Text of another form is refused with what was expected and seen."""
+    """Malformed text is refused, and the error states what was expected and found."""
     with pytest.raises(DataError, match=rf"expected lines of a label .*{seen}"):
         parse_rows(text.encode())
 
 
 def test_fingerprint() -> None:
-    """The fingerprint is of the values: the same for every way to write them, another for other values or order."""
+    """The fingerprint depends on the values and their order, but not on how they are written."""
     published = line("6.0000", "0.0000", "0.5000") + line("3.0000")
     rewritten = line("6", "-0.0", "5e-1").replace("-1.0000", "-1").rstrip() + "\n" + line("3")
     assert fingerprint(published.encode()) == fingerprint(rewritten.encode())
@@ -66,7 +66,7 @@ def test_fingerprint() -> None:
 
 
 def test_other_content(tmp_path: Path) -> None:
-    """A well-formed file that is not the published one, or no text of digits at all, is refused with its name."""
+    """A file that is not the published one, well-formed or not, is refused by name."""
     path = tmp_path / "usps" / "zip.train.gz"
     path.parent.mkdir()
     for text in (line("1"), "6 1:0.5 2:0.25\n"):
@@ -77,7 +77,7 @@ def test_other_content(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not (DATA / "usps").is_dir(), reason=f"no usps in {DATA}")
 def test_published() -> None:
-    """The published files give each split its number of digits of each class, train before test."""
+    """The splits of the published files have the known number of digits per class, train before test."""
     images = usps(Files(DATA, offline=True))
     assert images.x.shape == (9298, 1, 16, 16)
     assert images.x.dtype == torch.float32

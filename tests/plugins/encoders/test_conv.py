@@ -1,7 +1,7 @@
-"""The convolutional autoencoder, against loops over explicitly padded maps, and against one that pads and crops.
+"""The convolutional autoencoder, compared with loops over explicitly padded maps, and with a network that pads.
 
-The references work on the image as it stands, in TensorFlow's terms; the autoencoder on the image turned by 180
-degrees. `turned` takes images, maps and kernels from one to the other.
+The references work on the image itself, in TensorFlow's terms; the autoencoder works on the image rotated by 180
+degrees. `turned` converts images, maps and kernels between the two.
 """
 
 import math
@@ -26,19 +26,19 @@ SHAPES = [(1, 28, 28), (1, 16, 16), (1, 8, 8), (3, 9, 14), (2, 13, 11), (1, 10, 
 
 
 def tensorflow_same(side: int, kernel: int) -> tuple[int, int]:
-    """TensorFlow's rule for "same" at stride 2, as its documentation states it: before and after."""
+    """TensorFlow's documented rule for "same" padding at stride 2, before and after."""
     total = max(kernel - 2, 0) if side % 2 == 0 else max(kernel - side % 2, 0)
     return total // 2, total - total // 2
 
 
 def rule(level: int, side: int) -> tuple[int, int]:
-    """Padding before and after a side: "same", but "valid" for the third convolution at an odd side."""
+    """The padding before and after a side: "same", but "valid" for the third convolution and an odd side."""
     kernel = (5, 5, 3)[level]
     return (0, 0) if level == 2 and side % 2 else tensorflow_same(side, kernel)
 
 
 def slow_convolution(x: Array, weight: Array, bias: Array, rows: tuple[int, int], columns: tuple[int, int]) -> Array:
-    """Stride 2 over x (I, H, W) padded with zeros; weight (O, I, k, k)."""
+    """Convolve x (I, H, W), padded with zeros, at stride 2; weight (O, I, k, k)."""
     padded = np.pad(x, ((0, 0), rows, columns))
     kernel = weight.shape[2]
     height, width = ((side - kernel) // 2 + 1 for side in padded.shape[1:])
@@ -51,7 +51,7 @@ def slow_convolution(x: Array, weight: Array, bias: Array, rows: tuple[int, int]
 
 
 def slow_transposed(y: Array, weight: Array, bias: Array, large: tuple[int, int], before: tuple[int, int]) -> Array:
-    """Each pixel of y (I, h, w) scatters its kernel, weight (I, O, k, k), on a canvas that is cropped to `large`."""
+    """Add the kernel, weight (I, O, k, k), for each pixel of y (I, h, w) to a canvas, and crop that to `large`."""
     _, height, width = y.shape
     kernel = weight.shape[2]
     canvas = np.zeros((weight.shape[1], 2 * (height - 1) + kernel, 2 * (width - 1) + kernel))
@@ -66,12 +66,12 @@ def slow_transposed(y: Array, weight: Array, bias: Array, large: tuple[int, int]
 
 
 def turned(a: Array) -> Array:
-    """By 180 degrees: rows and columns, the last two axes, backwards."""
+    """Rotate by 180 degrees: reverse the last two axes, rows and columns."""
     return a[..., ::-1, ::-1].copy()
 
 
 def made(shape: tuple[int, int, int], **parameters: int) -> ConvAutoencoder:
-    """A small network, float64, every weight and bias drawn from the normal distribution."""
+    """A small network in float64 with normally distributed weights and biases."""
     model = ConvAutoencoder(shape, channels=SMALL, **parameters).double()
     rng = np.random.default_rng(0)
     with torch.no_grad():
@@ -85,12 +85,12 @@ def numbers(parameter: Tensor) -> Array:
 
 
 def apply(layer: nn.Module, x: Array) -> Array:
-    """The layer, that works on turned maps, on a map (C, H, W) as it stands."""
+    """Apply a layer, which works on rotated maps, to a map (C, H, W) that is not rotated."""
     return turned(numbers(layer(torch.from_numpy(turned(x))[None]))[0])
 
 
 def sides(shape: tuple[int, int, int], level: int) -> tuple[int, int]:
-    """Height and width of the map that enters a level, counted from the padding rule."""
+    """The height and width of the map that enters a level, by the padding rule."""
     height, width = shape[1:]
     for below in range(level):
         kernel = (5, 5, 3)[below]
@@ -114,7 +114,7 @@ def sides(shape: tuple[int, int, int], level: int) -> tuple[int, int]:
     ],
 )
 def test_padding(kernel: int, large: int, small: int, total: int) -> None:
-    """In all 3 pixels are added for 5x5 at even sides and 4 at odd ones, 1 for 3x3 at even sides, none at odd ones."""
+    """The padding is 3 pixels in total for 5x5 at even sides, 4 at odd ones, 1 for 3x3 at even sides, else none."""
     assert same_padding(large, small, kernel) == total
     assert total == sum(rule(2 if kernel == 3 else 0, large))
 
@@ -122,7 +122,7 @@ def test_padding(kernel: int, large: int, small: int, total: int) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_convolution(shape: tuple[int, int, int], level: int) -> None:
-    """On turned maps, with turned kernels, each convolution pads as TensorFlow, the third "valid" at odd sides."""
+    """On rotated maps with rotated kernels, convolutions pad as in TensorFlow, the third is "valid" at odd sides."""
     layer = made(shape).convolutions[level]
     height, width = sides(shape, level)
     x = np.random.default_rng(1).normal(0, 1, (layer.in_channels, height, width))
@@ -134,7 +134,7 @@ def test_convolution(shape: tuple[int, int, int], level: int) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_transposed(shape: tuple[int, int, int], level: int) -> None:
-    """On turned maps each transposed layer scatters turned kernels and crops what the convolution had padded."""
+    """On rotated maps, transposed layers add rotated kernels and crop what the convolution has padded."""
     layer = made(shape).transposed[2 - level]
     large, small = sides(shape, level), sides(shape, level + 1)
     y = np.random.default_rng(1).normal(0, 1, (layer.in_channels, *small))
@@ -146,7 +146,7 @@ def test_transposed(shape: tuple[int, int, int], level: int) -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("level", [0, 1, 2])
 def test_adjoint(shape: tuple[int, int, int], level: int) -> None:
-    """With equal weights the transposed layer is the convolution's adjoint: <conv(x), y> = <x, transposed(y)>."""
+    """With equal weights, a transposed layer is the adjoint of its convolution: <conv(x), y> = <x, transposed(y)>."""
     model = made(shape)
     convolution, transposed = model.convolutions[level], model.transposed[2 - level]
     with torch.no_grad():
@@ -161,7 +161,7 @@ def test_adjoint(shape: tuple[int, int, int], level: int) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_network(shape: tuple[int, int, int]) -> None:
-    """ReLU follows every layer but the embedding and the output; dense layers see turned (row, column, channel)."""
+    """ReLU follows all layers but embedding and output; dense layers see rotated maps as (row, column, channel)."""
     model = made(shape, embedding_dim=5)
     x = np.random.default_rng(1).normal(0, 1, shape)
     flow = x
@@ -187,7 +187,7 @@ def test_network(shape: tuple[int, int, int]) -> None:
 
 
 def grown(shape: tuple[int, int, int], seed: int = 0, **parameters: object) -> ConvAutoencoder:
-    """A network as it starts, Glorot uniform, but with biases drawn, so that none of them goes unnoticed."""
+    """A freshly initialised network, but with random biases, so that no bias is overlooked."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = ConvAutoencoder(shape, **parameters)  # type: ignore[arg-type]
@@ -203,7 +203,7 @@ def normal(*shape: int, seed: int = 1, dtype: torch.dtype = torch.float32) -> Te
 
 
 def unturned(state: Mapping[str, Tensor], smallest: tuple[int, int]) -> dict[str, Tensor]:
-    """Weights, or their gradients, as the network has them that does not turn the image, and flattens (C, H, W)."""
+    """Convert weights, or their gradients, to those of a network that does not rotate and flattens (C, H, W)."""
 
     def units_first(matrix: Tensor) -> Tensor:  # (units, n)
         maps = matrix.reshape(*smallest, -1, matrix.shape[1]).flip(0, 1)  # (h, w, C, n)
@@ -217,7 +217,7 @@ def unturned(state: Mapping[str, Tensor], smallest: tuple[int, int]) -> dict[str
 
 
 def padding_and_cropping(w: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    """Embeddings and images of the network with unturned weights, that pads before each convolution and crops after."""
+    """Embeddings and images of a network with converted weights, which pads before convolutions and crops after."""
     flow, entered = x, []
     for level in range(3):
         entered.append(flow.shape[-2:])
@@ -235,14 +235,14 @@ def padding_and_cropping(w: Mapping[str, Tensor], x: Tensor) -> tuple[Tensor, Te
 
 
 def assert_near(actual: Tensor, expected: Tensor, tolerance: float) -> None:
-    """No entry is off by more than the tolerance times the largest one."""
+    """Assert that no entry differs by more than the tolerance times the largest entry."""
     torch.testing.assert_close(actual, expected, rtol=0, atol=tolerance * expected.abs().max().item())
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.float64, 1e-10)])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_padding_and_cropping(shape: tuple[int, int, int], dtype: torch.dtype, tolerance: float) -> None:
-    """Turning changes nothing: padding and cropping maps of the image as it stands gives all outputs and gradients."""
+    """Outputs and gradients equal those of a network that pads and crops maps without rotating the image."""
     model = grown(shape).to(dtype)
     smallest = sides(shape, 3)
     x = normal(4, *shape, dtype=dtype).requires_grad_()
@@ -266,7 +266,7 @@ def test_padding_and_cropping(shape: tuple[int, int, int], dtype: torch.dtype, t
 @pytest.mark.parametrize("shape", [*SHAPES, (5, 9, 9), (4, 8, 12)])
 @pytest.mark.parametrize("at", [0, 1, 2])
 def test_library(shape: tuple[int, int, int], at: int, dtype: torch.dtype, tolerance: float) -> None:
-    """A transposed layer, the last among them, is the library's with its weights, in output and every gradient."""
+    """Transposed layers, including the last, have the outputs and gradients of PyTorch's transposed convolution."""
     layer = grown(shape).to(dtype).transposed[at]
     x = normal(2, layer.in_channels, *sides(shape, 3 - at), dtype=dtype).requires_grad_()
     wanted = x, layer.weight, layer.bias
@@ -284,7 +284,7 @@ def test_library(shape: tuple[int, int, int], at: int, dtype: torch.dtype, toler
     ("side", "maps", "parameters"), [(28, (14, 7, 3), 275_979), (16, (8, 4, 2), 262_539), (32, (16, 8, 4), 294_795)]
 )
 def test_paper(side: int, maps: tuple[int, int, int], parameters: int) -> None:
-    """On the paper's squares the maps are 14, 7, 3 and 8, 4, 2, of 32, 64, 128 channels."""
+    """For the paper's image sizes, the maps have the sides 14, 7, 3 or 8, 4, 2, and 32, 64, 128 channels."""
     model = ConvAutoencoder((1, side, side))
     seen: list[tuple[int, ...]] = []
     for layer in (*model.convolutions, model.embedding, model.expansion, *model.transposed):
@@ -310,7 +310,7 @@ def test_paper(side: int, maps: tuple[int, int, int], parameters: int) -> None:
 
 @pytest.mark.parametrize("height", range(8, 22))
 def test_any_size(height: int) -> None:
-    """Every height and width from 8 up comes back as it was, gray and colour, square or not, and every pixel is met."""
+    """Images of any size from 8x8 up, gray or colour, are reconstructed at their size, and every pixel is covered."""
     for width in range(8, 22):
         shape = (1 + 2 * (width % 2), height, width)
         model = ConvAutoencoder(shape, channels=(1, 1, 1), embedding_dim=2)
@@ -324,7 +324,7 @@ def test_any_size(height: int) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 7, 8), (1, 8, 7), (3, 1, 28), (1, 28, 0)])
 def test_too_small(shape: tuple[int, int, int]) -> None:
-    """Images below 8x8 are refused, with their size."""
+    """Images below 8x8 are refused, and the error states their size."""
     with pytest.raises(ValueError, match=f"at least 8x8 pixels, these are {shape[1]}x{shape[2]}"):
         ConvAutoencoder(shape)
 
@@ -357,7 +357,7 @@ def paper() -> ConvAutoencoder:
     ],
 )
 def test_start(paper: ConvAutoencoder, at: int, fans: int) -> None:
-    """Weights start Glorot uniform, in +-sqrt(6 / (fan_in + fan_out)), biases at zero."""
+    """Weights are initialised Glorot uniform, within +-sqrt(6 / (fan_in + fan_out)), and biases to zero."""
     layers: list[nn.Conv2d | nn.ConvTranspose2d | nn.Linear] = [
         *paper.convolutions,
         *paper.transposed,
@@ -372,12 +372,12 @@ def test_start(paper: ConvAutoencoder, at: int, fans: int) -> None:
 
 
 def channels_last(x: Tensor) -> bool:
-    """Message by the strides, even where there is but one channel."""
+    """Whether a map is channels last by its strides, even if it has a single channel."""
     return x.is_contiguous(memory_format=torch.channels_last) and x.stride(1) == 1
 
 
 class Layouts(TorchDispatchMode):
-    """Notes each convolution, with the maps that it takes and gives, and what else copies maps of a batch."""
+    """Records each convolution with its input and output maps, and other operations that copy maps of a batch."""
 
     def __init__(self, batch: int):
         super().__init__()
@@ -401,9 +401,9 @@ class Layouts(TorchDispatchMode):
 @pytest.mark.parametrize("batch", [7, 1])
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32), (1, 9, 14), (3, 13, 11)])
 def test_channels_last(shape: tuple[int, int, int], batch: int) -> None:
-    """Every map is channels last in memory, there and back, gray and colour, and none is copied or padded on its way.
+    """All maps are channels last in memory, forward and backward, for gray and colour, and none is copied or padded.
 
-    Otherwise the network would be slower and compute the same: nothing else would tell.
+    No other test would notice, because the network would only be slower.
     """
     model = grown(shape)
     x = normal(batch, *shape).contiguous(memory_format=torch.channels_last)
@@ -420,7 +420,7 @@ def test_channels_last(shape: tuple[int, int, int], batch: int) -> None:
 
 @pytest.mark.parametrize(("shape", "copies"), [((1, 28, 28), 0), ((3, 9, 14), 1)])
 def test_contiguous_images(shape: tuple[int, int, int], copies: int) -> None:
-    """Images as they come, channels first, are copied but once, and gray ones not at all, where both are the same."""
+    """Channels-first images are copied only once, and gray ones never, because both layouts are the same for them."""
     model, x = grown(shape), normal(7, *shape)
     with Layouts(7) as there:
         model.decode(model.encode(x))
@@ -432,7 +432,7 @@ Copy = Callable[[ConvAutoencoder], ConvAutoencoder]
 
 
 def through_file(model: ConvAutoencoder) -> ConvAutoencoder:
-    """Into another network by safetensors, that takes contiguous tensors alone."""
+    """Copy the state to another network with safetensors, which accepts only contiguous tensors."""
     file = save(
         {name: value.clone(memory_format=torch.contiguous_format) for name, value in model.state_dict().items()}
     )
@@ -443,7 +443,7 @@ def through_file(model: ConvAutoencoder) -> ConvAutoencoder:
 
 @pytest.mark.parametrize("copy", [deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_file])
 def test_copies(copy: Copy) -> None:
-    """A copy, pickled or deep or by a file of its state, computes the very same, and keeps channels last."""
+    """Deep copies, pickled copies and copies by a state file compute exactly the same, and stay channels last."""
     model = grown((3, 9, 14))
     x = normal(4, 3, 9, 14)
     other = copy(model)
@@ -457,7 +457,7 @@ def test_copies(copy: Copy) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_gradients(shape: tuple[int, int, int]) -> None:
-    """Gradients reach the image and every parameter, and are laid out in memory as it is."""
+    """Gradients reach the image and every parameter, and have the parameter's memory layout."""
     model = grown(shape)
     x = normal(4, *shape).requires_grad_()
     model.decode(model.encode(x)).square().sum().backward()
@@ -471,7 +471,7 @@ def test_gradients(shape: tuple[int, int, int]) -> None:
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_batch_of_one(shape: tuple[int, int, int]) -> None:
-    """An image alone is embedded and reconstructed as in company."""
+    """An image is embedded and reconstructed the same alone and in a batch."""
     model = grown(shape)
     x = normal(5, *shape)
     z = model.encode(x)
@@ -481,8 +481,8 @@ def test_batch_of_one(shape: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_inputs_stay(shape: tuple[int, int, int]) -> None:
-    """Neither images nor embeddings are changed: what is computed in place are maps of the network's own."""
+def test_inputs_are_unchanged(shape: tuple[int, int, int]) -> None:
+    """Neither images nor embeddings are changed, because only the network's own maps are modified in place."""
     model = grown(shape)
     for x in (normal(4, *shape), normal(4, *shape).contiguous(memory_format=torch.channels_last)):
         before = x.clone()
@@ -506,7 +506,7 @@ def test_inputs_stay(shape: tuple[int, int, int]) -> None:
 )
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14), (2, 13, 11)])
 def test_layouts(shape: tuple[int, int, int], laid_out: Callable[[Tensor], Tensor]) -> None:
-    """However images and embeddings lie in memory, the same comes out."""
+    """The memory layout of images and embeddings does not affect the result."""
     model = grown(shape)
     x = normal(4, *shape)
     z = model.encode(x)
@@ -516,7 +516,7 @@ def test_layouts(shape: tuple[int, int, int], laid_out: Callable[[Tensor], Tenso
 
 
 def test_expanded() -> None:
-    """One image, repeated without memory of its own, is embedded as often."""
+    """An expanded image, which is not copied, is embedded repeatedly."""
     model = grown((3, 9, 14))
     x = normal(1, 3, 9, 14)
     assert_near(model.encode(x.expand(4, -1, -1, -1)), model.encode(x).repeat(4, 1), 1e-5)
@@ -524,7 +524,7 @@ def test_expanded() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 28, 28), (3, 9, 14)])
 def test_bfloat16(shape: tuple[int, int, int]) -> None:
-    """Under autocast outputs are bfloat16 and near, and gradients float32, no further off than ReLUs that tip over."""
+    """Under autocast outputs are bfloat16 and close; gradients are float32 and differ no more than flipped ReLUs do."""
     model = grown(shape)
     x = normal(8, *shape)
 

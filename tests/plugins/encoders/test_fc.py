@@ -23,7 +23,7 @@ def paper() -> FcAutoencoder:
 
 
 def test_paper(paper: FcAutoencoder) -> None:
-    """The network is D-500-500-2000-10 and its mirror, every layer with a bias."""
+    """The network is D-500-500-2000-10 and its mirror image, with a bias in every layer."""
     sizes = [784, 500, 500, 2000, 10, 2000, 500, 500, 784]
     assert [(layer.in_features, layer.out_features) for layer in layers(paper)] == list(pairwise(sizes))
     assert sum(p.numel() for p in paper.parameters()) == sum(
@@ -34,7 +34,7 @@ def test_paper(paper: FcAutoencoder) -> None:
 
 @pytest.mark.parametrize("at", range(8))
 def test_start(paper: FcAutoencoder, at: int) -> None:
-    """Weights start uniform in +-1/sqrt(fan_in), biases at zero."""
+    """Weights are initialised uniformly within +-1/sqrt(fan_in), and biases to zero."""
     layer = layers(paper)[at]
     weight, bound = layer.weight.detach().double(), 1 / math.sqrt(layer.in_features)
     assert 0.99 * bound < weight.abs().max() <= bound * (1 + 1e-6)
@@ -46,7 +46,7 @@ def test_start(paper: FcAutoencoder, at: int) -> None:
 @pytest.mark.parametrize("shape", [(1, 1, 2), (1, 5, 3), (3, 2, 7), (1, 1, 30)])
 @pytest.mark.parametrize("hidden", [(4,), (6, 5, 4), ()])
 def test_forward(shape: tuple[int, int, int], hidden: tuple[int, ...]) -> None:
-    """At any shape: ReLU after every layer but the embedding and the output, none on the input."""
+    """For any shape, ReLU follows every layer but the embedding and the output."""
     model = FcAutoencoder(shape, hidden=hidden, embedding_dim=3).double()
     rng = np.random.default_rng(0)
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The head of DCN: its rule, frozen and refreshed."""
+"""The DCN head, with frozen and refreshed centers."""
 
 from typing import Any, Literal
 
@@ -18,7 +18,7 @@ Rule = Literal["frozen", "refreshed"]
 RULES: list[Rule] = ["frozen", "refreshed"]
 RNG = np.random.default_rng(2)
 CENTERS = np.array([[0.0, 0.0, 0.0], [2.0, 0.0, 1.0], [90.0, 90.0, 90.0], [-1.0, 2.0, 0.0]])
-"""The third so far off that no image is its own."""
+"""The third one is so far away that its cluster is empty."""
 CLEAN = RNG.normal(0, 1.5, (12, 3))
 AUGMENTED = CLEAN + RNG.normal(0, 0.5, (12, 3))
 
@@ -39,7 +39,7 @@ def no_decoder(z: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_assigns_hard(rule: Rule) -> None:
-    """The target has a single 1 a row, at the nearest center as it stood before any moved; no gradient."""
+    """Targets are one-hot at the nearest center, before centers are moved, and have no gradient."""
     p = head(rule).refresh(torch.from_numpy(CLEAN).requires_grad_())
     assert not p.requires_grad
     assert p.dtype == torch.float64
@@ -48,7 +48,7 @@ def test_assigns_hard(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", [None, "frozen"])
 def test_frozen(rule: Rule | None) -> None:
-    """Frozen, the default, centers never move."""
+    """By default, centers are frozen and never move."""
     dcn = head(rule)
     for _ in range(3):
         dcn.refresh(torch.from_numpy(CLEAN))
@@ -56,7 +56,7 @@ def test_frozen(rule: Rule | None) -> None:
 
 
 def test_refreshed() -> None:
-    """Refreshed, each center moves to the mean of its clean embeddings, in place; an empty one stays; then again."""
+    """Refreshed centers move to the means of their clean embeddings, in place; empty ones stay."""
     dcn, centers = head("refreshed"), CENTERS.copy()
     place = dcn.centers.data_ptr()
     for turn in range(3):
@@ -75,7 +75,7 @@ def test_refreshed() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_loss(rule: Rule) -> None:
-    """Augmented embeddings are held against the center of the clean version, squared, a mean over batch and D."""
+    """The loss is the mean squared distance of augmented embeddings to the center of the clean image."""
     dcn = head(rule)
     p = dcn.refresh(torch.from_numpy(CLEAN))
     batch = [3, 4, 5, 6, 7]
@@ -91,7 +91,7 @@ def test_loss(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_gradient(rule: Rule) -> None:
-    """The gradient reaches the embeddings and not the centers, which are no parameter but are saved."""
+    """The gradient reaches the embeddings but not the centers, which are saved without being parameters."""
     dcn, z = head(rule), torch.from_numpy(AUGMENTED).requires_grad_()
     p = dcn.refresh(torch.from_numpy(CLEAN).requires_grad_())
     dcn.loss(batch_of(z, p, x=torch.rand(12, 1, 8, 8), decode=no_decoder))["kmeans"].backward()
@@ -105,7 +105,7 @@ def test_gradient(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_soft_assign(rule: Rule) -> None:
-    """Soft assignment is Student's t, for confidence; its largest is the nearest center."""
+    """Soft assignments, used as confidences, are Student's t, and largest for the nearest center."""
     z = RNG.normal(0, 2, (20, 3))
     q = np.array([[1 / (1 + ((point - center) ** 2).sum()) for center in CENTERS] for point in z])
     fast = head(rule).soft_assign(torch.from_numpy(z)).numpy()
@@ -115,7 +115,7 @@ def test_soft_assign(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_init_centers(rule: Rule) -> None:
-    """Centers start at k-means, in place."""
+    """Centers are initialised by k-means, in place."""
     dcn, z = head(rule), torch.from_numpy(CLEAN)
     place = dcn.centers.data_ptr()
     dcn.init_centers(z, 7)
@@ -124,7 +124,7 @@ def test_init_centers(rule: Rule) -> None:
 
 
 class _Products(TorchDispatchMode):
-    """The products of matrices that are taken."""
+    """Records matrix products."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,11 +137,11 @@ class _Products(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_nothing_that_tf32_would_round(rule: Rule) -> None:
-    """Centers are indexed and averaged, never multiplied by one-hot rows: a product in tf32 would round them."""
+def test_tf32_cannot_round_centers(rule: Rule) -> None:
+    """Centers are indexed and averaged, never multiplied by one-hot rows, because tf32 would round a product."""
     dcn = head(rule)
     with _Products() as products:
         p = dcn.refresh(torch.from_numpy(CLEAN))
         dcn.loss(batch_of(torch.from_numpy(AUGMENTED), p, x=torch.rand(12, 1, 8, 8), decode=no_decoder))
         torch.ones(2, 2) @ torch.ones(2, 2)
-    assert products.seen == ["aten.mm.default"]  # the one above, which shows that they are seen
+    assert products.seen == ["aten.mm.default"]  # the one above, which shows that products are recorded

@@ -1,4 +1,4 @@
-"""The head of DEC."""
+"""The DEC head."""
 
 import numpy as np
 import pytest
@@ -40,12 +40,12 @@ def no_decoder(z: Tensor) -> Tensor:
 
 
 def test_soft_assign() -> None:
-    """Soft assignment is Student's t."""
+    """Soft assignments are Student's t."""
     np.testing.assert_allclose(head().soft_assign(torch.from_numpy(CLEAN)).detach().numpy(), slow_q(CLEAN), rtol=1e-12)
 
 
-def test_refresh_is_of_the_whole_set() -> None:
-    """The target is the sharpened q of the whole set, not a batch's own; it has no gradient and moves no center."""
+def test_targets_use_the_whole_set() -> None:
+    """Targets are q sharpened over the whole set, not over a batch; they have no gradient, and centers stay."""
     dec, z = head(), torch.from_numpy(CLEAN).requires_grad_()
     p = dec.refresh(z)
     assert not p.requires_grad
@@ -55,7 +55,7 @@ def test_refresh_is_of_the_whole_set() -> None:
 
 
 def test_loss() -> None:
-    """The loss is KL(p || q) alone, p of the clean set, q of the augmented batch."""
+    """The loss is KL(p || q) alone, with p of the clean set and q of the augmented batch."""
     dec = head()
     p = dec.refresh(torch.from_numpy(CLEAN))[BATCH]
     terms = dec.loss(batch_of(torch.from_numpy(AUGMENTED[BATCH]), p, x=torch.rand(3, 1, 8, 8), decode=no_decoder))
@@ -65,7 +65,7 @@ def test_loss() -> None:
 
 
 def test_gradient() -> None:
-    """The gradient reaches embeddings and centers, as DEC's equations 4 and 5 have it, averaged over the batch."""
+    """The gradients of embeddings and centers are DEC's equations 4 and 5, averaged over the batch."""
     dec, z = head(), torch.from_numpy(AUGMENTED).requires_grad_()
     p = dec.refresh(torch.from_numpy(CLEAN))
     dec.loss(batch_of(z, p, x=torch.rand(8, 1, 8, 8), decode=no_decoder))["kl"].backward()
@@ -84,14 +84,14 @@ def test_gradient() -> None:
 
 
 def test_centers_are_trained() -> None:
-    """The centers are the head's one parameter."""
+    """The centers are the only parameter of the head."""
     assert [name for name, _ in head().named_parameters()] == ["centers"]
     assert isinstance(DEC(4, 5).centers, nn.Parameter)
     assert DEC(4, 5).centers.shape == (4, 5)
 
 
 def test_init_centers() -> None:
-    """Centers start at k-means, in place and without gradient."""
+    """Centers are initialised by k-means, in place and without recording gradients."""
     dec, z = head(), torch.from_numpy(CLEAN)
     place = dec.centers.data_ptr()
     dec.init_centers(z, 7)

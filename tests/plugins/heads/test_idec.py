@@ -1,4 +1,4 @@
-"""The head of IDEC."""
+"""The IDEC head."""
 
 import numpy as np
 import pytest
@@ -44,7 +44,7 @@ def slow_p(q: Array) -> Array:
 
 @pytest.mark.parametrize(("parameters", "gamma"), [({}, 0.1), ({"gamma": 2.5}, 2.5), ({"gamma": 0.0}, 0.0)])
 def test_loss(parameters: dict[str, float], gamma: float) -> None:
-    """Reconstruction of the augmented image, a mean over images, channels and pixels, plus gamma (.1) times KL."""
+    """The loss is the mean squared error of reconstructed augmented images, plus gamma (by default .1) times KL."""
     idec = head(**parameters)
     p = idec.refresh(torch.from_numpy(CLEAN))[BATCH]
     terms = idec.loss(batch_of(torch.from_numpy(AUGMENTED[BATCH]), p, x=torch.from_numpy(IMAGES), decode=decode))
@@ -62,8 +62,8 @@ def test_loss(parameters: dict[str, float], gamma: float) -> None:
     )
 
 
-def test_refresh_is_of_the_whole_set() -> None:
-    """The target is the sharpened q of the whole set, not a batch's own; it has no gradient and moves no center."""
+def test_targets_use_the_whole_set() -> None:
+    """Targets are q sharpened over the whole set, not over a batch; they have no gradient, and centers stay."""
     idec, z = head(), torch.from_numpy(CLEAN).requires_grad_()
     p = idec.refresh(z)
     assert not p.requires_grad
@@ -74,7 +74,7 @@ def test_refresh_is_of_the_whole_set() -> None:
 
 
 def test_gradient() -> None:
-    """The centers feel KL alone; embeddings feel both terms, and the decoder reconstruction."""
+    """Centers get a gradient from KL alone, embeddings from both terms, and the decoder from reconstruction."""
     idec, z = head(), torch.from_numpy(AUGMENTED[BATCH]).requires_grad_()
     matrix = torch.from_numpy(DECODER).requires_grad_()
     p = idec.refresh(torch.from_numpy(CLEAN))[BATCH]
@@ -97,7 +97,7 @@ def test_gradient() -> None:
 
 
 def test_centers_are_trained() -> None:
-    """The centers are the head's one parameter, placed by k-means in place."""
+    """The centers are the only parameter of the head, and are initialised by k-means in place."""
     idec, z = head(), torch.from_numpy(CLEAN)
     assert [name for name, _ in idec.named_parameters()] == ["centers"]
     assert isinstance(idec.centers, nn.Parameter)
