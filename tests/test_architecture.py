@@ -146,6 +146,7 @@ def test_tests_mirror_the_core(path: Path) -> None:
     covered = {
         *("core/contracts.py", "core/errors.py", "core/events.py", "core/config/run_config.py"),
         *("core/config/train_config.py", "core/config/listing.py", "core/config/layers.py", "core/parts/entries.py"),
+        *("core/parts/value_types.py",),
         *("core/runs/device.py", "core/runs/failures.py", "core/runs/recorder.py"),
         *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/lock.py", "core/studies/runner.py"),
     }

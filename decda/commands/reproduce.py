@@ -33,7 +33,7 @@ OWN_PACKAGE = "decda"
     "--trials", type=click.IntRange(1, 1000), default=5, show_default=True, metavar="N", help="Seeds per cell."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, metavar="S", help="The first seed.")
-@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once.  [default: cores]")
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once.  [default: cores; 4 on a GPU]")
 @click.option(
     "--budget", type=click.Choice(list(BUDGETS)), default="paper", show_default=True, help="How long to train."
 )

@@ -5,8 +5,9 @@ from typing import Any
 from decda.core.config.composition import load_recipe
 from decda.core.errors import DecdaError
 from decda.core.parts.entries import Entry
-from decda.core.parts.parameters import Parameter, type_name
+from decda.core.parts.parameters import Parameter
 from decda.core.parts.registry import Registry
+from decda.core.parts.value_types import type_name
 
 
 def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[str, Any]:

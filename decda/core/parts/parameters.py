@@ -5,17 +5,15 @@ texts are all declared there.
 """
 
 import inspect
-import math
 import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal, Union
+from typing import Annotated, Any
 
 from decda.core.errors import ContractViolation, InvalidParameter, did_you_mean
+from decda.core.parts.value_types import convert, is_readable, parse, split_optional, type_name
 
-SCALARS = (bool, int, float, str, Path)
 REQUIRED = inspect.Parameter.empty
 
 
@@ -186,7 +184,7 @@ def parse_value(owner: str, parameter: Parameter, text: str, origin: str = "") -
         (500, 2000)
     """
     try:
-        return _parse(parameter.type, text)
+        return parse(parameter.type, text)
     except ValueError as error:
         raise _mismatch(owner, parameter, text, origin) from error
 
@@ -213,36 +211,9 @@ def convert_value(owner: str, parameter: Parameter, value: Any, origin: str = ""
         (500, 2000)
     """
     try:
-        return _convert(parameter.type, value)
+        return convert(parameter.type, value)
     except ValueError as error:
         raise _mismatch(owner, parameter, value, origin) from error
-
-
-def type_name(declared: Any) -> str:
-    """Describe a declared type for users.
-
-    Args:
-        declared: the type of a parameter.
-
-    Returns:
-        Such as `float`, `int | none`, `'adam' | 'sgd'` or `tuple of int`.
-
-    Example:
-        >>> type_name(tuple[int, ...]), type_name(Path | None)
-        ('tuple of int', 'path | none')
-    """
-    if declared is type(None):
-        return "none"
-    if declared in SCALARS:
-        return "path" if declared is Path else str(declared.__name__)
-    arguments = typing.get_args(declared)
-    if typing.get_origin(declared) is Literal:
-        return " | ".join(repr(a) for a in arguments)
-    if typing.get_origin(declared) is tuple:
-        if arguments[1:] == (...,):
-            return f"tuple of {type_name(arguments[0])}"
-        return f"({', '.join(type_name(a) for a in arguments)})"
-    return " | ".join(type_name(a) for a in arguments)
 
 
 def _read(factory: Callable[..., Any], parameter: inspect.Parameter) -> Parameter:
@@ -255,14 +226,14 @@ def _read(factory: Callable[..., Any], parameter: inspect.Parameter) -> Paramete
     if typing.get_origin(annotation) is Annotated:
         annotation, *notes = typing.get_args(annotation)
         text = next((note for note in notes if isinstance(note, str)), "")
-    if not _readable(annotation):
+    if not is_readable(annotation):
         raise ContractViolation(
             f"its parameter '{parameter.name}' is declared as {annotation!r}; only bool, int, float, str, Path, "
             "Literal, tuples of those, and '| None' can be read from text"
         )
     if parameter.default is not REQUIRED:
         try:
-            _convert(annotation, parameter.default)
+            convert(annotation, parameter.default)
         except ValueError as error:
             raise ContractViolation(
                 f"its parameter '{parameter.name}' is declared as {type_name(annotation)}, but its default is "
@@ -282,97 +253,8 @@ def _evaluate(factory: Callable[..., Any], name: str, annotation: str) -> Any:
         raise ContractViolation(f"the type of its parameter '{name}' cannot be read: {annotation} ({error})") from error
 
 
-def _readable(declared: Any) -> bool:
-    if declared in SCALARS:
-        return True
-    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
-    if origin is Literal:
-        return all(type(a) in (bool, int, str) for a in arguments)
-    if origin is tuple:
-        inner = arguments[:1] if arguments[1:] == (...,) else arguments
-        return bool(inner) and all(a in SCALARS or typing.get_origin(a) is Literal for a in inner)
-    if origin in (Union, types.UnionType):
-        others = [a for a in arguments if a is not type(None)]
-        return len(others) == 1 and len(arguments) == 2 and _readable(others[0])
-    return False
-
-
-def _optional(declared: Any) -> tuple[Any, bool]:
-    """The type without `| None`, and whether None was allowed."""
-    if typing.get_origin(declared) in (Union, types.UnionType):
-        return next(a for a in typing.get_args(declared) if a is not type(None)), True
-    return declared, False
-
-
-def _parse(declared: Any, text: str) -> Any:
-    declared, optional = _optional(declared)
-    if optional and text.strip().lower() == "none":
-        return None
-    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
-    if origin is Literal:
-        return next(a for a in _or_error(arguments, text) if str(a).lower() == text.strip().lower())
-    if origin is tuple:
-        pieces = [piece.strip() for piece in text.strip().strip("()[]").split(",")]
-        pieces = pieces[:-1] if pieces[-1] == "" else pieces  # `5,` has one element, an empty text none
-        return tuple(_parse(a, piece) for a, piece in zip(_elements(arguments, len(pieces)), pieces, strict=True))
-    if declared is bool:
-        return {"true": True, "false": False}[_or_error(("true", "false"), text)[0]]
-    if declared in (str, Path):
-        return declared(_finite(text))
-    return _finite(declared(text.strip()))
-
-
-def _or_error(choices: tuple[Any, ...], text: str) -> list[Any]:
-    found = [c for c in choices if str(c).lower() == text.strip().lower()]
-    if not found:
-        raise ValueError(text)
-    return found
-
-
-def _convert(declared: Any, value: Any) -> Any:
-    declared, optional = _optional(declared)
-    if optional and (value is None or value == "none"):  # TOML has no null
-        return None
-    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
-    if origin is Literal:
-        for choice in arguments:
-            if type(choice) is type(value) and choice == value:
-                return choice
-        raise ValueError(value)
-    if origin is tuple:
-        if not isinstance(value, list | tuple):
-            raise ValueError(value)
-        return tuple(_convert(a, v) for a, v in zip(_elements(arguments, len(value)), value, strict=True))
-    if declared is Path and isinstance(value, str | Path):
-        return Path(value)
-    if declared is float and type(value) is int:
-        return float(_finite(value))
-    if type(value) is not declared:
-        raise ValueError(value)
-    return _finite(value)
-
-
-def _elements(arguments: tuple[Any, ...], count: int) -> tuple[Any, ...]:
-    if arguments[1:] == (...,):
-        return arguments[:1] * count
-    if len(arguments) != count:
-        raise ValueError(f"{len(arguments)} values are needed")
-    return arguments
-
-
-def _finite(value: Any) -> Any:
-    """Refuse values that a run or a TOML file cannot hold: NaN, infinity, integers beyond 64 bits, invalid Unicode."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(value)
-    if isinstance(value, int) and abs(value) >= 2**63:
-        raise ValueError(value)
-    if isinstance(value, str):
-        value.encode()
-    return value
-
-
 def _mismatch(owner: str, parameter: Parameter, value: Any, origin: str) -> InvalidParameter:
-    finite = "a finite number, " if _optional(parameter.type)[0] is float else ""
+    finite = "a finite number, " if split_optional(parameter.type)[0] is float else ""
     hint = f" ({parameter.help})" if parameter.help else ""
     return InvalidParameter(
         f"{owner}: '{parameter.name}' must be {finite}{type_name(parameter.type)}, not {value!r}{_from(origin)}.{hint}"

@@ -14,8 +14,8 @@ from decda.core.parts.parameters import (
     parse_value,
     read_parameters,
     supplied_names,
-    type_name,
 )
+from decda.core.parts.value_types import type_name
 
 
 class Part:
