@@ -48,9 +48,7 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters.  [default: the data set's classes]")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
 @click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds, run in parallel: 0-4 or 0,2,5.")
-@click.option(
-    "--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once.  [default: cores; 4 on a GPU]"
-)
+@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once.  [default: cores; 4 on a GPU]")
 @click.option(
     "--autoencoder", metavar="RUN_OR_FILE", help="Pretrained weights to start from: a run's folder or a file."
 )
