@@ -29,12 +29,14 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module 'decda' has no attribute {name!r}; it has {', '.join(__all__)}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # or a type checker would believe in any name
 
-    return getattr(import_module(_HOMES[name]), name)
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'decda' has no attribute {name!r}; it has {', '.join(__all__)}")
+        from importlib import import_module
+
+        return getattr(import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

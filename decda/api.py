@@ -12,6 +12,7 @@ from decda.core.config.run_config import RunConfig
 from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
 from decda.core.parts.registry import Registry
+from decda.core.process.threads import MAX_THREADS
 
 if TYPE_CHECKING:
     from decda.core.runs.run import Run
@@ -44,6 +45,8 @@ def train(
     registry: Registry | None = None,
 ) -> "Run":
     """Cluster images: pretrain an autoencoder, place the centers, cluster. What `decda train` does.
+
+    One run at a time in a process: building a model seeds PyTorch's global generator for a moment, which threads share.
 
     Args:
         data: images, or the name of a data set. Images are an array or tensor (N, H, W), (N, H, W, C), (N, C, H, W), or
@@ -121,7 +124,7 @@ def load(
     path: str | Path,
     *,
     device: str | None = None,
-    parts: Sequence[str | Path] = (),
+    parts: str | Path | Sequence[str | Path] = (),
     registry: Registry | None = None,
 ) -> "Run":
     """Read a finished run back from its folder alone; the data set it was trained on is not needed.
@@ -129,7 +132,7 @@ def load(
     Args:
         path: the folder of the run.
         device: where its model computes; None: as the run was configured, or the CPU where that device is missing.
-        parts: Python files with parts that the run needs, as `decda train --load`.
+        parts: Python file, or files, with parts that the run needs.
         registry: the parts that names are looked up in; None: those that are installed.
 
     Returns:
@@ -149,7 +152,7 @@ def load(
     from decda.core.runs.inference import load_run
 
     registry = Registry.discover() if registry is None else registry.copy()
-    for file in parts:
+    for file in [parts] if isinstance(parts, str | Path) else parts:
         load_file(registry, Path(file))
     return load_run(Path(path), registry, device=device)
 
@@ -208,6 +211,10 @@ def _dataset(registry: Registry, data: Any, labels: Any, channels: Any) -> str |
             raise ConfigError("labels and channels go with images; a data set brings its own.", parameter="labels")
         return _table(registry, "dataset", data)
     if isinstance(data, ImageSet):
+        if labels is not None or channels is not None:
+            raise ConfigError(
+                "An ImageSet has its own labels and layout; leave out labels and channels.", parameter="labels"
+            )
         images = data
     else:
         x = as_images(data, channels=channels)
@@ -227,8 +234,10 @@ def _threads(threads: int | None) -> Iterator[None]:
         return
     import torch
 
-    if threads < 1:
-        raise ConfigError(f"threads must be at least 1, it is {threads}.", parameter="threads")
+    if type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+        raise ConfigError(
+            f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}.", parameter="threads"
+        )
     former = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

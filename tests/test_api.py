@@ -116,7 +116,7 @@ def test_data_sets_of_other_kinds() -> None:
         ({"data": "digits", "train": {"max_iter": "many"}}, InvalidParameter, "'max_iter' must be int"),
         ({"data": "digits", "labels": [1]}, ConfigError, "a data set brings its own"),
         ({"data": "digits", "head": 3}, ConfigError, "head must be a name, a table with a name, or a class"),
-        ({"data": "digits", "threads": 0}, ConfigError, "threads must be at least 1"),
+        ({"data": "digits", "threads": 0}, ConfigError, "threads must be a whole number from 1 to 256, not 0"),
         ({"data": np.zeros((9, 8, 8))}, InvalidParameter, "Give the number of clusters, n_clusters"),
         ({"data": np.zeros((9, 8, 8)) - 1}, DataError, "Floats must be in"),
     ],

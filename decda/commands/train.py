@@ -1,9 +1,11 @@
 """`decda train`: clusters images with one seed or several."""
 
 import json
+import signal
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import Any, NoReturn, TypeVar
 
 import click
 
@@ -98,6 +100,7 @@ def train(
     if out is not None:
         refuse_existing(out)
 
+    signal.signal(signal.SIGTERM, _interrupt)  # a run that is told to end says so in its provenance
     with stdout_to_stderr():
         registry = open_registry(load)
         options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device", "autoencoder")}
@@ -116,6 +119,10 @@ def train(
             code = done.exit_code
     click.echo(json.dumps(done.as_mapping()) if as_json else str(done.folder))
     return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _train_one(config: Any, registry: Any, where: Mapping[str, Any], out: Path | None) -> Any:

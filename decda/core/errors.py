@@ -99,7 +99,7 @@ def is_out_of_memory(error: BaseException) -> bool:
             "can't allocate memory" in str(seen) or "not enough memory" in str(seen)
         ):
             return True
-        seen = seen.__cause__ or seen.__context__
+        seen = seen.__cause__  # not __context__: the caller may be handling an error of its own
     return False
 
 

@@ -71,8 +71,12 @@ def merge_layers(registry: Registry, layers: Collection[Layer], unresolved: Coll
         DecdaError: a key, a name or a value is unknown or does not fit; the message says where it came from.
     """
     merged: dict[str, Any] = {}
-    for layer in layers:
-        for name, value in _qualified(registry, layer, unresolved).items():
+    ordered = list(layers)
+    for position, layer in enumerate(ordered):
+        replaced = {
+            kind for above in ordered[position + 1 :] for kind in PART_KINDS if _names_a_part(above.values, kind)
+        }
+        for name, value in _qualified(registry, layer, unresolved, replaced).items():
             below = merged.get(name)
             if name in PART_KINDS and below is not None and value.get("name", below["name"]) == below["name"]:
                 merged[name] = PartTable({**below, **value}, {**below.origins, **value.origins})
@@ -86,8 +90,15 @@ def merge_layers(registry: Registry, layers: Collection[Layer], unresolved: Coll
     return merged
 
 
-def _qualified(registry: Registry, layer: Layer, unresolved: Collection[str]) -> dict[str, Any]:
-    """The layer with each part as a table, its name as `package:name`."""
+def _names_a_part(values: Mapping[str, Any], kind: str) -> bool:
+    part = values.get(kind)
+    return isinstance(part, str) or (isinstance(part, Mapping) and "name" in part)
+
+
+def _qualified(
+    registry: Registry, layer: Layer, unresolved: Collection[str], replaced: Collection[str]
+) -> dict[str, Any]:
+    """The layer with each part as a table, its name as `package:name`; a missing part that is replaced does no harm."""
     result: dict[str, Any] = {}
     for name, value in layer.values.items():
         if name not in KEYS:
@@ -103,7 +114,12 @@ def _qualified(registry: Registry, layer: Layer, unresolved: Collection[str]) ->
                 )
             table = dict(table)
             if "name" in table and name not in unresolved:
-                table["name"] = _find(registry, name, table["name"], layer).qualified
+                try:
+                    table["name"] = _find(registry, name, table["name"], layer).qualified
+                except UnknownComponent:
+                    if name not in replaced:
+                        raise
+                    continue
             result[name] = PartTable(table, dict.fromkeys(table, layer.origin))
         elif name == "train":
             if not isinstance(value, Mapping):

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from queue import SimpleQueue
 from types import FrameType
 from typing import IO, Any
 
+from decda.core.atomic_files import read_json, write_json
+from decda.core.errors import DataError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome, OutputLine
 from decda.core.execution.protocol import WorkerJob, from_line
 
@@ -64,7 +67,7 @@ def run_in_processes(
                 process, message = inbox.get()
                 if message is None:
                     running.remove(process)
-                    notify(process.key, process.outcome or _describe_exit(process))
+                    notify(process.key, process.outcome or _fail(process))
                 elif isinstance(message, Finished | Failed):
                     process.outcome = message
                 else:
@@ -73,8 +76,9 @@ def run_in_processes(
             interrupts.holding = True  # a second Ctrl-C leaves no process behind either
             for process in running:
                 process.popen.terminate()
+            deadline = time.monotonic() + EXIT_TIMEOUT
             for process in running:
-                process.watcher.join()
+                process.exit_by(deadline)
 
 
 class _Process:
@@ -94,6 +98,7 @@ class _Process:
         inbox: "SimpleQueue[tuple[_Process, Message | None]]",
     ):
         self.key, self.seed = job.key, job.config.seed
+        self.out = job.out
         self.outcome: Outcome | None = None
         self.inbox = inbox
         self.popen = subprocess.Popen(
@@ -108,21 +113,33 @@ class _Process:
         with contextlib.suppress(BrokenPipeError), self._stream("stdin") as stdin:
             stdin.write(words.as_line().encode())
 
-    def _watch(self) -> None:
-        """Pass on messages until the process has exited, or make it exit when it has sent its last."""
-        with self._stream("stdout") as stdout:
-            for line in stdout:
-                try:
-                    self.inbox.put((self, from_line(line.decode())))
-                except ValueError:
-                    self.inbox.put((self, OutputLine(line.decode(errors="replace").rstrip())))
+    def exit_by(self, deadline: float) -> None:
+        """Wait for the process to exit, and kill it if it has not by then.
+
+        Args:
+            deadline: in seconds of `time.monotonic`.
+        """
         try:
-            self.popen.wait(EXIT_TIMEOUT)
-        except subprocess.TimeoutExpired:  # a thread of a part, perhaps
+            self.popen.wait(max(deadline - time.monotonic(), 0))
+        except subprocess.TimeoutExpired:  # a thread of a part, a long call into C, an exception that a part swallows
             self.popen.kill()
             self.popen.wait()
-        self.reader.join(1)  # for ever if a process that a part started holds the pipe
-        self.inbox.put((self, None))
+
+    def _watch(self) -> None:
+        """Pass on messages until the outcome has come or the process has exited, then make it exit."""
+        try:
+            with self._stream("stdout") as stdout:
+                for line in stdout:
+                    message = _read_message(line)
+                    self.inbox.put((self, message))
+                    if isinstance(
+                        message, Finished | Failed
+                    ):  # the last; a process that a part forked may hold the pipe
+                        break
+            self.exit_by(time.monotonic() + EXIT_TIMEOUT)
+            self.reader.join(1)  # would wait for ever if a process that a part started holds the pipe
+        finally:
+            self.inbox.put((self, None))
 
     def _read_output(self) -> None:
         """Pass on the lines it writes, whatever their encoding."""
@@ -140,10 +157,29 @@ class _Process:
         return stream
 
 
+def _read_message(line: bytes) -> Message:
+    """A line of stdout as the message it is, or as a line of output if it is none."""
+    try:
+        return from_line(line.decode())
+    except (ValueError, RecursionError):
+        return OutputLine(line.decode(errors="replace").rstrip())
+
+
 def _environment(threads: int) -> dict[str, str]:
     """The environment of a process: libraries count threads as they load; modules are found as they are here."""
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if isinstance(entry, str))
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
+
+
+def _fail(process: _Process) -> Failed:
+    """The outcome of a process that died without sending one; its provenance says so, too."""
+    failed = _describe_exit(process)
+    file = process.out / "provenance.json"
+    with contextlib.suppress(DataError, OSError):  # it may not have come so far
+        provenance = read_json(file)
+        if provenance.get("status") == "started":
+            write_json(file, provenance | {"status": "failed", "reason": failed.error})
+    return failed
 
 
 def _describe_exit(process: _Process) -> Failed:

@@ -55,8 +55,8 @@ class Reporter:
         try:
             self.stream.write(line)
             self.stream.flush()
-        except BrokenPipeError:  # the starting process was killed: nobody waits for this run
-            os._exit(1)
+        except BrokenPipeError as error:  # the starting process was killed: nobody waits for this run
+            raise KeyboardInterrupt from error
 
 
 def main() -> None:

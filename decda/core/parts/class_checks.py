@@ -51,8 +51,12 @@ def loss_defect(head: Any) -> str | None:
         signature = inspect.signature(head.loss)
     except (TypeError, ValueError):
         return None
+    bound = isinstance(inspect.getattr_static(head, "loss", None), staticmethod | classmethod)
     try:
-        signature.bind(object(), object())  # self and the batch
+        signature.bind(*(object() for _ in range(1 if bound else 2)))  # self, unless it is bound, and the batch
+        fits = not {"target", "decode"} & set(signature.parameters)
     except TypeError:
+        fits = False
+    if not fits:
         return VERSION_1_LOSS.format(signature=f"({', '.join(signature.parameters)})")
     return None

@@ -41,8 +41,8 @@ def load_file(registry: Registry, path: Path) -> None:
         raise ConfigError(f"The file of parts {path} is not a Python file: its name must end in .py.", parameter="load")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look up the modules of classes there
-    search_path = list(sys.path)
-    sys.path.append(str(path.parent))
+    beside = str(path.parent)
+    sys.path.append(beside)
     try:
         spec.loader.exec_module(module)
         register = getattr(module, FUNCTION, None)
@@ -54,7 +54,9 @@ def load_file(registry: Registry, path: Path) -> None:
     except BaseException as error:  # the file may raise anything
         raise BrokenComponent(f"The file of parts {path} failed: {in_a_line(error)}.") from error
     finally:
-        sys.path[:] = search_path  # restored, not removed: the user may have put the folder on it
+        # The last such entry is the one from above: the user may have put the same folder on the path before.
+        if beside in sys.path:
+            del sys.path[len(sys.path) - 1 - sys.path[::-1].index(beside)]
     added = {entry for entry, factory in registry.added().items() if before.get(entry) is not factory}
     if not added:
         raise BrokenComponent(f"The function {FUNCTION} of {path} adds no part. Write it like this: {EXAMPLE}")

@@ -152,6 +152,8 @@ def convert(declared: Any, value: Any) -> Any:
         if not isinstance(value, list | tuple):
             raise ValueError(value)
         return tuple(convert(a, v) for a, v in zip(_elements(arguments, len(value)), value, strict=True))
+    if type(value).__module__ == "numpy" and hasattr(value, "item"):  # a number out of an array
+        value = value.item()
     if declared is Path and isinstance(value, str | Path):
         return Path(value)
     if declared is float and type(value) is int:

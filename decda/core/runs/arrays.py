@@ -1,5 +1,6 @@
 """Arrays of users -> images as decda takes them; what cannot be told for certain from the array is asked for."""
 
+import warnings
 from typing import Any, Literal
 
 import numpy as np
@@ -41,7 +42,7 @@ def as_images(array: Any, *, channels: Channels | None = None, shape: tuple[int,
             f"has the shape {tuple(x.shape)}."
         )
     if x.dim() == 2:
-        x = x.reshape(-1, *shape) if shape is not None and x.shape[1] == int(np.prod(shape)) else x[:, None, None]
+        x = _from_rows(x, shape, channels) if shape is not None else x[:, None, None]
     elif x.dim() == 3:
         x = x.unsqueeze(1)
     elif _channels_last(x, channels, shape):
@@ -84,11 +85,30 @@ def as_labels(labels: Any, n: int) -> Tensor:
     return torch.from_numpy(numbers.astype(np.int64))
 
 
+def _from_rows(x: Tensor, shape: tuple[int, ...], channels: Channels | None) -> Tensor:
+    """Rows (N, D) as the images they were flattened from."""
+    if x.shape[1] != int(np.prod(shape)):
+        return x[:, None, None]
+    if shape[0] > 1 and channels is None:
+        raise DataError(
+            f"Rows of {x.shape[1]} numbers may hold images of shape {shape} with their channels first or last. Declare "
+            "channels='first' or channels='last'.",
+            parameter="channels",
+        )
+    n_channels, height, width = shape
+    return x.reshape(-1, height, width, n_channels).movedim(3, 1) if channels == "last" else x.reshape(-1, *shape)
+
+
 def _as_tensor(array: Any) -> Tensor:
     if isinstance(array, Tensor):
+        if array.layout != torch.strided or array.is_complex():
+            raise DataError(f"Images must be a dense tensor of real numbers, not {array.layout}, {array.dtype}.")
         x = array.detach().cpu()
         return x.float() if x.is_floating_point() or x.dtype == torch.bool else _as_bytes(x)
-    values: NDArray[Any] = np.asarray(array)
+    try:
+        values: NDArray[Any] = np.asarray(array)
+    except (ValueError, TypeError) as error:  # rows of several lengths, for one
+        raise DataError(f"Images must be an array of numbers, all of one size: {error}.") from error
     if values.dtype.kind not in "buif":
         raise DataError(
             f"Images must be an array of numbers; these are of type {values.dtype}. If they differ in size, bring them "
@@ -97,8 +117,10 @@ def _as_tensor(array: Any) -> Tensor:
     if values.dtype.kind in "bf":
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))
     if values.dtype != np.uint8:
-        values = values.astype(np.int64)
-    return _as_bytes(torch.from_numpy(np.ascontiguousarray(values)))
+        values = (np.minimum(values, 2**62) if values.dtype == np.uint64 else values).astype(np.int64)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # images are only read, so that an array may be read-only
+        return _as_bytes(torch.from_numpy(np.ascontiguousarray(values)))
 
 
 def _as_bytes(x: Tensor) -> Tensor:

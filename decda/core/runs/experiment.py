@@ -137,11 +137,11 @@ def _train(
 
     labels, confidence = trainer.labels.cpu().numpy(), trainer.confidence.cpu().numpy()
     metrics = scores(classes, labels)
+    folder.write_weights(MODEL, model.modules())
+    folder.write_labels(labels, confidence, images.names)
     warnings = collapse_warnings(
         labels, config.n_clusters or 0, recorder.start_labels, recorder.start_embeddings, config.seed
     )
-    folder.write_weights(MODEL, model.modules())
-    folder.write_labels(labels, confidence, images.names)
     folder.write_json(
         "metrics.json",
         {
@@ -157,7 +157,8 @@ def _train(
     shape = tuple(images.x.shape[1:])
     finished = Run(
         folder.path, config, trainer.model, shape, labels.astype(np.int64), confidence, images.names,
-        metrics, recorder.baseline, recorder.seconds, warnings, parts,
+        metrics, recorder.baseline, recorder.seconds, warnings,
+        {kind: part for kind, part in parts.items() if kind != "dataset"},  # which may hold all images
     )  # fmt: skip
     return finished, describe_end(recorder.seconds, trainer.mode)
 

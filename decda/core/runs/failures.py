@@ -36,14 +36,11 @@ def explain_failure(
             f"Out of memory {when}: {n} images of {'x'.join(str(side) for side in shape)}, in batches of "
             f"{min(config.train.batch_size, n)} ({in_a_line(error)}). Lower train.batch_size, use smaller images, or "
             "run fewer jobs at once.",
-            parameter="n_jobs",
         )
     kind = failing_part(error, model)
     if kind is not None:
         entry = parts[kind].entry
-        return BrokenComponent(
-            f"The {kind} '{entry.name}' of {entry.owner} failed {when}: {type(error).__name__}: {error}"
-        )
+        return BrokenComponent(f"The {kind} '{entry.name}' of {entry.owner} failed {when}: {in_a_line(error)}")
     if isinstance(error, SystemExit):  # from code that belongs to no object of a part; never a silent success
         return BrokenComponent(f"A part tried to exit the program {when} (SystemExit: {error}).")
     return None

@@ -103,6 +103,8 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
     if config.train.precision == "tf32" and place.type != "cuda":
         model = replace(model, precision="float32")
     labels, confidence, names = read_labels(path)
+    if len(labels) != provenance.get("n_samples") or not 0 <= labels.min() <= labels.max() < config.n_clusters:
+        raise DataError(f"{path / 'labels.csv'} is damaged: it does not hold a cluster for each image of the run.")
     metrics = read_json(path / "metrics.json")
     try:
         found, baseline = ({name: side[name] for name in SCORES} for side in (metrics, metrics["baseline"]))

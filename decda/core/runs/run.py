@@ -19,7 +19,7 @@ from decda.core.training.model import Model
 SCHEMA_VERSION = 1
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Run:
     """What a run came to. The same stands in its folder, from which `decda.load` reads it back.
 

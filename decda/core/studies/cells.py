@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from hashlib import sha256
 
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet
@@ -40,6 +41,7 @@ class Cell:
         n_samples: number of images.
         data_sha256: of the images.
         published: ACC and NMI to compare with, None where there are none.
+        classes_sha256: of the true classes, which decide the scores.
     """
 
     row: str
@@ -48,6 +50,7 @@ class Cell:
     n_samples: int
     data_sha256: str
     published: tuple[float, float] | None = None
+    classes_sha256: str = ""
 
 
 def prepare_cells(requests: Iterable[CellRequest], registry: Registry, files: Files) -> list[Cell]:
@@ -82,6 +85,9 @@ def prepare_cells(requests: Iterable[CellRequest], registry: Registry, files: Fi
                 raise DataError(f"The data set '{config.dataset.short}' has no classes, so nothing can be measured.")
             digest = hash_images(ready.images.x)
             loaded[dataset] = ready.images, digest
-        cell = Cell(request.row, request.column, ready.config, len(ready.images.x), digest, request.published)
+        assert ready.images.y is not None
+        classes = sha256(ready.images.y.numpy().tobytes()).hexdigest()
+        size = len(ready.images.x)
+        cell = Cell(request.row, request.column, ready.config, size, digest, request.published, classes)
         cells.setdefault((ready.config.sha256(), digest), cell)
     return list(cells.values())

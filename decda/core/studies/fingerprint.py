@@ -1,5 +1,6 @@
 """What decides the result of a trial, as text: equal texts mean equal results, whatever later versions add."""
 
+import inspect
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
@@ -33,11 +34,13 @@ def fingerprint_trial(cell: Cell, seed: int, device: str, registry: Registry) ->
     Returns:
         12 hexadecimal digits.
     """
+    augmented = cell.config.train.augment_in != "neither"
     return _digest(
         {
             **_situation(cell, seed, device),
+            "classes": cell.classes_sha256,
             "n_clusters": cell.config.n_clusters,
-            "parts": _parts(cell, registry, PART_KINDS),
+            "parts": _parts(cell, registry, [k for k in PART_KINDS if k != "augment" or augmented]),
             "train": changed_settings(cell.config.train, cell.n_samples, device),
         }
     )
@@ -108,7 +111,16 @@ def _parts(cell: Cell, registry: Registry, kinds: Collection[str]) -> dict[str, 
         }
         if component.entry.package == LOCAL:
             described[kind]["files"] = sorted(registry.files.values())
+            described[kind]["source"] = _source(component.factory)
     return described
+
+
+def _source(factory: Any) -> str:
+    """The text of a part that was added by hand, as far as Python knows it."""
+    try:
+        return inspect.getsource(factory)
+    except (OSError, TypeError):
+        return ""
 
 
 def _digest(values: Mapping[str, Any]) -> str:

@@ -87,7 +87,9 @@ def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry
         The trials in the order in which they will run: all cells with the first seed, then with the next.
     """
     device = resolve_device(cells[0].config.device).type
-    return [plan_trial(cell, seed, out, device, registry) for seed in seeds for cell in cells]
+    trials = [plan_trial(cell, seed, out, device, registry) for seed in seeds for cell in cells]
+    # Cells whose results are decided alike, as by step=auto and step=plain on a CPU, are one trial, under the first.
+    return list({trial.folder: trial for trial in reversed(trials)}.values())[::-1]
 
 
 def plan_trial(cell: Cell, seed: int, out: Path, device: str, registry: Registry) -> Trial:

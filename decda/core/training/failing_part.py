@@ -27,11 +27,12 @@ def failing_part(error: BaseException, model: Model) -> str | None:
     return None
 
 
-def first_cause(error: BaseException) -> BaseException:
+def first_cause(error: BaseException, handled: BaseException | None = None) -> BaseException:
     """The exception that came first, of those that were raised while handling one another.
 
     Args:
         error: the last of them.
+        handled: what the caller was handling already when all of them were raised.
 
     Returns:
         The innermost `__context__`.
@@ -40,6 +41,7 @@ def first_cause(error: BaseException) -> BaseException:
         >>> first_cause(ValueError("alone"))
         ValueError('alone')
     """
-    while error.__context__ is not None:
+    while error.__context__ not in (None, handled):
+        assert error.__context__ is not None
         error = error.__context__
     return error

@@ -12,6 +12,8 @@ ACTIVATIONS = 2**28
 """Bytes that the activations of an embedded batch may take, about."""
 FLOATS_PER_PIXEL = 64
 """Activations of a convolutional network by pixel of its input, with the copies that its convolutions make."""
+FLOATS_PER_IMAGE = 8192
+"""Activations of a network with wide layers, however small the image."""
 MAX_BATCH = {"cpu": 1024}
 """The most images embedded at a time: what a CPU's caches hold; elsewhere the activations alone decide."""
 
@@ -131,5 +133,5 @@ def embedding_batch(shape: tuple[int, ...], device: torch.device) -> int:
         >>> embedding_batch((1, 28, 28), torch.device("cpu")), embedding_batch((3, 128, 128), torch.device("cpu"))
         (1024, 64)
     """
-    fitting = ACTIVATIONS // (4 * FLOATS_PER_PIXEL * shape[-2] * shape[-1])
+    fitting = ACTIVATIONS // (4 * max(FLOATS_PER_PIXEL * shape[-2] * shape[-1], FLOATS_PER_IMAGE))
     return max(min(fitting, MAX_BATCH.get(device.type, fitting)), 1)

@@ -52,7 +52,8 @@ def matmul_precision(precision: Precision, device: torch.device) -> Iterator[Non
         yield
         return
     # `allow_tf32`, the older switch of the same, cannot be read once anybody has used this one.
-    switches: tuple[Any, Any] = torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+    cudnn: Any = torch.backends.cudnn
+    switches: tuple[Any, ...] = torch.backends.cuda.matmul, cudnn.conv, cudnn.rnn
     before = [switch.fp32_precision for switch in switches]
     for switch in switches:
         switch.fp32_precision = "tf32" if precision == "tf32" else "ieee"

@@ -1,5 +1,6 @@
 """One optimization step on one batch: plain, compiled, or captured as a CUDA graph."""
 
+import sys
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from typing import Literal
@@ -211,13 +212,14 @@ class Step:
         captured.index.copy_(index)
         captured.draws.copy_(draws)
         if captured.replay is None:
+            handled = sys.exception()
             try:
                 captured.replay = self._capture.record(
                     lambda: self._descend(self.objective, captured.index, captured.draws)
                 )
             except Exception as error:  # a part may do anything that cannot be captured
                 # The last exception of a failed capture only mentions "a previous error"; report that one.
-                self._fall_back(first_cause(error))
+                self._fall_back(first_cause(error, handled))
                 self._descend(self.objective, index, draws)
                 return
         captured.replay()

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 
 from decda.core.config.composition import compose
@@ -205,6 +206,7 @@ def test_the_papers_recipes(
     """Each recipe holds the settings that the paper states for it."""
     config = compose(registry, recipe=f"{name}-da" if augmented else name)
     where = "both" if augmented else "neither"
+    assert config.train.order == "stored"
     assert settings_of(config) == (500, 256, 20_000, 0.001, where, *pretrain, *cluster)
     assert (config.encoder.short, config.head.short, config.augment.short) == (encoder, head, "affine")
     assert config.augment.parameters == {"degrees": 10.0, "translate": 0.1, "backend": "fast"}
@@ -228,3 +230,21 @@ def test_the_number_of_clusters_is_resolved(registry: Registry) -> None:
     for bad in (1, 0, -3, 101):
         with pytest.raises(InvalidParameter, match="at most the number of images, 100"):
             compose(registry, n_clusters=bad).resolved(100, 4)
+
+
+def test_numbers_of_numpy_serve(registry: Registry) -> None:
+    """Numbers out of arrays are taken as Python's."""
+    parts = {"head": {"gamma": np.float64(0.25)}, "train": {"max_iter": np.int64(7)}}
+    config = compose(registry, parts=parts, n_clusters=np.int32(3), seed=np.int64(2))
+    assert (config.n_clusters, config.seed, config.train.max_iter) == (3, 2, 7)
+    assert config.head.parameters == {"gamma": 0.25}
+    assert type(config.seed) is int
+
+
+def test_a_missing_part_that_is_replaced_does_no_harm(registry: Registry) -> None:
+    """The data set of a saved configuration need not exist if another one is named."""
+    saved = tomllib.loads(compose(registry, recipe="convdec-da").as_toml())
+    saved["dataset"] = {"name": "local:array"}
+    assert compose(registry, config=saved, parts={"dataset": "digits"}).dataset.name == "decda:digits"
+    with pytest.raises(UnknownComponent, match="local:array"):
+        compose(registry, config=saved)

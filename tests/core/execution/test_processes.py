@@ -5,6 +5,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -209,6 +210,61 @@ def test_a_process_that_does_not_exit_is_killed(
     run_in_processes(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
     assert story.of(6) == [OutputLine("much")] * 50_000 + [Failed(6, "Told.")]
     assert not children()
+
+
+STUBBORN = """
+import os, signal, time
+from decda.core.events import PhaseStarted
+from decda.core.execution.protocol import as_line
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+os.write(1, as_line(PhaseStarted("pretrain", 1)).encode())
+time.sleep(1000)
+"""
+"""A process that does not exit when it is told to."""
+
+
+def test_an_interrupt_does_not_wait_for_a_stubborn_process(
+    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ignores the signal is killed."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "stubborn_worker.py").write_text(STUBBORN)
+    monkeypatch.setattr(processes, "WORKER", "stubborn_worker")
+    monkeypatch.setattr(processes, "EXIT_TIMEOUT", 0.5)
+
+    def interrupt(seed: int, message: Message) -> None:
+        raise KeyboardInterrupt
+
+    jobs = deque([job(moody, 6, tmp_path)])
+    with pytest.raises(KeyboardInterrupt):
+        run_in_processes(jobs, interrupt, n_jobs=1, data_root=tmp_path / "data", **QUIET)
+    assert not children()
+
+
+FORKING = """
+import os, sys, time
+from decda.core.execution.messages import Failed
+from decda.core.execution.protocol import as_line
+
+if os.fork() == 0:
+    time.sleep(20)
+    os._exit(0)
+os.write(1, b"[" * 100_000 + b"\\n")
+os.write(1, as_line(Failed(6, "Sent.")).encode())
+"""
+"""A process whose forked child keeps its pipes open, and that sends nonsense."""
+
+
+def test_the_outcome_ends_a_run(moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever holds the pipe after the outcome is not waited for, and nonsense in it hangs nothing."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "forking_worker.py").write_text(FORKING)
+    monkeypatch.setattr(processes, "WORKER", "forking_worker")
+    story, begin = Story(), time.monotonic()
+    run_in_processes(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
+    assert story.of(6)[-1] == Failed(6, "Sent.")
+    assert time.monotonic() - begin < 15
 
 
 SCRIPT = """

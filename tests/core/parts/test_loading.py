@@ -85,6 +85,14 @@ def test_a_folder_on_the_path_stays_there(tmp_path: Path, monkeypatch: pytest.Mo
     assert sys.path == before
 
 
+def test_what_a_file_puts_on_the_path_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file may extend `sys.path` for what it imports later."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    load_file(Registry(), write(tmp_path, "import sys\nsys.path.insert(0, 'mine')\n" + GOOD))
+    assert sys.path[0] == "mine"
+    assert str(tmp_path) not in sys.path
+
+
 def test_no_such_file(tmp_path: Path) -> None:
     """A file that is missing or not a Python file is reported by name."""
     for name, content in (("gone.py", None), ("notes.txt", "x")):

@@ -30,7 +30,9 @@ def floats(*shape: int) -> Any:
         (floats(5, 12, 12, 7), {"channels": "last"}, (5, 7, 12, 12)),
         (floats(5, 12, 12, 7), {"shape": (7, 12, 12)}, (5, 7, 12, 12)),
         (floats(5, 3, 28, 3), {"shape": (3, 28, 3)}, (5, 3, 28, 3)),
-        (floats(5, 60), {"shape": (3, 4, 5)}, (5, 3, 4, 5)),
+        (floats(5, 60), {"shape": (3, 4, 5), "channels": "first"}, (5, 3, 4, 5)),
+        (floats(5, 60), {"shape": (3, 4, 5), "channels": "last"}, (5, 3, 4, 5)),
+        (floats(5, 20), {"shape": (1, 4, 5)}, (5, 1, 4, 5)),
         (floats(5, 60), {"shape": (1, 1, 60)}, (5, 1, 1, 60)),
     ],
 )
@@ -84,6 +86,11 @@ def test_types(array: Any, dtype: torch.dtype) -> None:
         (np.array([None, 1], dtype=object), {}, "must be an array of numbers"),
         (floats(3, 8, 9), {"shape": (1, 8, 8)}, r"\(1, 8, 9\).*trained on images of shape \(1, 8, 8\)"),
         (floats(5, 61), {"shape": (3, 4, 5)}, "trained on images of shape"),
+        (floats(5, 60), {"shape": (3, 4, 5)}, "Rows of 60 numbers may hold images"),
+        ([[1, 2], [3]], {}, "all of one size"),
+        (torch.eye(3).to_sparse(), {}, "must be a dense tensor"),
+        (torch.zeros(2, 2, dtype=torch.complex64), {}, "of real numbers"),
+        (np.full((2, 8, 8), 2**64 - 1, np.uint64), {}, "must be uint8"),
         (floats(3, 8, 8, 1), {"channels": "middle"}, "must be 'first' or 'last'"),
     ],
 )
@@ -103,3 +110,14 @@ def test_labels() -> None:
             as_labels(bad, 3)
     with pytest.raises(DataError, match="all be numbers, or all texts"):
         as_labels(np.array([1, "a", None], dtype=object), 3)
+
+
+def test_flattened_colour_images_come_back(recwarn: pytest.WarningsRecorder) -> None:
+    """Rows are read in the order that is declared; an array that may not be written to is taken without a warning."""
+    images = (floats(4, 6, 5, 3) * 255).astype(np.uint8)
+    images.flags.writeable = False
+    expected = as_images(images)
+    assert torch.equal(as_images(images.reshape(4, -1), shape=(3, 6, 5), channels="last"), expected)
+    first = images.transpose(0, 3, 1, 2).reshape(4, -1)
+    assert torch.equal(as_images(first, shape=(3, 6, 5), channels="first"), expected)
+    assert not recwarn.list

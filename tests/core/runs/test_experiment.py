@@ -26,6 +26,7 @@ from decda.core.errors import (
 from decda.core.events import Event, Initialised
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
+from decda.core.runs import experiment
 from decda.core.runs.experiment import run, run_stepwise
 from decda.core.runs.inference import load_run
 from decda.core.runs.run import Run
@@ -332,3 +333,34 @@ def test_a_collapse_is_reported_everywhere(registry: Registry, tmp_path: Path) -
     assert list(result.warnings)[:1] == ["Only 1 of 10 clusters holds any images."]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"] == result.warnings
     assert result.as_mapping()["warnings"] == result.warnings
+
+
+def test_a_caller_that_handles_an_error_of_its_own(registry: Registry, tmp_path: Path) -> None:
+    """A failure within `except MemoryError` of the caller is not taken for a lack of memory."""
+    own = Registry(registry)
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Bad(dec):  # type: ignore[misc, valid-type]
+        def refresh(self, z: torch.Tensor) -> Any:
+            if len(z) == 1797:
+                raise RuntimeError("my bug")
+            return super().refresh(z)
+
+    own.add("head", "bad", Bad)
+    try:
+        raise MemoryError
+    except MemoryError:
+        with pytest.raises(BrokenComponent, match="my bug"):
+            do(own, tmp_path / "run", parts={"head": "bad"})
+
+
+def test_an_abandoned_start_is_told(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labels and embeddings of the start reach the check that compares them with the end."""
+    seen: list[Any] = []
+    monkeypatch.setattr(experiment, "collapse_warnings", lambda *words: seen.append(words) or ["careful"])
+    result = do(registry, tmp_path / "run", parts={"encoder": "fc"})
+    ((labels, n_clusters, start, z, seed),) = seen
+    assert (n_clusters, seed) == (10, 0)
+    assert np.array_equal(labels, result.labels)
+    assert (start.shape, tuple(z.shape)) == ((1797,), (1797, 10))
+    assert list(result.warnings) == ["careful"]

@@ -15,7 +15,7 @@ from decda.core.parts.entries import Entry
 from decda.core.parts.registry import Registry
 from decda.core.studies import fingerprint
 from decda.core.studies.cells import Cell
-from decda.core.studies.trials import Trial, is_pretrained, plan_trial, read_outcome
+from decda.core.studies.trials import Trial, is_pretrained, plan_trial, plan_trials, read_outcome
 from decda.plugins.heads.dec import DEC
 
 OUT = Path("study")
@@ -174,3 +174,20 @@ def test_new_settings_orphan_no_study(registry: Registry, monkeypatch: pytest.Mo
     assert plan_trial(later, 0, OUT, "cpu", registry).folder == one.folder
     changed = replace(one.cell, config=replace(one.cell.config, train=LaterConfig(**values, warm_up=5)))
     assert plan_trial(changed, 0, OUT, "cpu", registry).folder != one.folder
+
+
+def test_one_result_is_one_trial(registry: Registry) -> None:
+    """Cells that differ in what decides nothing are one trial; other classes, or another decda, another."""
+    one = trial(registry, "fcdec-da").cell
+    same = replace(one, row="other", config=replace(one.config, train=replace(one.config.train, step="plain")))
+    planned = plan_trials([one, same], [0, 1], OUT, registry)
+    assert [(each.cell.row, each.seed) for each in planned] == [("fcdec-da", 0), ("fcdec-da", 1)]
+    corrected = replace(one, classes_sha256="1" * 64)
+    assert plan_trial(corrected, 0, OUT, "cpu", registry).folder != plan_trial(one, 0, OUT, "cpu", registry).folder
+
+
+def test_another_decda_is_another_trial(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The trainer is decda's, whoever's the parts are."""
+    folder = trial(registry, "fcdec-da").folder
+    monkeypatch.setattr(fingerprint, "__version__", "99")
+    assert trial(registry, "fcdec-da").folder != folder
