@@ -176,8 +176,9 @@ def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
     assert all((log.parent / "config.toml").is_file() for log in logs)
 
 
-def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
-    """Ctrl-C ends a run with a message and code 130; files written so far stay."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_with_130(tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C and SIGTERM end a run with a message and code 130; files written so far stay and say how it ended."""
     words = ("train", "--encoder", "fc", "--out", "run", "--set", "train.pretrain_epochs=100000", *FEW[:2])
     run = subprocess.Popen(
         [sys.executable, "-m", "decda", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -186,12 +187,13 @@ def test_an_interrupt_ends_with_130(tmp_path: Path) -> None:
     while not log.exists() or log.read_text().count("\n") < 3:
         assert run.poll() is None
         time.sleep(0.05)
-    run.send_signal(signal.SIGINT)
+    run.send_signal(number)
     out, err = run.communicate(timeout=30)
     assert (run.returncode, out) == (130, "")
     assert "Interrupted" in err
     assert "Traceback" not in err
     assert (tmp_path / "run" / "config.toml").is_file()
+    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["status"] == "interrupted"
 
 
 def test_damaged_files_are_data_errors(decda: Cli, tmp_path: Path) -> None:

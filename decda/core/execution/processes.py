@@ -132,10 +132,8 @@ class _Process:
                 for line in stdout:
                     message = _read_message(line)
                     self.inbox.put((self, message))
-                    if isinstance(
-                        message, Finished | Failed
-                    ):  # the last; a process that a part forked may hold the pipe
-                        break
+                    if isinstance(message, Finished | Failed):
+                        break  # it is the last, and a process that a part forked may keep the pipe open
             self.exit_by(time.monotonic() + EXIT_TIMEOUT)
             self.reader.join(1)  # would wait for ever if a process that a part started holds the pipe
         finally:

@@ -24,7 +24,8 @@ def failing_part(error: BaseException, model: Model) -> str | None:
         found = owners.get(id(frame.f_locals.get("self")))
         if found is not None:
             return found
-    return None
+    # A generator replaces a StopIteration that leaves it by an exception of its own.
+    return failing_part(error.__cause__, model) if error.__cause__ is not None else None
 
 
 def first_cause(error: BaseException, handled: BaseException | None = None) -> BaseException:
@@ -41,7 +42,6 @@ def first_cause(error: BaseException, handled: BaseException | None = None) -> B
         >>> first_cause(ValueError("alone"))
         ValueError('alone')
     """
-    while error.__context__ not in (None, handled):
-        assert error.__context__ is not None
-        error = error.__context__
+    while (earlier := error.__context__) is not None and earlier is not handled:
+        error = earlier
     return error

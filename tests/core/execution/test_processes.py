@@ -1,5 +1,6 @@
 """Runs in separate processes."""
 
+import json
 import os
 import pickle
 import signal
@@ -171,6 +172,9 @@ def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) ->
     assert "seed 2 was killed by SIGKILL" in ends[2].error
     assert "fewer jobs at once" in ends[2].error
     assert "seed 3 exited with code 7" in ends[3].error
+    for seed, status in ((0, "finished"), (1, "diverged"), (2, "failed"), (3, "failed")):
+        provenance = json.loads((story[0] / f"seed-{seed}" / "provenance.json").read_text())
+        assert provenance["status"] == status, seed
     assert not children()
 
 

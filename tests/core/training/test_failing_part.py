@@ -1,11 +1,13 @@
 """Finding the part that raised an exception."""
 
+from collections.abc import Iterator
+
 import pytest
 import torch
 from torch import Generator, Tensor, nn
 
 from decda.core.contracts import Autoencoder
-from decda.core.training.failing_part import failing_part
+from decda.core.training.failing_part import failing_part, first_cause
 from decda.core.training.model import Model
 from decda.plugins.heads.idec import IDEC
 from tests.conftest import batch_of
@@ -57,3 +59,29 @@ def test_the_innermost_part_is_blamed() -> None:
             with pytest.raises(RuntimeError) as caught:
                 call()
             assert failing_part(caught.value, Model(ENCODER, HEAD, AUGMENT)) == kind
+
+
+def test_the_first_cause_is_none_of_the_callers() -> None:
+    """What the caller was handling already caused nothing that was raised later."""
+    callers, first, last = KeyError("the caller's"), ValueError("first"), RuntimeError("last")
+    first.__context__, last.__context__ = callers, first
+    assert first_cause(last, callers) is first
+    assert first_cause(last) is callers
+
+
+def test_a_generator_hides_no_part() -> None:
+    """Python replaces a StopIteration that leaves a generator; the part is found through the cause."""
+
+    class Empty(IDEC):
+        def soft_assign(self, z: Tensor) -> Tensor:
+            return next(iter(()))
+
+    head = Empty(2, 2)
+
+    def steps() -> Iterator[None]:
+        head.soft_assign(torch.zeros(2, 2))
+        yield
+
+    with pytest.raises(RuntimeError, match="StopIteration") as caught:
+        next(steps())
+    assert failing_part(caught.value, Model(ENCODER, head, AUGMENT)) == "head"
