@@ -1,27 +1,35 @@
 """Files that are written completely or not at all, and JSON that is read with checks."""
 
+import contextlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from decda.core.errors import DataError
+from decda.core.errors import DataError, OutputError
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name, then rename it; if writing fails, what was there stays.
+    """Write a file under another name, flush it to the disk, then rename it; if writing fails, what was there stays.
 
     Args:
         path: of the file.
         content: all of it.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written; nothing is left of the attempt.
     """
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
+    with explain_output(path):
+        try:
+            write_and_sync(partial, content)
+            os.replace(partial, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -32,7 +40,7 @@ def write_text_atomically(path: Path, text: str) -> None:
         text: all of it, lines ended by a line feed.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     write_bytes_atomically(path, text.encode())
 
@@ -45,7 +53,7 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         values: what JSON can hold.
 
     Raises:
-        OSError: the file cannot be written.
+        OutputError: the file cannot be written.
     """
     write_text_atomically(path, json.dumps(values, indent=2) + "\n")
 
@@ -69,3 +77,53 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise DataError(f"{path} cannot be read: it is not a JSON object.")
     return values
+
+
+def write_and_sync(path: Path, content: bytes) -> None:
+    """Write a file, and wait until it is on the disk.
+
+    Args:
+        path: of the file.
+        content: all of it.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    with open(path, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(path: Path) -> None:
+    """Wait until the names in a folder are on the disk, where the system can tell; else a crash may undo a renaming.
+
+    Args:
+        path: of the folder.
+    """
+    if os.name != "posix":  # Windows cannot open a folder
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextlib.contextmanager
+def explain_output(path: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into an error that names the file.
+
+    Args:
+        path: what is written.
+
+    Raises:
+        OutputError: the system refused.
+    """
+    try:
+        yield
+    except OSError as error:  # of writing to an open file, the system names none
+        raise OutputError(
+            f"{path} cannot be written: {error.strerror or error}. What had been written before is unchanged."
+        ) from error

@@ -70,6 +70,16 @@ class ContractViolation(DecdaError):
     exit_code = 5
 
 
+class UnusableCheckpoint(DecdaError):
+    """What was saved of a run is damaged, or belongs to other parts or images, so that it cannot be resumed."""
+
+    exit_code = 6
+
+
+class OutputError(DecdaError):
+    """A result cannot be written: the disk is full, a limit is reached, the folder is read-only or gone."""
+
+
 class OutOfMemory(DecdaError):
     """The machine or the device has no memory left for what was asked."""
 
