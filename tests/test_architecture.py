@@ -14,15 +14,18 @@ HEAVY = {"torch", "kornia", "numpy", "scipy", "sklearn", "safetensors"}
 BELOW = {
     "process": set(),
     "base": {"base"},
-    "parts": {"errors"},
-    "config": {"errors", "atomic_files", "parts"},
+    "parts": {"errors", "regular_files"},
+    "config": {"errors", "atomic_files", "regular_files", "parts"},
     "training": {"base", "TrainConfig"},
     "runs": {"base", "parts", "config", "training"},
     "execution": {"base", "process", "parts", "config", "runs"},
     "studies": {"base", "parts", "config", "runs", "execution"},
 }
 """What each layer of the core may import besides itself; `base` are the files in `core/` itself."""
-TORCHLESS = ("core/parts/", "core/config/", "core/process/", "core/errors.py", "core/events.py", "core/atomic_files.py")
+TORCHLESS = (
+    *("core/parts/", "core/config/", "core/process/", "core/errors.py", "core/events.py"),
+    *("core/atomic_files.py", "core/regular_files.py"),
+)
 FAST = (
     *("__init__.py", "api.py", "cli.py", "commands/", "console/", "paper.py"),
     *("core/execution/messages.py", "core/execution/protocol.py", "core/execution/processes.py"),
