@@ -110,7 +110,7 @@ def test_plugins_use_only_the_public_interface(path: Path) -> None:
         ("kornia", ("plugins/augmentations/", "augment.py")),
         ("rich", ("console/",)),
         ("click", ("cli.py", "commands/", "console/")),
-        ("filelock", ("core/studies/lock.py",)),
+        ("filelock", ("core/runs/lock.py",)),
     ],
 )
 def test_each_library_is_imported_in_its_place_alone(library: str, places: tuple[str, ...]) -> None:

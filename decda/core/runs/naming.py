@@ -2,9 +2,13 @@
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 
 from decda.core.errors import ConfigError
+
+_UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
+"""The Unicode categories of control characters, lone surrogates, and separators of lines and paragraphs."""
 
 
 def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path:
@@ -74,3 +78,22 @@ def refuse_existing(out: Path) -> None:
         raise ConfigError(
             f"{out} exists already. Name a folder that does not exist; nothing was changed.", parameter="out"
         )
+
+
+def printable(text: object) -> str:
+    r"""A path or name in one line, fit for any message.
+
+    Args:
+        text: what is printed; a path may hold line feeds, or bytes that are no text.
+
+    Returns:
+        The text, in which control characters, line separators and lone surrogates are written as escapes.
+
+    Example:
+        >>> print(printable(Path("a\nb")), printable("\udcff"), printable("été 🙂"))
+        a\nb \udcff été 🙂
+    """
+    return "".join(
+        repr(character)[1:-1] if unicodedata.category(character) in _UNPRINTABLE else character
+        for character in str(text)
+    )

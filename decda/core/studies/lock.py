@@ -1,10 +1,11 @@
 """The folder of a study, which one study at a time may use."""
 
 from pathlib import Path
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from decda.core.errors import ConfigError
+from decda.core.runs.lock import FolderLock
+from decda.core.runs.naming import printable
 
 
 def check_folder(out: Path) -> None:
@@ -34,20 +35,18 @@ class StudyLock:
         self.out = out
 
     def __enter__(self) -> None:
+        """Make the folder and take it, or say who has it."""
         try:
             for folder in ("trials", "autoencoders"):
                 (self.out / folder).mkdir(parents=True, exist_ok=True)
-            self.lock = FileLock(self.out / ".lock")
-            self.lock.acquire(timeout=0)
-        except Timeout as error:
-            raise ConfigError(
-                f"Another study is at work in {self.out}. Wait for it, or name another folder.", parameter="out"
-            ) from error
         except OSError as error:
             raise ConfigError(
-                f"The folder {self.out} cannot be used: {error.strerror or error}. Name another folder.",
+                f"The folder {printable(self.out)} cannot be used: {error.strerror or error}. Name another folder.",
                 parameter="out",
             ) from error
+        self._lock = FolderLock(self.out, parameter="out")
+        self._lock.__enter__()
 
-    def __exit__(self, *error: object) -> None:
-        self.lock.release()
+    def __exit__(self, *error: Any) -> None:
+        """Let go of the folder."""
+        self._lock.__exit__(*error)

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 from collections import deque
 from pathlib import Path
@@ -9,7 +10,6 @@ from typing import Any
 
 import pytest
 import torch
-from filelock import FileLock
 
 from decda.core.config.composition import compose
 from decda.core.contracts import ImageSet
@@ -18,6 +18,7 @@ from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
+from decda.core.runs.lock import FolderLock
 from decda.core.studies import runner as study_module
 from decda.core.studies import trials as trials_module
 from decda.core.studies.cells import Cell, CellRequest, prepare_cells
@@ -291,7 +292,7 @@ def test_an_unrelated_folder_is_refused(tmp_path: Path, content: str) -> None:
 
 def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -> None:
     """A second study in the same folder is refused, because it would remove the runs in progress of the first."""
-    with FileLock(tmp_path / ".lock"), pytest.raises(ConfigError, match="Another study is at work"):
+    with FolderLock(tmp_path), pytest.raises(ConfigError, match=f"in use by process {os.getpid()}"):
         go(registry, tmp_path, "fcdec-da")
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="cannot be used"):
