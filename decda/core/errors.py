@@ -1,5 +1,6 @@
 """What can go wrong, by kind: every error that a user may meet, with the exit code of the program it ends."""
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -84,10 +85,21 @@ class OutOfMemory(DecdaError):
     """The machine or the device has no memory left for what was asked."""
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out: Python's own, a device's, or PyTorch's CPU allocator's.
+NO_MEMORY = (
+    *("can't allocate memory", "not enough memory", "Cannot allocate memory", "bad_alloc"),
+    *("error: out of memory", "_STATUS_ALLOC_FAILED"),  # CUDA's, and its libraries'
+    *("Storage size calculation overflowed", "Invalid buffer size"),  # PyTorch's, of sizes that no machine has
+    *("array is too big", "Maximum allowed dimension exceeded"),  # NumPy's
+    "cannot fit 'int' into an index-sized integer",  # Python's
+)
+"""What plain exceptions say where memory, or the largest size there can be, does not suffice."""
 
-    PyTorch's CPU allocator raises a plain RuntimeError, which only its text tells apart.
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out: Python's own, a device's, PyTorch's or NumPy's.
+
+    PyTorch's CPU allocator, and NumPy where a size is beyond any machine, raise plain exceptions, which only their text
+    tells apart.
 
     Args:
         error: any exception; the exceptions that caused it are looked at, too.
@@ -105,8 +117,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     while seen is not None:
         if isinstance(seen, MemoryError) or type(seen).__name__ == "OutOfMemoryError":  # torch's, without torch
             return True
-        if isinstance(seen, RuntimeError) and (
-            "can't allocate memory" in str(seen) or "not enough memory" in str(seen)
+        if isinstance(seen, OSError) and seen.errno == errno.ENOMEM:
+            return True
+        if isinstance(seen, RuntimeError | ValueError | OverflowError) and any(
+            text in _message(seen) for text in NO_MEMORY
         ):
             return True
         seen = seen.__cause__  # not __context__: the caller may be handling an error of its own
@@ -128,11 +142,15 @@ def in_a_line(error: BaseException) -> str:
         >>> in_a_line(ValueError("too small"))
         'ValueError: too small'
     """
-    try:
-        message = next(iter(str(error).strip().splitlines()), "")
-    except Exception:
-        message = "(its message cannot be read)"
+    message = next(iter(_message(error).strip().splitlines()), "")
     return f"{type(error).__name__}: {message}"
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "(its message cannot be read)"
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

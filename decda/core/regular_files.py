@@ -25,12 +25,9 @@ def read_regular(path: Path, *, max_bytes: int | None = None) -> bytes:
         Traceback (most recent call last):
         IsADirectoryError: [Errno 21] it is a folder, not a file: '.'
     """
-    try:
-        _check(path, os.stat(path), max_bytes)  # before it is opened: opening alone can act on a device
-        flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags)
-    except ValueError as error:  # a null character, or one that the file system cannot encode
-        raise OSError(errno.EINVAL, f"its path is not valid ({error})", str(path)) from error
+    require_regular(path, max_bytes=max_bytes)  # before it is opened: opening alone can act on a device
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags)
     with open(descriptor, "rb", buffering=0) as file:
         _check(path, os.fstat(descriptor), max_bytes)  # again: it may have been replaced in the meantime
         content: bytes | None = file.read()
@@ -38,6 +35,28 @@ def read_regular(path: Path, *, max_bytes: int | None = None) -> bytes:
         raise OSError(errno.EAGAIN, "it has no content at present", str(path))
     _check_size(path, len(content), max_bytes)  # it may have grown
     return content
+
+
+def require_regular(path: Path, *, max_bytes: int | None = None) -> None:
+    """Look at a file, without opening it, before a library reads it that would wait for a named pipe.
+
+    Args:
+        path: the file, or a symbolic link to it.
+        max_bytes: the most that it may hold. None: any size.
+
+    Raises:
+        OSError: as `read_regular`.
+
+    Example:
+        >>> require_regular(Path("missing.toml"))
+        Traceback (most recent call last):
+        FileNotFoundError: [Errno 2] No such file or directory: 'missing.toml'
+    """
+    try:
+        status = os.stat(path)
+    except ValueError as error:  # a null character, or one that the file system cannot encode
+        raise OSError(errno.EINVAL, f"its path is not valid ({error})", str(path)) from error
+    _check(path, status, max_bytes)
 
 
 def _check(path: Path, status: os.stat_result, max_bytes: int | None) -> None:

@@ -8,9 +8,12 @@ from typing import Any, Literal
 
 from decda.core.config.train_config import TrainConfig
 from decda.core.errors import DataError, InvalidParameter
+from decda.core.regular_files import read_regular
 
 PART_KINDS = ("dataset", "encoder", "head", "augment")
 """The kinds of parts that make up a run, in the order of the configuration file."""
+MAX_BYTES = 2**24
+"""More than any configuration; a file that is larger is another file."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +96,8 @@ class RunConfig:
             The configuration with `n_clusters` and all training settings filled in.
 
         Raises:
-            InvalidParameter: `n_clusters` was not given and the data set has no labels, or it is not between 2 and the
-                number of images.
-            DataError: there are fewer than 2 images.
+            InvalidParameter: `n_clusters` was not given and the data set has no labels, or it is below 2.
+            DataError: there are fewer than 2 images, or fewer than clusters.
         """
         if n_samples < 2:
             raise DataError(f"Clustering needs at least 2 images; the data set '{self.dataset.short}' has {n_samples}.")
@@ -108,7 +110,8 @@ class RunConfig:
             )
         if not 2 <= n_clusters <= n_samples:
             inferred = ", inferred from the labels" if self.n_clusters is None else ""
-            raise InvalidParameter(
+            unfit = InvalidParameter if n_clusters < 2 else DataError
+            raise unfit(
                 f"n_clusters must be at least 2 and at most the number of images, {n_samples}; it is {n_clusters}"
                 f"{inferred}.",
                 parameter="n_clusters",
@@ -164,7 +167,7 @@ def read_toml(path: Path) -> dict[str, Any]:
     import tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(read_regular(path, max_bytes=MAX_BYTES).decode("utf-8-sig"))
     except OSError as error:
         raise InvalidParameter(f"The configuration file {path} cannot be read: {error.strerror or error}.") from error
     except (ValueError, RecursionError) as error:  # not TOML, not UTF-8, too many digits or too deeply nested

@@ -19,9 +19,11 @@ from decda.core.errors import (
     BrokenComponent,
     ConfigError,
     ContractViolation,
+    OutOfMemory,
     UnknownComponent,
     did_you_mean,
     in_a_line,
+    is_out_of_memory,
 )
 from decda.core.parts.class_checks import VERSION_1_LOSS, class_defect
 from decda.core.parts.discovery import DISABLE_VARIABLE, discover, is_switched_off
@@ -207,6 +209,7 @@ class Registry:
 
         Raises:
             BrokenComponent: it cannot be imported, has the wrong type, or needs another version of decda.
+            OutOfMemory: memory ran out while it was imported.
             ContractViolation: its signature cannot be read as parameters, or its class cannot be a part of its kind.
         """
         if entry not in self._loaded:
@@ -303,6 +306,11 @@ def _guard(entry: Entry) -> Iterator[None]:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin may raise anything
+        if is_out_of_memory(error):
+            raise OutOfMemory(
+                f"Out of memory: the {entry.kind} {entry.name!r} of {entry.owner} cannot be imported "
+                f"({in_a_line(error)}). Free some memory, or use another part."
+            ) from error
         raise _broken(entry, _reason(entry, error)) from error
 
 

@@ -148,8 +148,6 @@ def _guarded(owner: str, make: Callable[[], T]) -> T:
         return make()
     except DecdaError:
         raise
-    except ValueError as error:
-        raise InvalidParameter(f"{owner}: {str(error) or 'a value is out of range'}.") from error
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # a plugin's code may raise anything
@@ -158,6 +156,8 @@ def _guarded(owner: str, make: Callable[[], T]) -> T:
                 f"Out of memory: {owner} does not fit ({in_a_line(error)}). Choose smaller images, or parameters that "
                 "need less."
             ) from error
+        if isinstance(error, ValueError):
+            raise InvalidParameter(f"{owner}: {str(error) or 'a value is out of range'}.") from error
         raise BrokenComponent(f"{owner} failed while it was built: {in_a_line(error)}") from error
 
 

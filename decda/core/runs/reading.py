@@ -1,6 +1,7 @@
 """The folder of a run, read back."""
 
 import csv
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,11 @@ from numpy.typing import NDArray
 
 from decda.core.atomic_files import read_json
 from decda.core.config.run_config import read_toml
-from decda.core.errors import DataError, InvalidParameter
+from decda.core.errors import DataError, InvalidParameter, in_a_line
+from decda.core.regular_files import read_regular
+
+MAX_BYTES = 2**30
+"""More than the labels of ten million images take."""
 
 
 def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -24,13 +29,13 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         DataError: there is no run at that path, or its files are damaged.
     """
-    if not (path / "config.toml").is_file():
-        raise DataError(f"{path} is not the folder of a run: it has no config.toml.")
-    provenance = read_json(path / "provenance.json")
     try:
-        return read_toml(path / "config.toml"), provenance
+        config = read_toml(path / "config.toml")
     except InvalidParameter as error:  # not a mistake of the user's here, but damage
+        if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
+            raise DataError(f"{path} is not the folder of a run: it has no config.toml.") from error
         raise DataError(str(error)) from error
+    return config, read_json(path / "provenance.json")
 
 
 def read_labels(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str] | None]:
@@ -48,11 +53,13 @@ def read_labels(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32], lis
     """
     file = path / "labels.csv"
     try:
-        with open(file, newline="", encoding="utf-8") as stream:
-            rows = list(csv.DictReader(stream))
+        text = read_regular(file, max_bytes=MAX_BYTES).decode()
+        rows = list(csv.DictReader(StringIO(text, newline="")))
         labels = np.array([row["label"] for row in rows]).astype(np.int64)
         confidence = np.array([row["confidence"] for row in rows]).astype(np.float32)
         names = [row["name"] for row in rows]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
-        raise DataError(f"{file} cannot be read: {error}.") from error
+    except OSError as error:
+        raise DataError(f"{file} cannot be read: {error.strerror}.") from error
+    except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
+        raise DataError(f"{file} cannot be read: it is damaged ({in_a_line(error)}).") from error
     return labels, confidence, names if any(names) else None

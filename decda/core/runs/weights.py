@@ -9,7 +9,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from decda.core.atomic_files import write_bytes_atomically
-from decda.core.errors import DataError
+from decda.core.errors import DataError, OutOfMemory, in_a_line, is_out_of_memory
+from decda.core.regular_files import require_regular
 from decda.core.runs.reading import read_run
 
 AUTOENCODER = "autoencoder.safetensors"
@@ -49,11 +50,17 @@ def read_weights(path: Path, modules: Mapping[str, nn.Module], owner: str = "thi
 
     Raises:
         DataError: the file is missing or damaged, or belongs to another model.
+        OutOfMemory: its content does not fit into memory.
     """
     try:
+        require_regular(path)
         tensors = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise DataError(f"The weights {path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise DataError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
+    except (SafetensorError, TypeError, ValueError, RuntimeError) as error:  # the last ones from PyTorch: absurd shapes
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"Out of memory: the weights {path} do not fit ({in_a_line(error)}).") from error
+        raise DataError(f"The weights {path} cannot be read: {in_a_line(error)}.") from error
     states = {
         prefix: {n.removeprefix(f"{prefix}."): t for n, t in tensors.items() if n.startswith(f"{prefix}.")}
         for prefix in modules
@@ -76,18 +83,28 @@ def find_pretrained(path: Path) -> Path:
         The file.
 
     Raises:
-        DataError: nothing is there, or the run has not finished its pretraining.
+        DataError: nothing is there, the run has not finished its pretraining, or it cannot be read.
     """
-    if path.is_dir():
-        if not (path / AUTOENCODER).is_file():
+    file = path
+    try:
+        if path.is_dir():
+            file = path / AUTOENCODER
+        require_regular(file)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if file != path:
             raise DataError(
                 f"The folder {path} holds no pretrained autoencoder ({AUTOENCODER}). Name a run that has finished its "
                 "pretraining, or a file of weights."
-            )
-        return path / AUTOENCODER
-    if not path.is_file():
-        raise DataError(f"There is no pretrained autoencoder at {path}. Name a run's folder or a file of weights.")
-    return path
+            ) from error
+        raise DataError(
+            f"There is no pretrained autoencoder at {path}. Name a run's folder or a file of weights."
+        ) from error
+    except OSError as error:
+        raise DataError(
+            f"The pretrained autoencoder {file} cannot be read: {error.strerror}. Name a run's folder or a file of "
+            "weights."
+        ) from error
+    return file
 
 
 def load_pretrained(path: Path, autoencoder: nn.Module, owner: str) -> None:
@@ -115,6 +132,8 @@ def _misfit(state: Mapping[str, Tensor], module: nn.Module) -> str | None:
             return f"'{name}' is missing"
         if state[name].shape != tensor.shape:
             return f"'{name}' has the shape {tuple(state[name].shape)} instead of {tuple(tensor.shape)}"
+        if state[name].dtype != tensor.dtype:
+            return f"'{name}' holds {state[name].dtype} instead of {tensor.dtype}"
     extra = state.keys() - wanted.keys()
     return f"there is no place for '{min(extra)}'" if extra else None
 

@@ -1,5 +1,7 @@
 """Recipes, files, arguments and settings are composed into a configuration."""
 
+import os
+import pickle
 import sys
 import tomllib
 from pathlib import Path
@@ -9,8 +11,15 @@ import numpy as np
 import pytest
 
 from decda.core.config.composition import compose
-from decda.core.config.run_config import RunConfig
-from decda.core.errors import AmbiguousComponent, BrokenComponent, ConfigError, InvalidParameter, UnknownComponent
+from decda.core.config.run_config import RunConfig, read_toml
+from decda.core.errors import (
+    AmbiguousComponent,
+    BrokenComponent,
+    ConfigError,
+    DataError,
+    InvalidParameter,
+    UnknownComponent,
+)
 from decda.core.parts.registry import Registry
 
 RECIPES = ["fcdec-da", "fcidec-da", "fcdcn-da", "convdec-da", "convidec-da"]
@@ -227,9 +236,48 @@ def test_the_number_of_clusters_is_resolved(registry: Registry) -> None:
     assert compose(registry, n_clusters=5).resolved(100, 4).n_clusters == 5
     with pytest.raises(InvalidParameter, match="Give the number of clusters, n_clusters"):
         compose(registry).resolved(100, None)
-    for bad in (1, 0, -3, 101):
-        with pytest.raises(InvalidParameter, match="at most the number of images, 100"):
+    for bad, kind in ((1, InvalidParameter), (0, InvalidParameter), (-3, InvalidParameter), (101, DataError)):
+        with pytest.raises(kind, match=f"at most the number of images, 100; it is {bad}") as caught:
             compose(registry, n_clusters=bad).resolved(100, 4)
+        assert caught.value.parameter == "n_clusters"
+    with pytest.raises(DataError, match="at most the number of images, 7; it is 10, inferred from the labels"):
+        compose(registry).resolved(7, 10)
+    with pytest.raises(DataError, match="needs at least 2 images; the data set 'digits' has 1"):
+        compose(registry).resolved(1, 10)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_only_a_regular_file_is_a_configuration(tmp_path: Path) -> None:
+    """A named pipe, a folder and a sparse terabyte are refused at once, with the reason."""
+    os.mkfifo(tmp_path / "pipe.toml")
+    with (tmp_path / "sparse.toml").open("wb") as file:
+        file.truncate(2**40)
+    for name, reason in (
+        ("pipe.toml", "it is not a regular file"),
+        (".", "it is a folder, not a file"),
+        ("sparse.toml", "it holds 1099511627776 bytes, more than the 16777216 allowed"),
+    ):
+        with pytest.raises(InvalidParameter, match=f"The configuration file .* cannot be read: {reason}"):
+            read_toml(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"a = 1\0",
+        b"\xff\xfe",
+        b"a = " + b"[" * 100_000,
+        b"a = " + b"9" * 10_000,
+        b"a = 1\na = 2",
+        pickle.dumps({"a": 1}),
+    ],
+    ids=["null", "not-utf-8", "deep", "many-digits", "twice", "pickle"],
+)
+def test_what_is_not_toml_is_refused(tmp_path: Path, content: bytes) -> None:
+    """A file that is not TOML is refused by name, whatever it holds."""
+    (tmp_path / "config.toml").write_bytes(content)
+    with pytest.raises(InvalidParameter, match=r"config\.toml is not TOML"):
+        read_toml(tmp_path / "config.toml")
 
 
 def test_numbers_of_numpy_serve(registry: Registry) -> None:

@@ -1,12 +1,14 @@
 """Loading parts from a file."""
 
+import os
 import pickle
+import py_compile
 import sys
 from pathlib import Path
 
 import pytest
 
-from decda.core.errors import BrokenComponent, ConfigError
+from decda.core.errors import BrokenComponent, ConfigError, OutOfMemory
 from decda.core.parts.loading import load_file
 from decda.core.parts.registry import Registry
 
@@ -100,3 +102,32 @@ def test_no_such_file(tmp_path: Path) -> None:
             (tmp_path / name).write_text(content)
         with pytest.raises(ConfigError, match=f"{name} (cannot be read|is not a Python file)"):
             load_file(Registry(), tmp_path / name)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_only_a_regular_file_is_loaded(tmp_path: Path) -> None:
+    """A named pipe, a folder and a sparse terabyte are refused at once, with the reason."""
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    with (tmp_path / "sparse.py").open("wb") as file:
+        file.truncate(2**40)
+    for name, reason in (("pipe", "not a regular file"), ("folder", "it is a folder"), ("sparse", "more than the")):
+        with pytest.raises(ConfigError, match=f"The file of parts .*{name}.py cannot be read: .*{reason}"):
+            load_file(Registry(), tmp_path / f"{name}.py")
+
+
+def test_the_source_itself_is_run(tmp_path: Path) -> None:
+    """What runs is what the file holds now: neither compiled code beside it, nor a file that is compiled itself."""
+    path = write(tmp_path, "raise SystemExit('an earlier version')\n")
+    py_compile.compile(str(path), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    path.write_text(GOOD)
+    load_file(Registry(), path)
+    compiled = py_compile.compile(str(path), str(tmp_path / "compiled.pyc"))
+    with pytest.raises(ConfigError, match=r"compiled\.pyc is not a Python file"):
+        load_file(Registry(), Path(str(compiled)))
+
+
+def test_a_file_that_needs_too_much_memory(tmp_path: Path) -> None:
+    """A file that asks for 4 TB as it is loaded is told from one that is broken."""
+    with pytest.raises(OutOfMemory, match=r"Out of memory while the file of parts .*my_flip\.py ran \(MemoryError"):
+        load_file(Registry(), write(tmp_path, "bytearray(2**42)\n"))

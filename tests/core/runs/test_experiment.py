@@ -161,7 +161,7 @@ def test_the_baseline_does_not_depend_on_the_head(registry: Registry, tmp_path: 
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        ({"n_clusters": 1798}, InvalidParameter),
+        ({"n_clusters": 1798}, DataError),
         ({"settings": ("head.gamma=-1",)}, InvalidParameter),
         ({"device": "cuda"}, ConfigError),
     ],

@@ -1,5 +1,7 @@
 """Reading the folder of a run."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,13 +30,38 @@ def test_labels_are_read_back(tmp_path: Path) -> None:
     assert read_labels(tmp_path)[2] is None
 
 
+HEADER = b"index,name,label,confidence\n"
+
+
 @pytest.mark.parametrize(
-    "text", ["index,name,label,confidence\n0,,x,0.5\n", "a,b\n1,2\n", "index,name,label,confidence\n0,,\n"]
+    "content",
+    [
+        HEADER + b"0,,x,0.5\n",
+        HEADER + b"0,,\n",
+        HEADER + b"0,,1.5,0.5\n",
+        HEADER + b"0,,99999999999999999999,0.5\n",
+        HEADER + b"0,,\0,0.5\n",
+        HEADER + b"0,\xff,1,0.5\n",
+        HEADER + b"0,," + b"1" * 200_000 + b",0.5\n",
+        b"a,b\n1,2\n",
+    ],
+    ids=["word", "short", "fraction", "huge", "null", "not-utf-8", "long", "other-columns"],
 )
-def test_damaged_labels_are_an_error(tmp_path: Path, text: str) -> None:
+def test_damaged_labels_are_an_error(tmp_path: Path, content: bytes) -> None:
     """A missing or malformed labels.csv is reported by name."""
-    with pytest.raises(DataError, match=r"labels\.csv cannot be read"):
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read: No such file or directory"):
         read_labels(tmp_path)
-    (tmp_path / "labels.csv").write_text(text)
-    with pytest.raises(DataError, match=r"labels\.csv cannot be read"):
+    (tmp_path / "labels.csv").write_bytes(content)
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read: it is damaged"):
+        read_labels(tmp_path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    """Named pipes in the folder of a run are refused at once, by name."""
+    for name in ("config.toml", "labels.csv"):
+        os.mkfifo(tmp_path / name)
+    with pytest.raises(DataError, match=r"config\.toml cannot be read: it is not a regular file"):
+        read_run(tmp_path)
+    with pytest.raises(DataError, match=r"labels\.csv cannot be read: it is not a regular file"):
         read_labels(tmp_path)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 import sys
 import tomllib
 from pathlib import Path
@@ -18,7 +19,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
 from decda.core.runs.run import Run
-from decda.core.runs.weights import read_weights, write_weights
+from decda.core.runs.weights import find_pretrained, read_weights, write_weights
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -144,11 +145,56 @@ def test_weights_follow_the_umask(tmp_path: Path) -> None:
     assert (tmp_path / "model.safetensors").stat().st_mode & 0o777 == 0o644
 
 
-def test_damaged_weights_are_an_error(tmp_path: Path) -> None:
-    """A damaged or missing weights file is reported by name."""
+def with_header(header: object, size: int = 8) -> bytes:
+    """A safetensors file with a header of one's own, and zeros for content."""
+    text = json.dumps(header).encode()
+    return struct.pack("<Q", len(text)) + text + bytes(size)
+
+
+def claim(dtype: str, shape: list[int], size: int = 8) -> bytes:
+    return with_header({"part.weight": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}, size)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"nonsense",
+        bytes(4096),
+        struct.pack("<Q", 2**62) + b"{}",
+        with_header([]),
+        claim("F32", [2]) + b"more",
+        claim("F32", [2])[:-1],
+        claim("F32", [2**40]),
+        claim("F32", [2**62, 2**62]),
+        claim("F32", [2**63, 0], size=0),
+        claim("F31", [2]),
+    ],
+    ids=["empty", "short", "zeros", "long", "list", "trailing", "truncated", "4TB", "overflow", "absurd", "type"],
+)
+def test_damaged_weights_are_an_error(tmp_path: Path, content: bytes) -> None:
+    """A damaged or missing weights file is reported by name, and takes no memory for what it only claims to hold."""
     weights = tmp_path / "model.safetensors"
-    weights.write_bytes(b"nonsense")
+    weights.write_bytes(content)
     for _ in range(2):
         with pytest.raises(DataError, match=r"model\.safetensors cannot be read"):
             read_weights(weights, {"part": nn.Linear(1, 1)})
         weights.unlink(missing_ok=True)
+
+
+def test_weights_of_another_type(tmp_path: Path) -> None:
+    """Weights of another number type are refused, not converted."""
+    write_weights(tmp_path / "double", {"part": nn.Linear(1, 1).double()})
+    with pytest.raises(DataError, match=r"'weight' holds torch\.float64 instead of torch\.float32"):
+        read_weights(tmp_path / "double", {"part": nn.Linear(1, 1)})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs named pipes")
+def test_only_a_regular_file_holds_weights(tmp_path: Path) -> None:
+    """A named pipe, alone or in the folder of a run, is refused at once, with the reason."""
+    os.mkfifo(tmp_path / "autoencoder.safetensors")
+    for path in (tmp_path, tmp_path / "autoencoder.safetensors"):
+        with pytest.raises(DataError, match=r"autoencoder\.safetensors cannot be read: it is not a regular file"):
+            find_pretrained(path)
+    with pytest.raises(DataError, match=r"autoencoder\.safetensors cannot be read: it is not a regular file"):
+        read_weights(tmp_path / "autoencoder.safetensors", {"part": nn.Linear(1, 1)})
