@@ -151,7 +151,7 @@ def test_tests_mirror_the_core(path: Path) -> None:
         *("core/config/train_config.py", "core/config/listing.py", "core/config/layers.py", "core/parts/entries.py"),
         *("core/parts/value_types.py",),
         *("core/runs/device.py", "core/runs/failures.py", "core/runs/recorder.py"),
-        *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/lock.py", "core/studies/runner.py"),
+        *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/runner.py"),
     }
     mirror = ROOT.parent / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
     assert mirror.is_file() or relative(path) in covered

@@ -1,17 +1,31 @@
 """Names of run folders, and folders that are never overwritten."""
 
+import contextlib
+import hashlib
 import os
 import re
+import shutil
+import sys
 import unicodedata
 from pathlib import Path
 
 from decda.core.errors import ConfigError
 
+RUNS = Path("runs")
+"""Where the folders of runs are made by default."""
+MAX_NAME_BYTES = 200
+"""Of the names made here; file systems allow 255, and a number or a digest follows."""
+INNER_BYTES = 300
+"""What the longest path within a folder may take."""
+LEAST_FREE = 2**20
+"""With fewer free bytes a disk is full."""
+_RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT") for n in range(1, 10))}
+"""What Windows takes for devices, in any case and with any extension."""
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 """The Unicode categories of control characters, lone surrogates, and separators of lines and paragraphs."""
 
 
-def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path:
+def new_folder(out: Path | None, name: str, parent: Path = RUNS) -> Path:
     """Make a folder that did not exist before.
 
     Args:
@@ -25,10 +39,10 @@ def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path
     Raises:
         ConfigError: `out` exists, or the folder cannot be made.
     """
+    check_out(out, parent)
     name = folder_name(name)
     try:
         if out is not None:
-            refuse_existing(out)
             out.parent.mkdir(parents=True, exist_ok=True)
             out.mkdir()
             return out
@@ -43,8 +57,8 @@ def new_folder(out: Path | None, name: str, parent: Path = Path("runs")) -> Path
                 number += 1
     except OSError as error:
         raise ConfigError(
-            f"The folder of the run, {error.filename or out or parent}, cannot be made: {error.strerror or error}. "
-            "Name another folder.",
+            f"The folder of the run, {printable(error.filename or out or parent)}, cannot be made: "
+            f"{error.strerror or error}. Name another folder.",
             parameter="out",
         ) from error
 
@@ -56,13 +70,38 @@ def folder_name(text: str) -> str:
         text: any; the name of a part may hold a slash.
 
     Returns:
-        The text without characters that lead elsewhere.
+        The text without characters that lead elsewhere, in at most `MAX_NAME_BYTES` bytes; of a longer one the
+        beginning and a digest. `run` if nothing is left.
 
     Example:
-        >>> folder_name("../up/x")
-        'up-x'
+        >>> folder_name("../up/x"), folder_name("con"), folder_name("🙂")
+        ('up-x', 'run-con', 'run')
     """
-    return re.sub(r"[^\w.-]+", "-", text).strip(".-")
+    encoding = sys.getfilesystemencoding()
+    name = re.sub(r"[^\w.-]+", "-", text.encode(encoding, "ignore").decode(encoding)).strip(".-") or "run"
+    if name.partition(".")[0].upper() in _RESERVED:
+        name = f"run-{name}"
+    if len(name.encode()) > MAX_NAME_BYTES:
+        digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
+        name = f"{name.encode()[: MAX_NAME_BYTES - 9].decode(errors='ignore')}-{digest}"
+    return name
+
+
+def check_out(out: Path | None, parent: Path = RUNS) -> None:
+    """Refuse a folder that `new_folder` could not make, before anything is loaded or computed; changes nothing.
+
+    Args:
+        out: its path; None: some folder in `parent`.
+        parent: as for `new_folder`.
+
+    Raises:
+        ConfigError: it exists, or cannot be made or written to.
+    """
+    if out is None:
+        check_place(parent)
+    else:
+        refuse_existing(out)
+        check_place(out)
 
 
 def refuse_existing(out: Path) -> None:
@@ -76,8 +115,73 @@ def refuse_existing(out: Path) -> None:
     """
     if os.path.lexists(out):
         raise ConfigError(
-            f"{out} exists already. Name a folder that does not exist; nothing was changed.", parameter="out"
+            f"{printable(out)} exists already. Name a folder that does not exist; nothing was changed.", parameter="out"
         )
+
+
+def check_place(folder: Path) -> None:
+    r"""Refuse a folder that cannot be written to or, if it does not exist, cannot be made; changes nothing.
+
+    Args:
+        folder: its path. Folders above it may be missing, too.
+
+    Raises:
+        ConfigError: its name or place does not serve.
+
+    Example:
+        >>> check_place(Path("a\nb"))
+        Traceback (most recent call last):
+        decda.core.errors.ConfigError: a\nb cannot be used: its name holds control characters or bytes that ...
+    """
+    try:
+        reason = _obstacle(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except UnicodeEncodeError:
+        reason = f"the system's names of files are written in {sys.getfilesystemencoding()}, which its name is not"
+    if reason:
+        raise ConfigError(
+            f"{_shortened(folder)} cannot be used: {reason}. Name another folder; nothing was changed.", parameter="out"
+        )
+
+
+def _obstacle(folder: Path) -> str | None:
+    """What keeps a folder from being made or written to, if anything does."""
+    if printable(folder) != str(folder):
+        return "its name holds control characters or bytes that are no text"
+    existing = folder
+    while not os.path.lexists(existing) and existing != existing.parent:  # a drive may not exist
+        if existing.name == "..":
+            return f"it leads back out of {_shortened(existing.parent)}, which does not exist"
+        existing = existing.parent
+    for name in folder.parts:
+        size, limit = len(os.fsencode(name)), _limit(existing, "PC_NAME_MAX", 255)
+        if size > limit:
+            return f"the name {_shortened(name)} has {size} bytes, and {limit} are allowed"
+    size, limit = len(os.fsencode(os.path.abspath(folder))), _limit(existing, "PC_PATH_MAX", 4096) - INNER_BYTES
+    if size > limit:
+        return f"its path has {size} bytes, and {limit} are allowed"
+    if not existing.is_dir():
+        return f"{printable(existing)} is not a folder"
+    if not os.access(existing, os.W_OK | os.X_OK):
+        return f"{printable(existing)} is not writable"
+    with contextlib.suppress(OSError):  # not every file system tells
+        disk = shutil.disk_usage(existing)
+        if disk.free < min(LEAST_FREE, disk.total):
+            return f"the disk of {printable(existing)} is full"
+    return None
+
+
+def _limit(folder: Path, name: str, default: int) -> int:
+    try:
+        return os.pathconf(folder, name)
+    except (AttributeError, OSError, ValueError):  # Windows has no such function
+        return default
+
+
+def _shortened(text: object) -> str:
+    shown = printable(text)
+    return shown if len(shown) <= 200 else f"{shown[:50]}...{shown[-50:]}"
 
 
 def printable(text: object) -> str:

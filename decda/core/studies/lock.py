@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.errors import ConfigError
-from decda.core.runs.lock import FolderLock
-from decda.core.runs.naming import printable
+from decda.core.runs.lock import LOCK_NAME, FolderLock
+from decda.core.runs.naming import check_place, printable
 
 
 def check_folder(out: Path) -> None:
@@ -15,10 +15,25 @@ def check_folder(out: Path) -> None:
         out: the folder of a study, or of one to be.
 
     Raises:
-        ConfigError: there is a file at that path, or a folder that is neither empty nor a study's.
+        ConfigError: the folder cannot be used, see `check_place`, is neither empty nor a study's, or another study is
+            at work there.
     """
-    if out.exists() and not (out / "trials").is_dir() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError(f"{out} exists and is not the folder of a study. Name another folder.", parameter="out")
+    check_place(out)
+    if not out.exists():
+        return
+    try:
+        names = {path.name for path in out.iterdir()}
+    except OSError as error:
+        raise ConfigError(
+            f"{printable(out)} cannot be read: {error.strerror or error}. Name another folder.", parameter="out"
+        ) from error
+    if names and "trials" not in names:
+        raise ConfigError(
+            f"{printable(out)} exists and is not the folder of a study. Name another folder.", parameter="out"
+        )
+    if LOCK_NAME in names:  # perhaps left by a study that was killed
+        with FolderLock(out, parameter="out"):
+            pass
 
 
 class StudyLock:

@@ -22,7 +22,6 @@ from decda.core.runs.lock import FolderLock
 from decda.core.studies import runner as study_module
 from decda.core.studies import trials as trials_module
 from decda.core.studies.cells import Cell, CellRequest, prepare_cells
-from decda.core.studies.lock import check_folder
 from decda.core.studies.runner import run_study
 from decda.core.studies.study import Entered, Study
 from decda.core.studies.trials import Pretraining, Trial, plan_trials
@@ -271,23 +270,6 @@ def test_trials_with_random_images_are_kept(registry: Registry, drive: Drive, tm
         run_study(planned, own, FILES, tmp_path)
         assert len(drive.ran) == expected
     assert drive.words["here"]  # another process would not find a data set that was added in Python
-
-
-@pytest.mark.parametrize("content", ["file", "folder"])
-def test_an_unrelated_folder_is_refused(tmp_path: Path, content: str) -> None:
-    """A file or an unrelated folder is refused; an empty one, a new one and that of a study are accepted."""
-    strange = tmp_path / "strange"
-    if content == "file":
-        strange.write_text("mine")
-    else:
-        strange.mkdir()
-        (strange / "table.md").write_text("mine")
-    with pytest.raises(ConfigError, match="not the folder of a study"):
-        check_folder(strange)
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "study" / "trials").mkdir(parents=True)
-    for name in ("new", "empty", "study"):
-        check_folder(tmp_path / name)
 
 
 def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -> None:
