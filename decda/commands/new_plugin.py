@@ -2,8 +2,9 @@
 
 import importlib.util
 import keyword
-import os
 import re
+import shlex
+import shutil
 import sys
 from collections.abc import Mapping
 from importlib.resources import files
@@ -12,9 +13,11 @@ from string import Template
 
 import click
 
+from decda.core.atomic_files import explain_output, write_text_atomically
 from decda.core.errors import ConfigError
 from decda.core.parts.entries import GROUPS, KINDS, normalise
 from decda.core.parts.registry import Registry
+from decda.core.runs.naming import check_place, printable
 
 TEMPLATES = {"pyproject.toml": "pyproject", "README.md": "readme", "tests/test_contracts.py": "tests"}
 """The files that are written beside the module, and their templates."""
@@ -30,6 +33,8 @@ RESERVED_NAMES = (
     "ImageSet",
 )
 """Names that the templates import, which a part must not shadow."""
+MAX_NAME_LENGTH = 100
+"""Of the name of a package; names of files, which are a little longer, may have 255 characters."""
 
 
 @click.command("new-plugin")
@@ -45,18 +50,19 @@ def new_plugin(name: str, kind: str, out: Path | None) -> None:
     """
     words = name_things(name, kind)
     out = out or Path(name)
-    if os.path.lexists(out) and (not out.is_dir() or any(out.iterdir())):
+    check_place(out)
+    if out.exists() and any(out.iterdir()):
         raise ConfigError(
-            f"{out} exists already and is not an empty folder. Choose another with --out; nothing was changed."
+            f"{printable(out)} exists already and is not an empty folder. Name another folder; nothing was changed.",
+            parameter="out",
         )
     module = {f"{words['module']}/__init__.py": "init", f"{words['module']}/{kind}.py": kind}
     texts = {path: _fill(template, words) for path, template in {**TEMPLATES, **module}.items()}
-    for path, text in texts.items():
-        (out / path).parent.mkdir(parents=True, exist_ok=True)
-        (out / path).write_text(text, encoding="utf-8", newline="\n")
+    _write(out, texts)
+    argument = shlex.quote(f"./{out}" if str(out).startswith("-") else str(out))
     click.echo(
         f"Wrote a package with the {kind} '{words['name']}': {', '.join(texts)}. Next steps:\n"
-        f"  python -m pip install -e {out}\n"
+        f"  python -m pip install -e {argument}\n"
         f"  decda check {words['package']}\n"
         f"  decda train {words['option']} {words['name']}",
         err=True,
@@ -86,6 +92,10 @@ def name_things(name: str, kind: str) -> dict[str, str]:
         raise ConfigError(
             f"{name!r} cannot be the name of a package. It must consist of letters, digits, '-' and '_' and start with "
             f"a letter. Try my-{kind}."
+        )
+    if len(name) > MAX_NAME_LENGTH:
+        raise ConfigError(
+            f"A name of {len(name)} characters is too long for a package; {MAX_NAME_LENGTH} are allowed. Try my-{kind}."
         )
     package = normalise(name)
     module = package.replace("-", "_")
@@ -117,6 +127,23 @@ def name_things(name: str, kind: str) -> dict[str, str]:
         "file": kind,
         "attribute": attribute,
     }
+
+
+def _write(out: Path, texts: Mapping[str, str]) -> None:
+    """Write the files of a package, or leave what was there."""
+    missing = [folder for folder in (out, *out.parents) if not folder.exists()]
+    try:
+        for path, text in texts.items():
+            with explain_output(out / path):
+                (out / path).parent.mkdir(parents=True, exist_ok=True)
+            write_text_atomically(out / path, text)
+    except BaseException:
+        for made in missing[-1:] or list(out.iterdir()):
+            if made.is_dir():
+                shutil.rmtree(made, ignore_errors=True)
+            else:
+                made.unlink(missing_ok=True)
+        raise
 
 
 def _fill(template: str, words: Mapping[str, str]) -> str:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from decda.core.parts.entries import GROUPS, KINDS
 from decda.testing.suite import RULES
 from tests.conftest import SHORT, Cli, Here, install
+from tests.unprivileged import limit_files, obey_permissions
 
 FEW = tuple(word for setting in SHORT if not setting.startswith("dataset.") for word in ("--set", setting))
 
@@ -68,6 +70,12 @@ def test_new_packages_work(decda: Cli, here: Here, tmp_path: Path) -> None:
         ("idec", "decda provides a head 'idec' already"),
         ("head", "the name of a kind of part"),
         ("kornia", "A module 'kornia' exists already"),
+        ("a" * 300, "A name of 300 characters is too long"),
+        ("a\nb", r"'a\nb' cannot be the name"),
+        ("a\udcff", r"'a\udcff' cannot be the name"),
+        ("my-🙂", "'my-🙂' cannot be the name"),
+        ("..", "'..' cannot be the name"),
+        ("", "'' cannot be the name"),
     ],
 )
 def test_unusable_names(here: Here, tmp_path: Path, name: str, piece: str) -> None:
@@ -89,6 +97,64 @@ def test_nothing_is_overwritten(here: Here, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     assert here("new-plugin", "fresh", "--kind", "head", "--out", "empty")[:2] == (0, "empty\n")
     assert (tmp_path / "empty" / "fresh" / "head.py").is_file()
+
+
+@pytest.mark.parametrize("out", ["../up/new", "./-x", "-x", "a b", "été 🙂", "deep/er/new"])
+def test_odd_folders(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str) -> None:
+    """Names that look odd but do no harm are used as they are, and quoted where they are to be typed."""
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    code, printed, err = here("new-plugin", "fresh", "--kind", "head", f"--out={out}")
+    assert (code, printed) == (0, f"{Path(out)}\n")
+    assert (Path(out) / "fresh" / "head.py").is_file()
+    argument = {"a b": "'a b'", "été 🙂": "'été 🙂'", "-x": "./-x", "./-x": "./-x"}.get(out, out)
+    assert f"pip install -e {argument}\n" in err
+
+
+@pytest.mark.parametrize(
+    "out", ["a\nb", "a\x1bb", "a\udcff", "a" * 300, "a/" * 2500, "file", "file/x", "link", "missing/.."]
+)
+def test_impossible_folders(here: Here, tmp_path: Path, out: str) -> None:
+    """What cannot be made is refused in one line, and nothing is changed."""
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
+    code, printed, err = here("new-plugin", "fresh", "--kind", "head", "--out", out)
+    assert (code, printed) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert err.endswith("Name another folder; nothing was changed. Option: --out\n")
+    assert {path.name for path in tmp_path.rglob("*")} == {"file", "link"}
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def write_where(folder: Path, out: str, before: Callable[[], None]) -> "subprocess.CompletedProcess[str]":
+    """The command in a process that the system restricts."""
+    return subprocess.run(
+        [sys.executable, "-m", "decda", "new-plugin", "fresh", "--kind", "head", "--out", out],
+        preexec_fn=before, cwd=folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("out", ["place", "place/new", "place/er/new"])
+def test_a_folder_without_permission(tmp_path: Path, out: str) -> None:
+    """A folder that is read-only is named, and nothing is written."""
+    (tmp_path / "place").mkdir(mode=0o555)
+    done = write_where(tmp_path, out, obey_permissions)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"Error: {out} cannot be used: place is not writable. Name another folder; nothing was changed. Option: --out\n"
+    )
+    assert not list((tmp_path / "place").iterdir())
+
+
+@pytest.mark.parametrize("out", ["empty", "new", "deep/er/new"])
+def test_a_disk_that_fills(tmp_path: Path, out: str) -> None:
+    """If a file cannot be written, it is named with the reason, and nothing of the package is left."""
+    (tmp_path / "empty").mkdir()
+    done = write_where(tmp_path, out, limit_files(300))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"Error: {out}/pyproject.toml cannot be written: File too large.")
+    assert len(done.stderr.splitlines()) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 
 
 def test_a_kind_is_required(here: Here) -> None:

@@ -165,6 +165,8 @@ def _obstacle(folder: Path) -> str | None:
         return f"{printable(existing)} is not a folder"
     if not os.access(existing, os.W_OK | os.X_OK):
         return f"{printable(existing)} is not writable"
+    if existing == folder and not os.access(folder, os.R_OK):
+        return "it is not readable"
     with contextlib.suppress(OSError):  # not every file system tells
         disk = shutil.disk_usage(existing)
         if disk.free < min(LEAST_FREE, disk.total):

@@ -19,14 +19,7 @@ def check_folder(out: Path) -> None:
             at work there.
     """
     check_place(out)
-    if not out.exists():
-        return
-    try:
-        names = {path.name for path in out.iterdir()}
-    except OSError as error:
-        raise ConfigError(
-            f"{printable(out)} cannot be read: {error.strerror or error}. Name another folder.", parameter="out"
-        ) from error
+    names = {path.name for path in out.iterdir()} if out.exists() else set()
     if names and "trials" not in names:
         raise ConfigError(
             f"{printable(out)} exists and is not the folder of a study. Name another folder.", parameter="out"

@@ -57,7 +57,7 @@ def test_a_study_that_was_killed_blocks_nobody(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "piece"), [(0o555, "is not writable. Name another"), (0o333, "cannot be read: Permission denied. Name")]
+    ("mode", "piece"), [(0o555, "is not writable. Name another"), (0o333, "cannot be used: it is not readable. Name")]
 )
 def test_a_folder_without_permission(tmp_path: Path, mode: int, piece: str) -> None:
     """A study whose folder is read-only, or cannot be listed, is refused before anything is loaded."""
