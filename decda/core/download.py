@@ -49,7 +49,7 @@ Report = Callable[[int, int | None], None]
 """Takes the bytes received so far and the total, None if the server does not state it."""
 
 
-def fetch(url: str, *, soft_deadline: float, deadline: float, report: Report) -> bytes:
+def fetch(url: str, *, soft_deadline: float, deadline: float, report: Report, max_bytes: int) -> bytes:
     """Download the bytes at an address; retry after failures that may be temporary (time-out, 5xx, lost connection).
 
     Args:
@@ -58,6 +58,7 @@ def fetch(url: str, *, soft_deadline: float, deadline: float, report: Report) ->
             finish it before the deadline.
         deadline: the `time.monotonic` time at which the download is abandoned in any case.
         report: called at the start, at the end, and about ten times a second in between; each attempt starts at 0.
+        max_bytes: the most that the body may hold; a longer one is not downloaded, or broken off.
 
     Returns:
         The body of the response.
@@ -67,7 +68,7 @@ def fetch(url: str, *, soft_deadline: float, deadline: float, report: Report) ->
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _attempt(url, soft_deadline, deadline, report)
+            return _attempt(url, soft_deadline, deadline, report, max_bytes)
         except FetchFailed as error:
             pause = BACK_OFF * 2 ** (attempt - 1)
             if not error.temporary or attempt == ATTEMPTS or time.monotonic() + pause >= soft_deadline:
@@ -76,11 +77,11 @@ def fetch(url: str, *, soft_deadline: float, deadline: float, report: Report) ->
     raise AssertionError("the last attempt returns or raises")
 
 
-def _attempt(url: str, soft_deadline: float, deadline: float, report: Report) -> bytes:
+def _attempt(url: str, soft_deadline: float, deadline: float, report: Report, max_bytes: int) -> bytes:
     begun = time.monotonic()
     if begun >= soft_deadline:
         raise FetchFailed("not tried: no time was left")
-    transfer = _Transfer(url, min(SOCKET_TIMEOUT, soft_deadline - begun))
+    transfer = _Transfer(url, min(SOCKET_TIMEOUT, soft_deadline - begun), max_bytes)
     reported = 0
     report(0, None)
     transfer.start()
@@ -109,10 +110,11 @@ class _Transfer(Thread):
     thread does no harm: it writes nothing, ends by itself, and is a daemon.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, max_bytes: int) -> None:
         super().__init__(daemon=True)
         self.url = url
         self.timeout = timeout
+        self.max_bytes = max_bytes
         self.total: int | None = None
         self.done = Flag()
         self.abandoned = Flag()
@@ -124,13 +126,18 @@ class _Transfer(Thread):
         """Bytes received so far."""
         return len(self._body)
 
+    @property
+    def too_long(self) -> bool:
+        """Whether the body holds more than allowed, or is going to."""
+        return max(self.received, self.total or 0) > self.max_bytes
+
     def run(self) -> None:
         """Send the request, and keep the body or the error."""
         try:
             request = Request(self.url, headers={"User-Agent": "decda", "Accept-Encoding": "identity"})
             with _web().open(request, timeout=self.timeout) as response:
                 self.total = response.length
-                while not self.abandoned.is_set() and (chunk := response.read1(1 << 16)):
+                while not self.abandoned.is_set() and not self.too_long and (chunk := response.read1(1 << 16)):
                     self._body += chunk
         except Exception as error:
             if isinstance(error, HTTPError):
@@ -154,6 +161,8 @@ class _Transfer(Thread):
             raise FetchFailed(_one_line(f"HTTP {error.code} {error.reason}"), temporary=temporary)
         if isinstance(error, URLError):
             error = error.reason  # the exception that it wraps
+        if error is None and self.too_long:
+            raise FetchFailed(f"it holds {self.total or 'more'} bytes, more than the {self.max_bytes} allowed")
         short = self.total is not None and self.received < self.total
         if isinstance(error, IncompleteRead) or (error is None and short):
             size = f" of {self.total}" if short else ""

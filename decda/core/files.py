@@ -3,12 +3,10 @@
 decda's own data sets and those of plugins use it alike: a data set that names `files` in its signature gets a `Files`.
 """
 
-import gzip
 import hashlib
 import os
 import secrets
 import time
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -18,7 +16,11 @@ from platformdirs import user_cache_path
 from decda.core.download import FetchFailed, fetch
 from decda.core.errors import DataError, MissingFile
 from decda.core.events import Downloading, Event, ignore
+from decda.core.regular_files import read_regular
+from decda.core.unpacking import unpack_gzip
 
+MAX_BYTES = 2**31
+"""The most that a data file may hold, where its data set states no other limit."""
 Fingerprint = Callable[[bytes], str]
 """Maps decompressed content to a text that is equal for equal data."""
 
@@ -72,6 +74,7 @@ class Files:
         urls: Sequence[str] = (),
         sha256: str | None = None,
         fingerprint: Fingerprint | None = None,
+        max_bytes: int = MAX_BYTES,
     ) -> bytes:
         """Read a file; it is downloaded on first use and never replaced once it exists.
 
@@ -84,6 +87,8 @@ class Files:
             fingerprint: computed from the decompressed content. None: the SHA-256 of its bytes, in hexadecimal.
                 Useful where equal data may come in different bytes. A ValueError or DataError that it raises means
                 that the content is unusable.
+            max_bytes: the most that the decompressed content may hold. A file that holds more is refused before it
+                fills the memory; a download that is longer is broken off.
 
         Returns:
             The decompressed content.
@@ -94,7 +99,7 @@ class Files:
             ValueError: the name is absolute or leads out of the data root.
         """
         inner = _inner_path(name)
-        expected = _Expected(sha256, fingerprint)
+        expected = _Expected(sha256, fingerprint, max_bytes)
         spellings = (inner, inner.with_suffix("")) if inner.suffix == ".gz" else (inner,)
         folders = list(dict.fromkeys((self.data_root, self.cache)))
         for folder in folders:
@@ -140,7 +145,13 @@ class Files:
             now = time.monotonic()
             soft_deadline = now + (deadline - now) / (len(urls) - tried)  # a slow mirror must leave time for the next
             try:
-                raw = fetch(url, soft_deadline=soft_deadline, deadline=deadline, report=report)
+                raw = fetch(
+                    url,
+                    soft_deadline=soft_deadline,
+                    deadline=deadline,
+                    report=report,
+                    max_bytes=expected.max_stored(target),
+                )
                 content = expected.unpack(raw, packed=target.suffix == ".gz")
             except (FetchFailed, _Unfit) as error:
                 failures.append(f"{url}: {error}")
@@ -161,6 +172,11 @@ class _Expected:
 
     sha256: str | None
     fingerprint: Fingerprint | None
+    max_bytes: int
+
+    def max_stored(self, path: Path | PurePosixPath) -> int:
+        """The most bytes that a file may have: gzip adds a few to what it cannot compress."""
+        return self.max_bytes + (self.max_bytes // 512 + 2**16 if path.suffix == ".gz" else 0)
 
     def unpack(self, raw: bytes, *, packed: bool) -> bytes:
         """Decompress the stored bytes and verify the content.
@@ -173,12 +189,12 @@ class _Expected:
             The decompressed content.
 
         Raises:
-            _Unfit: they are not complete gzip data, or the content is not what is expected.
+            _Unfit: they are not whole gzip data, or the content is not what is expected.
         """
         try:
-            content = gzip.decompress(raw) if packed else raw
-        except (OSError, EOFError, zlib.error) as error:
-            raise _Unfit(f"its {len(raw)} bytes are not a complete gzip file ({error})") from error
+            content = unpack_gzip(raw, max_bytes=self.max_bytes) if packed else raw
+        except DataError as error:
+            raise _Unfit(str(error)) from error
         if self.sha256 is None:
             return content
         kind = "fingerprint" if self.fingerprint else "sha256"
@@ -202,11 +218,11 @@ def _inner_path(name: str) -> PurePosixPath:
 def _read(path: Path, expected: _Expected) -> bytes | None:
     """The verified content of a file, None if it does not exist."""
     try:
-        raw = path.read_bytes()
+        raw = read_regular(path, max_bytes=expected.max_stored(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise DataError(f"Cannot read the data file {path}: {error.strerror}.") from error
+        raise DataError(f"Cannot read the data file {path}: {error.strerror}.", parameter="data_root") from error
     try:
         return expected.unpack(raw, packed=path.suffix == ".gz")
     except _Unfit as error:

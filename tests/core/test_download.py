@@ -14,7 +14,9 @@ BODY = b"0123456789" * 1000
 Answer = Callable[[Any], None]
 
 
-def get(url: str, *, soft_deadline: float = 5.0, deadline: float = 5.0) -> tuple[bytes, list[tuple[int, int | None]]]:
+def get(
+    url: str, *, soft_deadline: float = 5.0, deadline: float = 5.0, max_bytes: int = len(BODY)
+) -> tuple[bytes, list[tuple[int, int | None]]]:
     """Fetch a URL, with deadlines in seconds from now, and return the bytes and the reports."""
     now = time.monotonic()
     reports: list[tuple[int, int | None]] = []
@@ -23,6 +25,7 @@ def get(url: str, *, soft_deadline: float = 5.0, deadline: float = 5.0) -> tuple
         soft_deadline=now + soft_deadline,
         deadline=now + deadline,
         report=lambda received, total: reports.append((received, total)),
+        max_bytes=max_bytes,
     )
     return body, reports
 
@@ -151,3 +154,18 @@ def test_unusable_address(url: str) -> None:
     """A URL that is invalid, neither http nor https, or refuses connections fails at once."""
     with pytest.raises(FetchFailed, match=r"unknown url type|refused"):
         get(url)
+
+
+def endless(handler: Any) -> None:
+    """Send a body without a length and without an end."""
+    handler.wfile.write(b"HTTP/1.0 200 OK\r\n\r\n")
+    while not handler.server.stopping.is_set():
+        handler.wfile.write(bytes(2**16))
+
+
+@pytest.mark.parametrize(("answer", "size"), [(ok, "10000"), (no_length, "more"), (endless, "more")])
+def test_a_body_that_is_too_long(server: Any, answer: Answer, size: str) -> None:
+    """A body that holds more than allowed, whether it says so or not, is broken off, and not asked for again."""
+    with pytest.raises(FetchFailed, match=f"it holds {size} bytes, more than the 9999 allowed"):
+        get(server.url("/a", answer), max_bytes=9999)
+    assert server.requests == ["/a"]

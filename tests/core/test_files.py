@@ -118,18 +118,22 @@ def test_unsafe_names(root: Path, name: str) -> None:
     ("raw", "seen"),
     [
         (gzip.compress(b"another file"), hashlib.sha256(b"another file").hexdigest()),
-        (PACKED[:-9], "not a complete gzip file"),
-        (b"<html>", "not a complete gzip file"),
-        (PACKED[:40] + b"\0\0\0" + PACKED[43:], "not a complete gzip file"),
-        (PACKED[:10] + b"\xff" * 20, "not a complete gzip file"),
+        (PACKED[:-9], "its gzip data is truncated"),
+        (b"<html>", "it is not gzip data"),
+        (b"", "it is not gzip data: it begins with nothing"),
+        (PACKED[:-8] + b"\0\0\0\0" + PACKED[-4:], "its content does not match its checksum"),
+        (PACKED[:10] + b"\xff" * 20, "its gzip data is damaged: invalid block type"),
+        (PACKED + b"rest", "its gzip data is followed by 4 bytes of another kind"),
+        (gzip.compress(bytes(10**6)), "it holds more than the 100000 decompressed bytes allowed"),
+        (os.urandom(200_000), r"it holds 200000 bytes, more than the \d+ allowed"),
     ],
-    ids=["another", "truncated", "unpacked", "wrong-sum", "no-deflate"],
+    ids=["another", "truncated", "unpacked", "empty", "wrong-sum", "no-deflate", "trailing", "bomb", "large"],
 )
 def test_wrong_file_stays(server: Any, root: Path, raw: bytes, seen: str) -> None:
     """A wrong file in the data root is an error, and is neither replaced nor removed."""
     path = put(root, NAME, raw)
     with pytest.raises(DataError, match=seen) as caught:
-        Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256)
+        Files(root).get(NAME, urls=[server.url("/a", ok)], sha256=SHA256, max_bytes=100_000)
     assert str(path) in str(caught.value)
     assert path.read_bytes() == raw
     assert server.requests == []
@@ -139,8 +143,49 @@ def test_wrong_file_stays(server: Any, root: Path, raw: bytes, seen: str) -> Non
 def test_unreadable_file(root: Path) -> None:
     """A path that cannot be read as a file is reported by name."""
     (root / NAME).mkdir(parents=True)
-    with pytest.raises(DataError, match=r"Cannot read .*train\.txt\.gz"):
+    with pytest.raises(DataError, match=r"Cannot read .*train\.txt\.gz: it is a folder, not a file"):
         Files(root).get(NAME)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs named pipes")
+def test_a_named_pipe_is_not_read(root: Path) -> None:
+    """A named pipe in the place of a data file, compressed or not, is refused at once."""
+    for name in (NAME, "plain.txt"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        os.mkfifo(root / name)
+        with pytest.raises(DataError, match=rf"Cannot read .*{name}: it is not a regular file"):
+            Files(root).get(name)
+
+
+def test_the_stored_size_is_checked_first(root: Path) -> None:
+    """A sparse file of a terabyte, compressed or not, is refused by its size; one that just fits is read."""
+    for name, allowed in ((NAME, 2**31 + 2**22 + 2**16), ("plain.txt", 2**31)):
+        path = put(root, name, b"") if name == NAME else root / name
+        with path.open("wb") as file:
+            file.truncate(2**40)
+        with pytest.raises(DataError, match=f"it holds 1099511627776 bytes, more than the {allowed} allowed"):
+            Files(root).get(name)
+    content = os.urandom(100_000)
+    (root / NAME).write_bytes(gzip.compress(content))  # longer than its content
+    assert Files(root).get(NAME, max_bytes=100_000) == content
+
+
+def test_a_download_that_holds_too_much(server: Any, root: Path) -> None:
+    """A mirror that sends more than the file may hold, packed or not, leaves no file, and the next one is tried."""
+
+    def bomb(handler: Any) -> None:
+        handler.give(gzip.compress(bytes(10**6)))
+
+    def long(handler: Any) -> None:
+        handler.give(bytes(10**6))
+
+    urls = [server.url("/a", bomb), server.url("/b", long)]
+    with pytest.raises(DataError) as caught:
+        Files(root).get(NAME, urls=urls, sha256=SHA256, max_bytes=100_000)
+    assert "it holds more than the 100000 decompressed bytes allowed" in str(caught.value)
+    assert "it holds 1000000 bytes, more than the 165731 allowed" in str(caught.value)
+    assert files_below(root) == []
+    assert Files(root).get(NAME, urls=[*urls, server.url("/c", ok)], sha256=SHA256, max_bytes=100_000) == CONTENT
 
 
 def test_own_fingerprint(root: Path) -> None:

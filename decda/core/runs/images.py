@@ -76,6 +76,35 @@ def check_images(images: ImageSet, owner: str) -> None:
         check_pixels(x, owner, names)
 
 
+def check_distinct(images: ImageSet, n_clusters: int, owner: str) -> None:
+    """Require as many different images as clusters. On most sets, only the first few images are looked at.
+
+    Args:
+        images: the checked images.
+        n_clusters: K.
+        owner: what errors call them.
+
+    Raises:
+        DataError: all images are equal, or fewer of them differ than there are clusters.
+
+    Example:
+        >>> check_distinct(ImageSet(torch.eye(4).view(4, 1, 2, 2)), 4, "data set 'mine'")
+    """
+    seen: set[bytes] = set()
+    for image in images.x:
+        # A digest, because there may be as many clusters as images. -0.0 + 0 is 0.0.
+        seen.add(hashlib.sha256((image + 0).contiguous().numpy().data.cast("B")).digest())
+        if len(seen) == n_clusters:
+            return
+    n = len(images.x)
+    found = f"all its {n} images are equal" if len(seen) == 1 else f"only {len(seen)} of its {n} images are distinct"
+    raise DataError(
+        f"{owner} cannot be divided into {n_clusters} clusters: {found}. Give other images"
+        f"{', or fewer clusters' if len(seen) > 1 else ''}.",
+        parameter="n_clusters",
+    )
+
+
 def check_pixels(x: Tensor, owner: str, names: Sequence[str] | None = None) -> None:
     """Require finite pixels in [0, 1].
 

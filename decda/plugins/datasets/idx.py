@@ -22,6 +22,8 @@ FASHION_MNIST_MIRRORS = (
     "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
 )
+MAX_BYTES = 16 + 60_000 * 28 * 28
+"""The most that a published file holds: the training images."""
 SHA256 = {  # of the decompressed bytes, because gzip's time stamp and level change the compressed ones
     "mnist/train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "mnist/train-labels-idx1-ubyte.gz": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
@@ -105,7 +107,7 @@ def parse_idx(content: bytes, *, n_dims: int, source: str) -> NDArray[np.uint8]:
         A read-only uint8 array with the dimensions that the header gives.
 
     Raises:
-        DataError: the content is not such a file, or it is shorter or longer than its header says.
+        DataError: the content is not such a file, it is shorter or longer than its header says, or a dimension is 0.
 
     Example:
         >>> parse_idx(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]), n_dims=1, source="labels").tolist()
@@ -125,21 +127,48 @@ def parse_idx(content: bytes, *, n_dims: int, source: str) -> NDArray[np.uint8]:
         raise DataError(f"{source} is truncated: it has {len(content)} bytes, its header alone needs {header}.")
     shape = [int.from_bytes(content[at : at + 4]) for at in range(4, header, 4)]
     expected, found = math.prod(shape), len(content) - header
-    if found != expected:
+    sides = " x ".join(str(side) for side in shape)
+    if expected == 0:
+        raise DataError(f"{source} holds nothing: its header says {sides}.")
+    if found != expected:  # compared before memory is taken for what the header claims
         verdict = "is truncated" if found < expected else "has trailing bytes"
-        sides = " x ".join(str(side) for side in shape)
         raise DataError(f"{source} {verdict}: it has {found} values, its header says {sides} = {expected}.")
     return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+
+
+def check_counts(images: NDArray[np.uint8], labels: NDArray[np.uint8], *, sources: tuple[str, str]) -> None:
+    """Require as many labels as images.
+
+    Args:
+        images: (N, H, W).
+        labels: (N,).
+        sources: the names of their two files, for error messages.
+
+    Raises:
+        DataError: there are more of one than of the other.
+
+    Example:
+        >>> check_counts(np.zeros((2, 3, 3), np.uint8), np.zeros(2, np.uint8), sources=("images", "labels"))
+    """
+    if len(images) != len(labels):
+        raise DataError(
+            f"{sources[0]} holds {len(images)} images, but {sources[1]} holds {len(labels)} labels. They do not belong "
+            "together: replace the wrong one."
+        )
 
 
 def _load(files: Files, folder: str, splits: Sequence[str], mirrors: Sequence[str]) -> ImageSet:
     """Load the images and labels of the splits, one split after the other."""
 
-    def read(file: str, n_dims: int) -> NDArray[np.uint8]:
-        name = f"{folder}/{file}"
-        content = files.get(name, urls=[mirror + file for mirror in mirrors], sha256=SHA256[name])
+    def read(name: str, n_dims: int) -> NDArray[np.uint8]:
+        urls = [mirror + name.removeprefix(f"{folder}/") for mirror in mirrors]
+        content = files.get(name, urls=urls, sha256=SHA256[name], max_bytes=MAX_BYTES)
         return parse_idx(content, n_dims=n_dims, source=name)
 
-    x = np.concatenate([read(f"{split}-images-idx3-ubyte.gz", 3) for split in splits])  # (N, 28, 28)
-    y = np.concatenate([read(f"{split}-labels-idx1-ubyte.gz", 1) for split in splits])  # (N,)
-    return ImageSet(torch.from_numpy(x).unsqueeze(1), torch.from_numpy(y).long())
+    x, y = [], []
+    for split in splits:
+        sources = f"{folder}/{split}-images-idx3-ubyte.gz", f"{folder}/{split}-labels-idx1-ubyte.gz"
+        x.append(read(sources[0], 3))  # (N, 28, 28)
+        y.append(read(sources[1], 1))  # (N,)
+        check_counts(x[-1], y[-1], sources=sources)
+    return ImageSet(torch.from_numpy(np.concatenate(x)).unsqueeze(1), torch.from_numpy(np.concatenate(y)).long())

@@ -1,7 +1,9 @@
 """The data set `usps`, read from the text files distributed with "The Elements of Statistical Learning"."""
 
 import hashlib
-from io import StringIO
+from collections.abc import Iterator
+from io import BytesIO, TextIOWrapper
+from itertools import chain
 
 import numpy as np
 import torch
@@ -12,6 +14,12 @@ from decda.core.errors import DataError
 from decda.core.files import Files
 
 SIDE = 16
+N_NUMBERS = 1 + SIDE * SIDE
+"""Numbers of a line: the label and the values."""
+MAX_BYTES = 2**26
+"""Several times what the published files hold; the same values may be written with more digits."""
+MAX_LINE = 2**14
+"""Most characters of a line, which is some sixty for each number."""
 MIRRORS = (
     "https://hastie.su.domains/ElemStatLearn/datasets/",
     "https://web.stanford.edu/~hastie/ElemStatLearn/datasets/",
@@ -41,7 +49,13 @@ def usps(files: Files) -> ImageSet:
         Hastie, Tibshirani, Friedman: The Elements of Statistical Learning, 2001.
     """
     contents = (
-        files.get(f"usps/{file}", urls=[mirror + file for mirror in MIRRORS], sha256=expected, fingerprint=fingerprint)
+        files.get(
+            f"usps/{file}",
+            urls=[mirror + file for mirror in MIRRORS],
+            sha256=expected,
+            fingerprint=fingerprint,
+            max_bytes=MAX_BYTES,
+        )
         for file, expected in FINGERPRINTS.items()
     )
     return to_images(np.concatenate([parse_rows(content) for content in contents]))
@@ -93,17 +107,24 @@ def parse_rows(content: bytes) -> NDArray[np.float32]:
     """
     wanted = f"expected lines of a label 0..9 and {SIDE * SIDE} values in [-1, 1]"
     try:
-        text = content.decode("ascii")
-        if not text.strip():
-            raise ValueError("the text is empty")
-        rows = np.loadtxt(StringIO(text), dtype=np.float32, comments=None, ndmin=2)
+        lines = _lines(content)
+        first = next((line for line in lines if not line.isspace()), "")
+        if len(first.split()) != N_NUMBERS:  # NumPy compares the others with it, and takes memory by its length
+            raise ValueError(f"the first line holds {len(first.split())} numbers" if first else "the text is empty")
+        rows = np.loadtxt(chain([first], lines), dtype=np.float32, comments=None, ndmin=2)
     except ValueError as error:
-        raise DataError(f"USPS text: {wanted}; {error}") from error
-    if rows.shape[1] != 1 + SIDE * SIDE:
-        raise DataError(f"USPS text: {wanted}; found {rows.shape[0]} lines of {rows.shape[1]} numbers")
+        raise DataError(f"USPS text: {wanted}; {str(error).partition(';')[0][:200]}") from error
     if not np.isin(rows[:, 0], np.arange(10)).all():
         raise DataError(f"USPS text: {wanted}; found labels from {rows[:, 0].min():g} to {rows[:, 0].max():g}")
     if not (np.abs(rows[:, 1:]) <= 1).all():  # written this way, the check rejects NaN, too
         raise DataError(f"USPS text: {wanted}; found values from {rows[:, 1:].min():g} to {rows[:, 1:].max():g}")
     rows += 0  # -0.0 becomes 0.0
     return rows
+
+
+def _lines(content: bytes) -> Iterator[str]:
+    """The lines of an ASCII text, one by one, none of which is very long."""
+    for number, line in enumerate(TextIOWrapper(BytesIO(content), encoding="ascii"), 1):
+        if len(line) > MAX_LINE:
+            raise ValueError(f"line {number} has {len(line)} characters")
+        yield line

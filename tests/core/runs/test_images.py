@@ -2,6 +2,7 @@
 
 import hashlib
 import tracemalloc
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from decda.core.contracts import ImageSet
 from decda.core.errors import DataError
 from decda.core.runs import images as images_module
-from decda.core.runs.images import check_images, chunks, hash_images
+from decda.core.runs.images import check_distinct, check_images, chunks, hash_images
 
 
 def test_the_hash_covers_type_shape_and_bytes() -> None:
@@ -49,3 +50,49 @@ def test_images_are_not_copied() -> None:
     finally:
         tracemalloc.stop()
     assert peak < x.nbytes / 10
+
+
+class Counted(torch.Tensor):
+    """Images that count how many of them are looked at."""
+
+    looked = 0
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        """Each image."""
+        for image in self.as_subclass(torch.Tensor):
+            Counted.looked += 1
+            yield image
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.uint8])
+def test_there_must_be_as_many_different_images_as_clusters(dtype: torch.dtype) -> None:
+    """Constant images, one image, and fewer different ones than clusters are refused, saying how many there are."""
+    x = torch.zeros(40, 1, 2, 2, dtype=dtype)
+    with pytest.raises(
+        DataError, match="data set 'd' cannot be divided into 3 clusters: all its 40 images are equal"
+    ) as e:
+        check_distinct(ImageSet(x), 3, "data set 'd'")
+    assert (e.value.exit_code, e.value.parameter) == (3, "n_clusters")
+    with pytest.raises(DataError, match="all its 1 images are equal"):
+        check_distinct(ImageSet(x[:1]), 2, "d")
+    x[17, 0, 1, 1] = 1
+    with pytest.raises(DataError, match="only 2 of its 40 images are distinct. Give other images, or fewer clusters"):
+        check_distinct(ImageSet(x), 3, "d")
+    check_distinct(ImageSet(x), 2, "d")
+    x[39, 0, 0, 0] = 1
+    check_distinct(ImageSet(x), 3, "d")
+
+
+def test_negative_zero_is_zero() -> None:
+    """Images that differ in the sign of zero alone are equal."""
+    x = torch.zeros(2, 1, 1, 1)
+    x[0] = -0.0
+    with pytest.raises(DataError, match="all its 2 images are equal"):
+        check_distinct(ImageSet(x), 2, "d")
+
+
+def test_distinct_images_are_found_at_once() -> None:
+    """On a set of different images, no more of them are looked at than there are clusters."""
+    x = torch.arange(10_000, dtype=torch.float32).view(-1, 1, 1, 1).as_subclass(Counted)
+    check_distinct(ImageSet(x), 10, "d")
+    assert Counted.looked == 10

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from decda.core.contracts import ImageSet
 from decda.core.errors import DataError
@@ -60,12 +63,72 @@ def test_parse() -> None:
         (idx(2)[:-1], "truncated: it has 1 values, its header says 2 = 2"),
         (idx(2) + b"x", "trailing bytes: it has 3 values, its header says 2 = 2"),
         (idx(2**32 - 1, content=b"xy"), "truncated: it has 2 values, its header says 4294967295"),
+        (idx(0), "holds nothing: its header says 0"),
+        (idx(0) + b"x", "holds nothing: its header says 0"),
     ],
 )
 def test_other_formats(content: bytes, seen: str) -> None:
     """A file that is not the expected IDX file is refused; the error states its name and what was found."""
     with pytest.raises(DataError, match=rf"^train-labels .*{seen}"):
         parse_idx(content, n_dims=1, source="train-labels")
+
+
+@pytest.mark.parametrize(
+    ("shape", "seen"),
+    [
+        ((2**32 - 1,) * 3, "truncated: it has 4 values, its header says 4294967295 x 4294967295 x 4294967295 = 7922"),
+        ((2**32 - 1, 28, 28), "truncated: it has 4 values, its header says 4294967295 x 28 x 28 = 3367254359280"),
+        ((0, 28, 28), "holds nothing: its header says 0 x 28 x 28"),
+        ((2**32 - 1, 0, 2**32 - 1), "holds nothing: its header says 4294967295 x 0 x 4294967295"),
+    ],
+)
+def test_absurd_dimensions(shape: tuple[int, ...], seen: str) -> None:
+    """Dimensions of 0, and ones that no memory could hold, are refused by comparing them with the size of the file."""
+    content = struct.pack(">HBB3I", 0, 8, 3, *shape) + b"four"
+    with pytest.raises(DataError, match=f"^train-images .*{seen}"):
+        parse_idx(content, n_dims=3, source="train-images")
+
+
+def parsed(content: bytes) -> NDArray[np.uint8] | None:
+    """The array in some bytes; None for a DataError, the only exception there may be."""
+    try:
+        return parse_idx(content, n_dims=3, source="a")
+    except DataError:
+        return None
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes(content: bytes) -> None:
+    """Arbitrary bytes, and such that begin like an IDX file, are parsed or refused by a DataError."""
+    for start in (b"", b"\0\0", b"\0\0\x08\x03"):
+        array = parsed(start + content)
+        assert array is None or 16 + array.size == len(start + content)
+
+
+@given(st.tuples(*[st.integers(1, 5)] * 3), st.integers(0, 15), st.integers(0, 255), st.integers(-3, 3))
+def test_damaged_bytes(shape: tuple[int, ...], at: int, value: int, more: int) -> None:
+    """A valid file with a byte of its header replaced, cut off or extended is parsed only if its size fits still."""
+    content = bytearray(idx(*shape))
+    content[at] = value
+    spoiled = bytes(content[:more] if more < 0 else content + bytes(more))
+    array = parsed(spoiled)
+    if array is None:
+        assert spoiled != idx(*shape)
+    else:
+        assert array.tobytes() == spoiled[16:]
+
+
+@pytest.mark.parametrize(("images", "labels"), [(3, 2), (1, 2)])
+def test_more_images_than_labels(images: int, labels: int) -> None:
+    """Files of images and labels that do not belong together are refused, naming both and their counts."""
+    files = StandIn(
+        {
+            "mnist/t10k-images-idx3-ubyte.gz": idx(images, 2, 2),
+            "mnist/t10k-labels-idx1-ubyte.gz": idx(labels),
+        }
+    )
+    with pytest.raises(DataError, match=f"t10k-images.* holds {images} images, but .*t10k-labels.* {labels} labels"):
+        mnist_test(files)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +158,7 @@ def test_splits_in_order(load: Callable[[Files], ImageSet], folder: str, splits:
     assert set(files.asked) == {f"{folder}/{split}-{part}-ubyte.gz" for split in splits for part in parts}
     for name, how in files.asked.items():
         assert how["sha256"] == SHA256[name]
+        assert how["max_bytes"] == 16 + 60_000 * 28 * 28
         urls = how["urls"]
         assert isinstance(urls, list)
         assert len(urls) == 2

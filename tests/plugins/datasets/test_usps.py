@@ -2,11 +2,14 @@
 
 import gzip
 import os
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from decda.core.errors import DataError
 from decda.core.files import Files
@@ -38,8 +41,17 @@ def test_parse() -> None:
     [
         ("", "empty"),
         (" \n\n", "empty"),
-        ("1 2 3\n", "1 lines of 3 numbers"),
-        (line("1") + "1 2\n", "number of columns changed"),
+        ("\x1c\n \x0c\n", "empty"),
+        ("1 2 3\n", "the first line holds 3 numbers"),
+        (line("1", *["0"] * 257), "the first line holds 258 numbers"),
+        (line("1") + "1 2\n", "number of columns changed from 257 to 2 at row 2$"),
+        ("1 " * 10**6, "line 1 has 2000000 characters"),
+        (line("1") + "x" * 10**6, "line 2 has 1000000 characters"),
+        (line("1", "\0"), "could not convert string"),
+        (line("1", "1e400"), "values from -1 to inf"),
+        (line("1", "-inf"), "values from -inf"),
+        (line("1e400"), "labels from inf to inf"),
+        (line("\N{DIGIT ONE}\N{ARABIC-INDIC DIGIT ONE}"), "ascii"),
         (line("1", "x"), "could not convert"),
         (line("1", "#"), "could not convert"),
         (line("1", "é"), "ascii"),
@@ -54,6 +66,31 @@ def test_other_text(text: str, seen: str) -> None:
     """Malformed text is refused, and the error states what was expected and found."""
     with pytest.raises(DataError, match=rf"expected lines of a label .*{seen}"):
         parse_rows(text.encode())
+
+
+@given(st.binary(max_size=60) | st.text("0123456789.-+eEinfaN \t\r\n", max_size=60).map(str.encode), st.booleans())
+def test_any_text(extra: bytes, first: bool) -> None:
+    """Arbitrary bytes before or behind a valid line are parsed or refused by a DataError."""
+    valid = line("6").encode()
+    try:
+        rows = parse_rows(extra + valid if first else valid + extra)
+    except DataError:
+        return
+    assert rows.shape[1] == 257
+    assert np.isfinite(rows).all()
+
+
+def test_memory_is_bounded_by_the_text() -> None:
+    """A text of very many columns or rows takes no more than some times its own size before it is refused."""
+    for text in (b"1 " * 2**20, b"1\n" * 2**20, b"\n" * 2**21, b"x" * 2**21):
+        tracemalloc.start()
+        try:
+            with pytest.raises(DataError):
+                parse_rows(text)
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 12 * len(text)
 
 
 def test_fingerprint() -> None:
