@@ -4,7 +4,7 @@ A listener is any function that takes one event. Tensors in events stay on the d
 host wait for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -22,10 +22,12 @@ class PhaseStarted:
     Attributes:
         phase: which one.
         total: the most epochs (pretrain) or iterations (cluster) it will take; 1 for init_centers.
+        done: those that an earlier process made, where the run is resumed.
     """
 
     phase: Phase
     total: int
+    done: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,6 +120,47 @@ class PhaseEnded:
 
 
 @dataclass(frozen=True)
+class ClustersLost:
+    """Clusters that held images at the last refresh hold none any more.
+
+    Attributes:
+        iteration: iterations done so far.
+        clusters: their numbers, from 0.
+    """
+
+    iteration: int
+    clusters: Sequence[int]
+
+
+@dataclass(frozen=True)
+class CheckpointRejected:
+    """A checkpoint is damaged; the run goes on from the one before it.
+
+    Attributes:
+        name: of the checkpoint.
+        reason: what is wrong with it.
+    """
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """A run goes on from a checkpoint.
+
+    Attributes:
+        phase: in which it goes on; `"done"` if only its results were still to be written.
+        step: epochs or iterations of that phase that were made before.
+        cautions: what differs from before, so that results may differ in rounding from those of an uninterrupted run.
+    """
+
+    phase: Phase | Literal["done"]
+    step: int
+    cautions: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class Downloading:
     """Bytes of a data file have arrived.
 
@@ -148,7 +191,18 @@ class StepFallback:
 
 
 Event = (
-    PhaseStarted | BatchEnded | Progress | Initialised | Refreshed | Scored | PhaseEnded | StepFallback | Downloading
+    PhaseStarted
+    | BatchEnded
+    | Progress
+    | Initialised
+    | Refreshed
+    | Scored
+    | ClustersLost
+    | PhaseEnded
+    | StepFallback
+    | CheckpointRejected
+    | Resumed
+    | Downloading
 )
 
 

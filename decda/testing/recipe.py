@@ -3,7 +3,7 @@
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import DecdaError, MissingFile
-from decda.core.runs.experiment import prepare
+from decda.core.runs.preparation import prepare
 from decda.testing.assertions import require_quiet_stdout
 from decda.testing.rules import Rule, Skipped, Subject, Violation
 

@@ -4,6 +4,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -17,16 +18,17 @@ class Interrupted(KeyboardInterrupt):
     Args:
         name: of the signal, `"SIGINT"`.
         message: what users should know.
+        folder: of the run that was interrupted and can be resumed, if there is one.
 
     Attributes:
         name: as given.
-        saved: the folder of a run that was saved and can be resumed, else "".
+        folder: as given.
     """
 
-    def __init__(self, name: str, message: str = "", saved: str = ""):
-        super().__init__(message or f"interrupted by {name}")
+    def __init__(self, name: str, message: str = "", folder: Path | None = None):
+        super().__init__(message or f"Interrupted by {name}.")
         self.name = name
-        self.saved = saved
+        self.folder = folder
 
     @property
     def exit_code(self) -> int:
@@ -56,7 +58,7 @@ class Interrupts:
     def __init__(self, names: Sequence[str] = ()):
         self.names = names
         self.pending: str | None = None
-        self._deferring = 0
+        self._deferring = self._presses = 0
         self._former: dict[int, Any] = {}
 
     def __enter__(self) -> "Interrupts":
@@ -108,7 +110,7 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        again = name == "SIGINT" and self.pending == name
+        self._presses += name == "SIGINT"
         self.pending = self.pending or name
-        if again or not self._deferring:
+        if self._presses > 1 or not self._deferring:
             raise Interrupted(name)

@@ -1,5 +1,7 @@
 """Signs, seen without labels, that a clustering has gone wrong: clusters lost, or a sound start abandoned."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -21,6 +23,7 @@ def collapse_warnings(
     start_labels: NDArray[np.int64] | None = None,
     start_embeddings: Tensor | None = None,
     seed: int = 0,
+    emptied: Mapping[int, int] | None = None,
 ) -> list[str]:
     """What speaks against a clustering, in sentences.
 
@@ -33,6 +36,8 @@ def collapse_warnings(
         start_labels: those at the start of clustering (N,), None if it did not take place.
         start_embeddings: the embeddings on which the centers were placed (N, D).
         seed: of the run.
+        emptied: clusters that were empty at the last refresh, each with the iteration since which they were; None if
+            nobody looked.
 
     Returns:
         Sentences; empty if nothing was found.
@@ -42,9 +47,11 @@ def collapse_warnings(
         ['Only 1 of 2 clusters holds any images.']
     """
     found = []
-    used = len(np.unique(labels))
-    if used < n_clusters:
-        found.append(f"Only {used} of {n_clusters} clusters {'holds' if used == 1 else 'hold'} any images.")
+    empty = np.flatnonzero(np.bincount(labels, minlength=n_clusters) == 0).tolist()
+    if empty:
+        used = n_clusters - len(empty)
+        story = "" if emptied is None else f": {_tell_when(empty, emptied)}"
+        found.append(f"Only {used} of {n_clusters} clusters {'holds' if used == 1 else 'hold'} any images{story}.")
     if start_labels is not None and start_embeddings is not None:
         kept = accuracy(start_labels, labels)
         if kept < KEPT and _is_stable(start_embeddings, n_clusters, seed):
@@ -54,6 +61,18 @@ def collapse_warnings(
                 "train.max_iter=0."
             )
     return found
+
+
+def _tell_when(empty: list[int], emptied: Mapping[int, int]) -> str:
+    """When each of some clusters lost its last image: `"clusters 3, 4 empty by iteration 90"`."""
+    by_time: dict[float, list[str]] = {}
+    for cluster in empty:
+        by_time.setdefault(emptied.get(cluster, float("inf")), []).append(str(cluster))
+    pieces = []
+    for iteration, clusters in sorted(by_time.items()):
+        when = "in the end" if iteration == float("inf") else f"by iteration {iteration}" if iteration else "at the start"
+        pieces.append(f"cluster{'s' if len(clusters) > 1 else ''} {', '.join(clusters)} empty {when}")
+    return "; ".join(pieces)
 
 
 @torch.no_grad()

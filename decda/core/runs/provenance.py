@@ -1,8 +1,9 @@
 """What a run was made of, and where: parts and their versions, images, machine, and how it ended."""
 
+import contextlib
 import hashlib
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -12,47 +13,45 @@ import torch
 
 from decda import __version__
 from decda.core.config.run_config import RunConfig
-from decda.core.contracts import ImageSet
 from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import components
 from decda.core.runs.images import hash_images
+from decda.core.runs.preparation import Prepared
 
 SCHEMA_VERSION = 1
 LIBRARIES = ("torch", "kornia", "numpy", "scikit-learn", "scipy")
 
 
-def describe_start(
-    config: RunConfig, registry: Registry, images: ImageSet, device: torch.device, weights: Path | None
-) -> dict[str, Any]:
+def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
     """What `provenance.json` says when a run starts.
 
     Args:
-        config: resolved.
-        registry: where the parts are.
-        images: what is clustered.
-        device: where it is trained.
-        weights: the file of the pretrained autoencoder that the run starts from, if there is one.
+        ready: the run before its first epoch.
+        registry: where its parts are.
 
     Returns:
         A mapping that JSON can hold, its status `started`.
     """
-    parts = {kind: component.entry for kind, component in components(config, registry).items()}
-    loaded = {"loaded": {str(path): digest for path, digest in registry.files.items()}} if registry.files else {}
-    start = {} if weights is None else {"autoencoder": {"path": str(weights), "sha256": hash_file(weights)}}
+    config, images, device = ready.config, ready.images, ready.device
+    weights = config.autoencoder
+    start = {}
+    if weights is not None and weights.is_file():  # a resumed run no longer needs it
+        start = {"autoencoder": {"path": str(weights), "sha256": hash_file(weights)}}
     return {
         "schema_version": SCHEMA_VERSION,
         "recipe": config.recipe,
-        "parts": {k: {"name": e.name, "package": e.package, "version": e.version} for k, e in parts.items()},
-        **loaded,
+        **describe_parts(config, registry),
         "input_shape": list(images.x.shape[1:]),
         "n_samples": len(images.x),
         "n_clusters": config.n_clusters,
         "seed": config.seed,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
+        "processor": _processor(),
         **start,
         "data_sha256": hash_images(images.x),
+        **({} if images.y is None else {"classes_sha256": hashlib.sha256(images.y.numpy().tobytes()).hexdigest()}),
         "config_sha256": config.sha256(),
         "versions": {
             "decda": __version__,
@@ -60,9 +59,44 @@ def describe_start(
             **{library: version(library) for library in LIBRARIES},
         },
         "platform": platform.platform(),
+        "step": ready.mode,
         "started": now(),
         "status": "started",
     }
+
+
+def describe_parts(config: RunConfig, registry: Registry) -> dict[str, Any]:
+    """Which package and version each part of a run comes from, and which files.
+
+    Args:
+        config: of the run.
+        registry: where its parts are.
+
+    Returns:
+        `parts`, by kind; and `loaded`, the sha256 of each file of parts by its path, where there are some.
+    """
+    entries = {kind: component.entry for kind, component in components(config, registry).items()}
+    loaded = {"loaded": {str(path): digest for path, digest in registry.files.items()}} if registry.files else {}
+    return {
+        "parts": {k: {"name": e.name, "package": e.package, "version": e.version} for k, e in entries.items()},
+        **loaded,
+    }
+
+
+def describe_resumption(then: Mapping[str, Any], phase: str, step: int, differences: Sequence[str]) -> dict[str, Any]:
+    """What `provenance.json` says when a run goes on: as before, without how it ended, and with a note.
+
+    Args:
+        then: what it said when the checkpoint was made.
+        phase: in which it goes on.
+        step: epochs or iterations of that phase that were made before.
+        differences: what is different from when it was started.
+
+    Returns:
+        A mapping that JSON can hold.
+    """
+    note = {"time": now(), "phase": phase, "step": step, "differences": list(differences)}
+    return {**then, "status": "started", "resumed": [*then.get("resumed", ()), note]}
 
 
 def describe_end(seconds: Mapping[str, float], mode: str) -> dict[str, Any]:
@@ -103,6 +137,15 @@ def hash_file(path: Path) -> str:
     """
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _processor() -> str:
+    """The model of the processor, where Linux tells it, and the instructions that PyTorch uses of it."""
+    model = platform.processor() or platform.machine()
+    with contextlib.suppress(OSError, IndexError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
+        model = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")][0]
+    return f"{model}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def now() -> str:

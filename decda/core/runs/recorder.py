@@ -1,15 +1,16 @@
-"""A listener that keeps what a run came to: scores, times, and how its phases ended."""
+"""A listener that keeps what a run came to: scores, times, clusters lost, and how its phases ended."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from decda.core.config.run_config import RunConfig
-from decda.core.events import Event, Initialised, PhaseEnded, PhaseStarted, Refreshed, Scored
+from decda.core.events import ClustersLost, Event, Initialised, PhaseEnded, PhaseStarted, Refreshed, Scored
 from decda.core.functional import kmeans, squared_distances
 from decda.core.random_keys import derive_seed
 from decda.core.training.metrics import scores
@@ -21,13 +22,14 @@ class Recorder:
     Args:
         config: of the run, resolved.
         classes: true classes (N,), or None. The trainer never sees them.
-        listeners: who gets the events, and a `Scored` before each `Refreshed`.
+        listeners: who gets the events, a `Scored` before each `Refreshed`, and a `ClustersLost` after some.
         on_pretrained: called when pretraining has ended.
 
     Attributes:
         baseline: scores of k-means on the pretrained embeddings.
         ends: how the phases ended, as `metrics.json` says it.
         seconds: how long each phase took, and `total`.
+        emptied: clusters without images at the last refresh, each with the iteration at which that was first seen.
         start_labels: the cluster of each image at the start of clustering (N,).
         start_embeddings: the embeddings on which the centers were placed (N, D).
     """
@@ -46,14 +48,18 @@ class Recorder:
         self.baseline: dict[str, float | None] = {}
         self.ends: dict[str, Any] = {"pretrain_epochs": 0}
         self.seconds: dict[str, float] = {}
+        self.emptied: dict[int, int] = {}
         self.start_labels: NDArray[np.int64] | None = None
         self.start_embeddings: Tensor | None = None
         self._start = self._phase_start = time.perf_counter()
+        self._phase_seconds = 0.0  # that earlier processes spent on the phase that is going on
 
     def __call__(self, event: Event) -> None:
         """Take note of an event, and pass it on."""
+        lost: list[int] = []
         if isinstance(event, PhaseStarted):
-            self._phase_start = time.perf_counter()
+            self._phase_start = time.perf_counter() - self._phase_seconds
+            self._phase_seconds = 0.0
         elif isinstance(event, Initialised):
             self.start_embeddings = event.embeddings
             self.baseline = self._measure_kmeans(event.embeddings)
@@ -62,6 +68,7 @@ class Recorder:
             if event.iteration == 0:
                 self.start_labels = labels
             self._notify(Scored(scores(self.classes, labels)))
+            lost = self._note_empty(labels, event.iteration)
         elif isinstance(event, PhaseEnded):
             now = time.perf_counter()
             self.seconds[event.phase] = round(now - self._phase_start, 3)
@@ -72,6 +79,49 @@ class Recorder:
             elif event.phase == "cluster":
                 self.ends["iterations"], self.ends["stop_reason"] = event.steps, event.reason
         self._notify(event)
+        if lost:
+            self._notify(ClustersLost(event.iteration, lost))  # type: ignore[union-attr]
+
+    def state_dict(self) -> dict[str, Any]:
+        """What has been recorded so far: tensors, and what JSON can hold."""
+        now = time.perf_counter()
+        return {
+            "baseline": self.baseline,
+            "ends": self.ends,
+            "seconds": self.seconds,
+            "emptied": [list(pair) for pair in self.emptied.items()],
+            "start_labels": None if self.start_labels is None else torch.from_numpy(self.start_labels),
+            "start_embeddings": self.start_embeddings,
+            "elapsed": {"run": now - self._start, "phase": now - self._phase_start},
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], device: torch.device) -> None:
+        """Go on from what an earlier process has recorded.
+
+        Args:
+            state: from `state_dict`.
+            device: where the embeddings are to be.
+        """
+        self.baseline, self.ends, self.seconds = (dict(state[name]) for name in ("baseline", "ends", "seconds"))
+        self.emptied = {int(cluster): int(iteration) for cluster, iteration in state["emptied"]}
+        labels: Tensor | None = state["start_labels"]
+        self.start_labels = None if labels is None else labels.numpy()
+        embeddings: Tensor | None = state["start_embeddings"]
+        self.start_embeddings = None if embeddings is None else embeddings.to(device)
+        self._start = time.perf_counter() - state["elapsed"]["run"]
+        self._phase_seconds = state["elapsed"]["phase"]
+
+    def _note_empty(self, labels: NDArray[np.int64], iteration: int) -> list[int]:
+        """Take note of the clusters without images.
+
+        Returns:
+            Those that still had some at the last refresh; none at the first.
+        """
+        sizes = np.bincount(labels, minlength=self.config.n_clusters or 0)
+        empty = np.flatnonzero(sizes == 0).tolist()
+        lost = [cluster for cluster in empty if cluster not in self.emptied] if iteration > 0 else []
+        self.emptied = {cluster: self.emptied.get(cluster, iteration) for cluster in empty}
+        return lost
 
     def _measure_kmeans(self, z: Tensor) -> dict[str, float | None]:
         if self.classes is None:

@@ -1,7 +1,10 @@
 """The folder of a run: what is written into it, and when."""
 
+import contextlib
 import csv
+import errno
 import io
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from decda.core.atomic_files import write_bytes_atomically, write_json, write_text_atomically
+from decda.core.atomic_files import explain_output, write_bytes_atomically, write_json, write_text_atomically
 from decda.core.config.run_config import RunConfig
 from decda.core.events import Event, Progress, Refreshed, Scored
 from decda.core.runs.weights import write_weights
 
-LOG_COLUMNS = ("phase", "step", "loss", "terms", "changed", "acc", "nmi", "ari")
+CONFIG = "config.toml"
+LOG = "log.csv"
+LOG_COLUMNS = ("phase", "step", "loss", "terms", "changed", "clusters", "acc", "nmi", "ari")
+SCORES = ("acc", "nmi", "ari")
 
 
 class RunFolder:
@@ -25,23 +31,43 @@ class RunFolder:
     run, so that equal runs leave equal bytes.
 
     Args:
-        path: the folder, which exists and is empty.
+        path: the folder, which exists.
     """
 
     def __init__(self, path: Path):
         self.path = path
         self._scores: Mapping[str, float | None] = {}
-        with open(path / "log.csv", "w", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerow(LOG_COLUMNS)
 
     def __call__(self, event: Event) -> None:
         """Take note of an event."""
         if isinstance(event, Scored):
             self._scores = event.scores
         elif isinstance(event, Progress) and event.terms:
-            self._row(event.phase, event.step, event.terms, None, {})
+            self._add_row(event.phase, event.step, event.terms)
         elif isinstance(event, Refreshed):
-            self._row("cluster", event.iteration, event.terms, event.changed, self._scores)
+            changed, used = f"{event.changed:.6f}", len(event.labels.unique())
+            scores = (self._scores.get(name) for name in SCORES)
+            self._add_row("cluster", event.iteration, event.terms, changed, used, *map(_decimals, scores))
+
+    def clear_partial_files(self) -> None:
+        """Remove what a process that was killed while it wrote has left."""
+        for path in self.path.glob(".*.partial"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+    def start_log(self, content: bytes | None = None) -> None:
+        """Write `log.csv`: its first line, or what it held when the state was saved that the run goes on from.
+
+        Args:
+            content: from `read_log`.
+        """
+        header = ",".join(LOG_COLUMNS) + "\n"
+        write_bytes_atomically(self.path / LOG, header.encode() if content is None else content)
+
+    def read_log(self) -> bytes:
+        """The bytes of `log.csv` so far."""
+        with explain_output(self.path / LOG):  # where it is gone, nothing can be written either
+            return (self.path / LOG).read_bytes()
 
     def write_config(self, config: RunConfig) -> None:
         """Write `config.toml`, which `compose` reads back.
@@ -49,7 +75,7 @@ class RunFolder:
         Args:
             config: of the run, resolved.
         """
-        write_text_atomically(self.path / "config.toml", config.as_toml())
+        write_text_atomically(self.path / CONFIG, config.as_toml())
 
     def write_json(self, name: str, values: Mapping[str, Any]) -> None:
         """Write a mapping as JSON.
@@ -87,21 +113,34 @@ class RunFolder:
         # A file name that is not UTF-8 must not cost a finished training its labels.
         write_bytes_atomically(self.path / "labels.csv", lines.getvalue().encode(errors="backslashreplace"))
 
-    def _row(
-        self,
-        phase: str,
-        step: int,
-        terms: Mapping[str, Tensor],
-        changed: float | None,
-        scores: Mapping[str, float | None],
-    ) -> None:
+    def _add_row(self, phase: str, step: int, terms: Mapping[str, Tensor], *cells: object) -> None:
         values = {name: float(term) for name, term in terms.items()}
         row = [
             phase,
             step,
             f"{sum(values.values()):.6g}" if values else "",
             " ".join(f"{name}={value:.6g}" for name, value in values.items()),
-            *("" if v is None else f"{v:.6f}" for v in (changed, *(scores.get(n) for n in LOG_COLUMNS[5:]))),
+            *cells,
         ]
-        with open(self.path / "log.csv", "a", newline="", encoding="utf-8") as file:
-            csv.writer(file, lineterminator="\n").writerow(row)
+        row += [""] * (len(LOG_COLUMNS) - len(row))
+        line = io.StringIO(newline="")
+        csv.writer(line, lineterminator="\n").writerow(row)
+        with explain_output(self.path / LOG):
+            _append(self.path / LOG, line.getvalue().encode())
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Append a line to an existing file; if there is no room for all of it, for none of it."""
+    with open(path, "r+b", buffering=0) as file:
+        end, written = file.seek(0, io.SEEK_END), 0
+        try:
+            written = file.write(line)
+        finally:
+            if written < len(line):
+                file.truncate(end)
+    if written < len(line):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _decimals(value: float | None) -> str:
+    return "" if value is None else f"{value:.6f}"

@@ -13,7 +13,7 @@ from decda.core.execution.messages import Failed, Finished, Job, Message, Notify
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import prepare
+from decda.core.runs.preparation import prepare
 from decda.core.runs.naming import new_folder, refuse_existing
 from decda.core.studies.seed_ranges import format_seeds
 from decda.core.studies.seeds_result import SeedsResult

@@ -75,6 +75,7 @@ class Step:
         names: names of the loss terms, in the order of `totals`; empty before the first step.
         totals: each term summed over the images seen since the last `take_means`, (T,); None before the first step.
         count: number of those images.
+        steps: number of steps since the last `take_means`.
 
     Example:
         >>> w = torch.nn.Parameter(torch.tensor(3.0))
@@ -99,7 +100,8 @@ class Step:
         self.on_fallback = on_fallback
         self.names: list[str] = []
         self.totals: Tensor | None = None  # (T,)
-        self.count = 0
+        self.sound: Tensor | None = None  # (T,), in how many of `steps` the total of each term was finite
+        self.count = self.steps = 0
         self._compiled: Objective | None = None
         self._capture: GraphCapture | None = None
         self._captured: dict[int, _Captured] = {}  # by batch size
@@ -121,6 +123,7 @@ class Step:
         else:
             self._descend(self.objective, index, draws)
         self.count += len(index)
+        self.steps += 1
 
     def take_means(self) -> dict[str, Tensor]:
         """Read and reset the running means of the loss terms.
@@ -129,32 +132,52 @@ class Step:
             The mean of each term over the images since the last call, as 0-dimensional tensors on the device, by name;
             empty if there were none.
         """
-        if self.totals is None or not self.count:
+        if self.totals is None or self.sound is None or not self.count:
             return {}
         means = self.totals / self.count
         self.totals.zero_()
-        self.count = 0
+        self.sound.zero_()
+        self.count = self.steps = 0
         return dict(zip(self.names, means.unbind(), strict=True))
+
+    def find_divergence(self) -> tuple[str, int] | None:
+        """Find the first loss term that was not finite since the last `take_means`. Waits for the device.
+
+        Returns:
+            Its name, and how many steps have been taken since; None if all terms were finite.
+
+        Example:
+            >>> w = torch.nn.Parameter(torch.tensor(-1.0))
+            >>> step = Step(lambda index, draws: {"log": w.log()}, torch.optim.SGD([w], lr=0.25))
+            >>> step(torch.zeros(1, dtype=torch.long), torch.zeros(1, 0))
+            >>> step.find_divergence()
+            ('log', 0)
+        """
+        if self.totals is None or self.sound is None or bool(self.totals.isfinite().all()):
+            return None
+        sound, name = min(zip(self.sound.tolist(), self.names, strict=True))
+        return name, self.steps - 1 - sound
 
     def state_dict(self) -> dict[str, object]:
         """Everything that one step carries over to the next.
 
         Returns:
-            The state of the optimizer (`optimizer`) and of the running means (`names`, `totals`, `count`). The tensors
-            are not copied.
+            The state of the optimizer (`optimizer`) and of the running means (all others). The tensors are not copied.
         """
         return {
             "optimizer": self.optimizer.state_dict(),
             "names": self.names,
             "totals": self.totals,
+            "sound": self.sound,
             "count": self.count,
+            "steps": self.steps,
         }
 
     def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Restore a state.
 
         Args:
-            state: from `state_dict`, its tensors on this device.
+            state: from `state_dict`.
         """
         # The state may come from another device, where another implementation is used; keep this device's.
         fused = [group.get("fused") for group in self.optimizer.param_groups]
@@ -163,9 +186,18 @@ class Step:
         for group, own in zip(self.optimizer.param_groups, fused, strict=True):
             if "fused" in group:
                 group["fused"] = own
+        for weight, values in self.optimizer.state.items():
+            for name, value in values.items():
+                if isinstance(value, Tensor) and value.shape == weight.shape:
+                    # In the memory layout of its weight, as if it had been made here: another layout rounds otherwise.
+                    values[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
         self.names = list(state["names"])  # type: ignore[call-overload]
-        self.totals = state["totals"].clone() if isinstance(state["totals"], Tensor) else None
-        self.count = int(state["count"])  # type: ignore[call-overload]
+        device = self.optimizer.param_groups[0]["params"][0].device
+        self.totals, self.sound = (
+            value.to(device, copy=True) if isinstance(value, Tensor) else None
+            for value in (state["totals"], state["sound"])
+        )
+        self.count, self.steps = int(state["count"]), int(state["steps"])  # type: ignore[call-overload]
         self._captured.clear()  # their graphs write to the memory of the previous state
 
     def _descend(self, objective: Objective, index: Tensor, draws: Tensor) -> None:
@@ -181,9 +213,10 @@ class Step:
         self.optimizer.zero_grad()
         stacked.sum().backward()
         self.optimizer.step()
-        assert self.totals is not None
+        assert self.totals is not None and self.sound is not None
         # Weighted by batch size, so that each image counts the same, also in a partial batch.
         self.totals.add_(stacked.detach(), alpha=len(index))
+        self.sound.add_(self.totals.isfinite())  # once not finite, a total stays so
 
     def _descend_compiled(self, index: Tensor, draws: Tensor) -> None:
         try:
@@ -239,6 +272,7 @@ class Step:
         self.names = list(terms)
         first = terms[self.names[0]]
         self.totals = torch.zeros(len(terms), device=first.device, dtype=first.dtype)
+        self.sound = torch.zeros(len(terms), device=first.device, dtype=torch.int64)
 
 
 class _Captured:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -38,7 +38,7 @@ class Trainer:
     """Trains one model on one set of images.
 
     Every random draw comes from a generator keyed by (seed, stream, epoch), so that a resumed training continues bit
-    for bit. `state_dict` is complete and consistent whenever `Progress` is notified.
+    for bit. `state_dict` is complete and consistent between two steps of `steps`.
 
     Args:
         images: (N, C, H, W), float32 in [0, 1] or uint8; moved to the device, where they stay.
@@ -55,6 +55,7 @@ class Trainer:
     Attributes:
         model: what is trained.
         mode: how steps are made; `plain` after a fallback.
+        phase: which comes next or is going on; `done` at the end.
         labels: the cluster of each image, int64 (N,), by the weights of the last refresh; after `run`, by the final
             weights.
         confidence: the largest soft assignment of each image, float32 (N,), after `run`.
@@ -80,8 +81,9 @@ class Trainer:
         self.seed = seed
         self.notify = notify
         self.batch_size = min(config.batch_size, len(images))
-        self.phase: Phase = "init_centers" if pretrained else "pretrain"
+        self.phase: Phase | Literal["done"] = "init_centers" if pretrained else "pretrain"
         self.position = 0  # epochs or iterations done in this phase
+        self.batch = 0  # batches done in this epoch of pretraining
         self.step: Step | None = None
         self.target = torch.zeros(len(images), len(model.head.centers), device=self.device)
         self.labels = torch.full((len(images),), -1, device=self.device)
@@ -96,10 +98,13 @@ class Trainer:
         """The same in steps of about one descent, so that several trainings can be interleaved."""
         if self.phase == "pretrain":
             yield from self._pretrain()
+            yield
         if self.phase == "init_centers":
             self._init_centers()
             yield
-        yield from self._cluster()
+        if self.phase == "cluster":
+            yield from self._cluster()
+            yield
 
     def _pretrain(self) -> Iterator[None]:
         """The autoencoder learns to reconstruct each (augmented) image from itself."""
@@ -108,23 +113,22 @@ class Trainer:
         plan = self._plan_epoch(self.position)
         for epoch in range(self.position, config.pretrain_epochs):
             self.model.train(True)
-            for number, (index, draws) in enumerate(plan, 1):
+            for index, draws in plan[self.batch :]:
                 self._descend(step, index, draws)
-                self.notify(BatchEnded("pretrain", number, len(plan)))
+                self.batch += 1
+                self.notify(BatchEnded("pretrain", self.batch, len(plan)))
                 yield
-            self.position = epoch + 1
+            self._check_terms(step)
+            self.position, self.batch = epoch + 1, 0
             if self.position < config.pretrain_epochs:
                 plan = self._plan_epoch(self.position)  # while a GPU is still working on this epoch
-            terms = step.take_means()
-            self._check_finite("pretraining", f"epoch {self.position}", config.pretrain_learning_rate, *terms.values())
-            self.notify(Progress("pretrain", self.position, config.pretrain_epochs, terms))
+            self.notify(Progress("pretrain", self.position, config.pretrain_epochs, step.take_means()))
         self._close("completed")
 
     def _init_centers(self) -> None:
         """The head places its centers on the clean embeddings."""
         self.notify(PhaseStarted("init_centers", 1))
-        z = self.model.embed(self.images)
-        self._check_finite("pretraining", "the end", self.config.pretrain_learning_rate, z)
+        z = self._embed()
         self.model.head.init_centers(z, derive_seed(self.seed, "centers"))
         self.notify(Initialised(z))
         self.position = 1
@@ -153,11 +157,11 @@ class Trainer:
             self.position = iteration + 1
             self.notify(Progress("cluster", self.position, config.max_iter, {}))
             yield
-        z = self.model.embed(self.images)
+        self._check_terms(step)
+        z = self._embed()
         with torch.no_grad():
             q = self.model.head.soft_assign(z)
-        rate = config.cluster_learning_rate
-        self._check_finite("clustering", f"iteration {self.position}", rate, z, q, *step.take_means().values())
+        self._check("a soft assignment", q)
         self.confidence, self.labels = q.max(1)
         self._close(reason)
 
@@ -166,11 +170,13 @@ class Trainer:
         return {
             "phase": self.phase,
             "position": self.position,
+            "batch": self.batch,
             "autoencoder": self.model.autoencoder.state_dict(),
             "head": self.model.head.state_dict(),
             "step": self.step.state_dict() if self.step else None,
             "target": self.target,
             "labels": self.labels,
+            "confidence": self.confidence,
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -179,13 +185,14 @@ class Trainer:
         Args:
             state: from `state_dict`.
         """
-        self.phase, self.position = state["phase"], state["position"]
+        self.phase, self.position, self.batch = state["phase"], state["position"], state["batch"]
         self.model.autoencoder.load_state_dict(state["autoencoder"])
         self.model.head.load_state_dict(state["head"])
         self.target.copy_(state["target"])
         self.labels.copy_(state["labels"])
+        self.confidence.copy_(state["confidence"])
         self.step = None
-        if state["step"] is not None:
+        if state["step"] is not None and self.phase != "done":
             self.step = self._make_step(self.phase)
             self.step.load_state_dict(state["step"])
 
@@ -225,6 +232,8 @@ class Trainer:
     def _descend(self, step: Step, index: Tensor, draws: Tensor) -> None:
         with matmul_precision(self.config.precision, self.device):
             step(index, draws)
+        if self.device.type == "cpu":  # elsewhere a look at every step would make the device wait
+            self._check_terms(step, made=1)
 
     def _reconstruction(self, index: Tensor, draws: Tensor) -> dict[str, Tensor]:
         x = self._batch(index, draws, "pretrain")
@@ -240,11 +249,9 @@ class Trainer:
         return self.model.augment.apply(x, draws) if self.config.augments(phase) else x
 
     def _refresh(self, step: Step, iteration: int) -> float:
-        z = self.model.embed(self.images)
+        self._check_terms(step)
+        z = self._embed()
         terms = step.take_means()
-        self._check_finite(
-            "clustering", f"iteration {iteration}", self.config.cluster_learning_rate, z, *terms.values()
-        )
         with torch.no_grad():
             self.target.copy_(self.model.head.refresh(z))
             labels = self.model.head.soft_assign(z).argmax(1)
@@ -254,17 +261,23 @@ class Trainer:
         self.notify(Refreshed(iteration, self.config.max_iter, labels, changed, terms))
         return changed
 
+    def _embed(self) -> Tensor:
+        z = self.model.embed(self.images)
+        self._check("an embedding", z)
+        return z
+
     def _open(self, phase: Phase, total: int) -> Step:
-        self.notify(PhaseStarted(phase, total))
+        self.notify(PhaseStarted(phase, total, self.position))
         if self.step is None:
             self.step = self._make_step(phase)
         self.model.train(True)
         return self.step
 
     def _close(self, reason: Reason) -> None:
+        assert self.phase != "done"
         self.notify(PhaseEnded(self.phase, self.position, reason))
-        if self.phase != PHASES[-1]:
-            self.phase, self.position, self.step = PHASES[PHASES.index(self.phase) + 1], 0, None
+        following = PHASES[PHASES.index(self.phase) + 1 :]
+        self.phase, self.position, self.step = following[0] if following else "done", 0, None
 
     def _make_step(self, phase: Phase) -> Step:
         weights = list(self.model.autoencoder.parameters())
@@ -279,9 +292,44 @@ class Trainer:
         self.mode = "plain"
         self.notify(StepFallback(mode, failing_part(error, self.model), in_a_line(error)))
 
-    def _check_finite(self, phase: str, when: str, learning_rate: float, *values: Tensor) -> None:
-        if values and not bool(torch.stack([value.isfinite().all() for value in values]).all()):
-            raise TrainingDiverged(
-                f"Training diverged: at {when} of {phase} a loss or an embedding was not a finite number. A smaller "
-                f"learning rate may help (it is {learning_rate:g})."
-            )
+    def check_finite(self) -> None:
+        """Require finite loss terms and weights. Waits for the device.
+
+        Raises:
+            TrainingDiverged: some are not.
+        """
+        if self.step is not None:
+            self._check_terms(self.step)
+        for module in self.model.modules().values():
+            for name, tensor in module.state_dict().items():
+                if tensor.is_floating_point():
+                    self._check(f"the weight '{name}'", tensor)
+
+    def _check_terms(self, step: Step, made: int = 0) -> None:
+        """Require that all loss terms were finite since their means were last taken.
+
+        Args:
+            step: that computes them.
+            made: steps that `position` and `batch` do not count yet.
+        """
+        divergence = step.find_divergence()
+        if divergence is not None:
+            name, since = divergence
+            raise self._diverged(f"the loss term '{name}'", made - since)
+
+    def _check(self, what: str, values: Tensor) -> None:
+        if not bool(values.isfinite().all()):
+            raise self._diverged(what)
+
+    def _diverged(self, what: str, steps: int = 0) -> TrainingDiverged:
+        """The error that says where training was, some steps from here, when something was no longer finite."""
+        rate = self.config.cluster_learning_rate if self.phase == "cluster" else self.config.pretrain_learning_rate
+        when = f"at iteration {self.position + steps} of clustering"
+        if self.phase == "pretrain":
+            when = f"in step {self.batch + steps} of epoch {self.position + 1} of pretraining"
+        elif self.phase == "init_centers":
+            when = "at the end of pretraining"
+        return TrainingDiverged(
+            f"Training diverged: {when} {what} was not a finite number. A smaller learning rate may help (it is "
+            f"{rate:g})."
+        )

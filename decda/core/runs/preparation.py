@@ -1,0 +1,75 @@
+"""A run before its first epoch: found, built and tried."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from decda.core.config.run_config import RunConfig
+from decda.core.contracts import ImageSet
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.assembly import build_model, check_model
+from decda.core.runs.device import resolve_device
+from decda.core.runs.images import load_images
+from decda.core.runs.weights import find_pretrained, load_pretrained
+from decda.core.training.model import Model
+from decda.core.training.precision import check_precision
+from decda.core.training.step import StepMode, resolve_mode
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run before its first epoch: found, built and tried, with nothing written yet.
+
+    Attributes:
+        config: resolved.
+        images: of its data set.
+        model: built, on the CPU.
+        device: where it will be trained.
+        mode: how its steps will be made.
+    """
+
+    config: RunConfig
+    images: ImageSet
+    model: Model
+    device: torch.device
+    mode: StepMode
+
+
+def prepare(
+    config: RunConfig,
+    registry: Registry,
+    files: Files,
+    images: ImageSet | None = None,
+    *,
+    pretrained: bool = True,
+) -> Prepared:
+    """Load the images, build the parts and try them: what does not fit is found before there is a folder.
+
+    Args:
+        config: from `compose`.
+        registry: where the parts are.
+        files: where the data is.
+        images: those of the data set, if they have been loaded already.
+        pretrained: whether to load the pretrained autoencoder that the configuration may name; a resumed run holds its
+            own weights.
+
+    Returns:
+        What is needed to train.
+
+    Raises:
+        DecdaError: something does not fit.
+    """
+    device = resolve_device(config.device)
+    mode = resolve_mode(config.train.step, device)
+    check_precision(config.train.precision, device)
+    images = images or load_images(config, registry, files)
+    config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
+    model = build_model(config, registry, tuple(images.x.shape[1:]))
+    if config.autoencoder is not None and pretrained:
+        # The file itself, by its absolute path, so that the saved configuration means it from any folder.
+        weights = find_pretrained(config.autoencoder).absolute()
+        config = replace(config, autoencoder=weights)
+        load_pretrained(weights, model.autoencoder, config.encoder.short)
+    check_model(model, config, registry, images)
+    return Prepared(config, images, model, device, mode)

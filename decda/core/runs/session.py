@@ -1,0 +1,166 @@
+"""The work of one process on one run: train, save now and then, and record what it came to."""
+
+import contextlib
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from decda.core.errors import DecdaError
+from decda.core.events import Event
+from decda.core.parts.registry import Registry
+from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.runs.assembly import components
+from decda.core.runs.checkpoints import Checkpoint, Checkpoints
+from decda.core.runs.collapse import collapse_warnings
+from decda.core.runs.failures import explain_failure
+from decda.core.runs.preparation import Prepared
+from decda.core.runs.provenance import describe_end, describe_failure
+from decda.core.runs.recorder import Recorder
+from decda.core.runs.run import SCHEMA_VERSION, Run
+from decda.core.runs.run_folder import RunFolder
+from decda.core.runs.weights import AUTOENCODER, MODEL
+from decda.core.training.metrics import scores
+from decda.core.training.trainer import Trainer
+
+CHECKPOINT_SECONDS = 60.0
+"""Between two checkpoints, unless told otherwise."""
+
+
+class Session:
+    """Trains a run, from its start or from a checkpoint, and records it in its folder.
+
+    Args:
+        ready: the run before its first epoch.
+        registry: where the parts are.
+        path: the folder of the run, which nobody else uses.
+        notify: called with each event.
+        provenance: what `provenance.json` says from now on.
+        checkpoint: where an earlier process had come to.
+    """
+
+    def __init__(
+        self,
+        ready: Prepared,
+        registry: Registry,
+        path: Path,
+        notify: Callable[[Event], None],
+        provenance: dict[str, Any],
+        checkpoint: Checkpoint | None = None,
+    ):
+        self.ready = ready
+        self.parts = components(ready.config, registry)
+        self.folder = RunFolder(path)
+        self.checkpoints = Checkpoints(path)
+        self.provenance = provenance
+        self.checkpoint = checkpoint
+        self.classes = None if ready.images.y is None else ready.images.y.numpy()
+        self.recorder = Recorder(ready.config, self.classes, [self.folder, notify], self._keep_autoencoder)
+
+    def steps(self, checkpoint_every: float, interrupts: Interrupts | None = None) -> Generator[None, None, Run]:
+        """Do the work in steps of about one descent.
+
+        Args:
+            checkpoint_every: seconds between two checkpoints, beside those at the end of each phase; 0: none.
+            interrupts: noted signals, at which the run is saved and ended.
+
+        Returns:
+            A generator whose value at the end is the run.
+
+        Raises:
+            DecdaError: training failed; the folder says why.
+            Interrupted: a signal came; if there are checkpoints, the run was saved.
+        """
+        self.folder.clear_partial_files()
+        self.folder.write_config(self.ready.config)
+        self.folder.write_json("provenance.json", self.provenance)
+        try:
+            self.folder.start_log(self.checkpoint.log if self.checkpoint else None)
+            trainer = yield from self._train(checkpoint_every, interrupts or Interrupts())
+            finished = self._record(trainer)
+        except BaseException as error:
+            with contextlib.suppress(DecdaError):  # the reason itself, perhaps
+                self.folder.write_json("provenance.json", self.provenance | describe_failure(error))
+            raise
+        self.folder.write_json("provenance.json", self.provenance | describe_end(self.recorder.seconds, trainer.mode))
+        self.checkpoints.remove()
+        return finished
+
+    def _train(self, checkpoint_every: float, interrupts: Interrupts) -> Generator[None, None, Trainer]:
+        config, model, images = self.ready.config, self.ready.model, self.ready.images
+        pretrained = config.autoencoder is not None
+        try:
+            trainer = Trainer(
+                images.x, model, config.train,
+                seed=config.seed, device=self.ready.device, notify=self.recorder, pretrained=pretrained,
+            )  # fmt: skip
+            if self.checkpoint is not None:
+                trainer.load_state_dict(self.checkpoint.state["trainer"])
+                self.recorder.load_state_dict(self.checkpoint.state["recorder"], trainer.device)
+                self.checkpoint = None  # its tensors are not needed twice
+            elif pretrained:
+                self._keep_autoencoder()
+            with interrupts.deferred():
+                phase, due = trainer.phase, time.monotonic() + checkpoint_every
+                for _ in trainer.steps():
+                    if checkpoint_every and (interrupts.pending or trainer.phase != phase or time.monotonic() >= due):
+                        self._save(trainer)
+                        phase, due = trainer.phase, time.monotonic() + checkpoint_every
+                    if interrupts.pending:
+                        raise self._interrupted(interrupts.pending, saved=checkpoint_every > 0)
+                    yield
+        except (DecdaError, KeyboardInterrupt):
+            raise
+        except (Exception, SystemExit) as error:
+            explained = explain_failure(error, model, self.parts, config, tuple(images.x.shape))
+            if explained is None:
+                raise
+            raise explained from error
+        return trainer
+
+    def _save(self, trainer: Trainer) -> None:
+        trainer.check_finite()
+        state = {
+            "trainer": trainer.state_dict(),
+            "recorder": self.recorder.state_dict(),
+            "provenance": self.provenance,
+        }
+        self.checkpoints.write(Checkpoint(state, self.folder.read_log()))
+
+    def _interrupted(self, name: str, saved: bool) -> Interrupted:
+        told = "it is saved up to this moment" if saved else "without checkpoints it was not saved"
+        return Interrupted(name, f"The run {self.folder.path} was interrupted by {name}; {told}.", self.folder.path)
+
+    def _keep_autoencoder(self) -> None:
+        self.folder.write_weights(AUTOENCODER, {"autoencoder": self.ready.model.autoencoder})
+
+    def _record(self, trainer: Trainer) -> Run:
+        """Write everything but the provenance."""
+        config, recorder, folder, images = self.ready.config, self.recorder, self.folder, self.ready.images
+        labels, confidence = trainer.labels.cpu().numpy(), trainer.confidence.cpu().numpy()
+        metrics = scores(self.classes, labels)
+        folder.write_weights(MODEL, trainer.model.modules())
+        folder.write_labels(labels, confidence, images.names)
+        warnings = collapse_warnings(
+            labels, config.n_clusters or 0,
+            recorder.start_labels, recorder.start_embeddings, config.seed, recorder.emptied,
+        )  # fmt: skip
+        folder.write_json(
+            "metrics.json",
+            {
+                "schema_version": SCHEMA_VERSION,
+                "n_samples": len(labels),
+                "n_clusters": config.n_clusters,
+                **metrics,
+                "baseline": recorder.baseline,
+                **recorder.ends,
+                "warnings": warnings,
+            },
+        )
+        return Run(
+            folder.path, config, trainer.model, tuple(images.x.shape[1:]), labels.astype(np.int64), confidence,
+            images.names, metrics, recorder.baseline, recorder.seconds, warnings,
+            {kind: part for kind, part in self.parts.items() if kind != "dataset"},  # which may hold all images
+        )  # fmt: skip
