@@ -12,8 +12,11 @@ import torch
 from torch import Tensor
 
 from decda.cli import main
+from decda.core.config.composition import compose
 from decda.core.contracts import Batch, Decode
+from decda.core.files import Files
 from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
 
 # Shells let background jobs ignore SIGINT, which child processes inherit; some tests send them SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -50,6 +53,13 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def registry() -> Registry:
     """The built-in parts, without those of other installed packages."""
     return Registry(entry for entry in Registry.discover() if entry.package == "decda")
+
+
+@pytest.fixture(scope="session")
+def finished_run(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run on `digits`; tests that change it copy it first."""
+    config = compose(registry, parts={"encoder": "fc"}, settings=SHORT)
+    return run(config, registry, Files(offline=True), out=tmp_path_factory.mktemp("runs") / "finished").folder
 
 
 @pytest.fixture
