@@ -1,8 +1,9 @@
-"""Read a file that somebody named, without waiting for ever or filling memory, whatever stands at its path."""
+"""Open a file that somebody named, without waiting for ever or filling memory, whatever stands at its path."""
 
 import errno
 import os
 import stat
+from io import FileIO
 from pathlib import Path
 
 
@@ -25,38 +26,44 @@ def read_regular(path: Path, *, max_bytes: int | None = None) -> bytes:
         Traceback (most recent call last):
         IsADirectoryError: [Errno 21] it is a folder, not a file: '.'
     """
-    require_regular(path, max_bytes=max_bytes)  # before it is opened: opening alone can act on a device
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, flags)
-    with open(descriptor, "rb", buffering=0) as file:
-        _check(path, os.fstat(descriptor), max_bytes)  # again: it may have been replaced in the meantime
-        content: bytes | None = file.read()
+    with open_regular(path, max_bytes=max_bytes) as file:
+        content: bytes | None = file.readall()
     if content is None:  # it would block: some files in /proc call themselves regular
         raise OSError(errno.EAGAIN, "it has no content at present", str(path))
     _check_size(path, len(content), max_bytes)  # it may have grown
     return content
 
 
-def require_regular(path: Path, *, max_bytes: int | None = None) -> None:
-    """Look at a file, without opening it, before a library reads it that would wait for a named pipe.
+def open_regular(path: Path, *, max_bytes: int | None = None) -> FileIO:
+    """Open a file for reading, if it is a regular one.
 
     Args:
         path: the file, or a symbolic link to it.
         max_bytes: the most that it may hold. None: any size.
 
+    Returns:
+        The open file, without a buffer.
+
     Raises:
         OSError: as `read_regular`.
 
     Example:
-        >>> require_regular(Path("missing.toml"))
+        >>> open_regular(Path("missing.toml"))
         Traceback (most recent call last):
         FileNotFoundError: [Errno 2] No such file or directory: 'missing.toml'
     """
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
     try:
-        status = os.stat(path)
+        _check(path, os.stat(path), max_bytes)  # before it is opened: opening alone can act on a device
+        file = FileIO(os.open(path, flags), "rb")
     except ValueError as error:  # a null character, or one that the file system cannot encode
         raise OSError(errno.EINVAL, f"its path is not valid ({error})", str(path)) from error
-    _check(path, status, max_bytes)
+    try:
+        _check(path, os.fstat(file.fileno()), max_bytes)  # again: it may have been replaced in the meantime
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def _check(path: Path, status: os.stat_result, max_bytes: int | None) -> None:

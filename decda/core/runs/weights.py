@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from decda.core.atomic_files import write_bytes_atomically
 from decda.core.errors import DataError, OutOfMemory, in_a_line, is_out_of_memory
-from decda.core.regular_files import require_regular
+from decda.core.regular_files import open_regular
 from decda.core.runs.reading import read_run
 
 AUTOENCODER = "autoencoder.safetensors"
@@ -53,7 +53,7 @@ def read_weights(path: Path, modules: Mapping[str, nn.Module], owner: str = "thi
         OutOfMemory: its content does not fit into memory.
     """
     try:
-        require_regular(path)
+        open_regular(path).close()
         tensors = load_file(path)
     except OSError as error:
         raise DataError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
@@ -89,7 +89,7 @@ def find_pretrained(path: Path) -> Path:
     try:
         if path.is_dir():
             file = path / AUTOENCODER
-        require_regular(file)
+        open_regular(file).close()
     except (FileNotFoundError, NotADirectoryError) as error:
         if file != path:
             raise DataError(
