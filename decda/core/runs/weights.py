@@ -17,6 +17,8 @@ AUTOENCODER = "autoencoder.safetensors"
 """The file of a run's folder that holds the autoencoder as pretraining left it."""
 MODEL = "model.safetensors"
 """The file of a run's folder that holds the trained model."""
+MAX_BYTES = 2**36
+"""More than the weights of any model that is trained here."""
 
 
 def write_weights(path: Path, modules: Mapping[str, nn.Module]) -> None:
@@ -53,11 +55,12 @@ def read_weights(path: Path, modules: Mapping[str, nn.Module], owner: str = "thi
         OutOfMemory: its content does not fit into memory.
     """
     try:
-        open_regular(path).close()
+        open_regular(path, max_bytes=MAX_BYTES).close()
         tensors = load_file(path)
     except OSError as error:
         raise DataError(f"The weights {path} cannot be read: {error.strerror or error}.") from error
-    except (SafetensorError, TypeError, ValueError, RuntimeError) as error:  # the last ones from PyTorch: absurd shapes
+    except (SafetensorError, MemoryError, TypeError, ValueError, RuntimeError) as error:
+        # Absurd shapes are refused by PyTorch, each in its own way.
         if is_out_of_memory(error):
             raise OutOfMemory(f"Out of memory: the weights {path} do not fit ({in_a_line(error)}).") from error
         raise DataError(f"The weights {path} cannot be read: {in_a_line(error)}.") from error

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from torch import nn
 
 from decda.core.config.composition import compose
-from decda.core.errors import DataError
+from decda.core.errors import DataError, OutOfMemory
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
@@ -198,3 +198,15 @@ def test_only_a_regular_file_holds_weights(tmp_path: Path) -> None:
             find_pretrained(path)
     with pytest.raises(DataError, match=r"autoencoder\.safetensors cannot be read: it is not a regular file"):
         read_weights(tmp_path / "autoencoder.safetensors", {"part": nn.Linear(1, 1)})
+
+
+def test_weights_that_do_not_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where memory ends while weights are read, the file is not called damaged."""
+
+    def full(path: Path) -> None:
+        raise MemoryError("Cannot allocate memory (os error 12)")
+
+    write_weights(tmp_path / "model.safetensors", {"part": nn.Linear(1, 1)})
+    monkeypatch.setattr("decda.core.runs.weights.load_file", full)
+    with pytest.raises(OutOfMemory, match=r"Out of memory: the weights .*model\.safetensors do not fit"):
+        read_weights(tmp_path / "model.safetensors", {"part": nn.Linear(1, 1)})
