@@ -2,12 +2,15 @@
 
 import sys
 from importlib import import_module
+from pathlib import Path
+from shlex import quote
 
 import click
 
 from decda import __version__
 from decda.commands.options import no_plugins
 from decda.core.errors import DecdaError
+from decda.core.process.interrupts import Interrupted
 
 COMMANDS = ("check", "evaluate", "list-components", "new-plugin", "reproduce", "show", "train")
 OPTIONS = {
@@ -35,13 +38,26 @@ def main() -> None:
         option = OPTIONS.get(error.parameter or "")
         click.echo(f"Error: {error}{f' Option: {option}' if option else ''}", err=True)
         code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("\nInterrupted.", err=True)
-        code = 130
+    except (click.Abort, KeyboardInterrupt) as error:  # Click raises its own instead of ours
+        asked = error if isinstance(error, Interrupted) else error.__cause__
+        if isinstance(asked, Interrupted):
+            hint = f" To go on: {_resume_command(asked.folder)}" if asked.folder else ""
+            click.echo(f"\n{asked}{hint}", err=True)
+            code = asked.exit_code
+        else:
+            click.echo("\nInterrupted.", err=True)
+            code = 130
     except OSError as error:  # a full disk, a folder removed while it was written to
         click.echo(f"Error: {error.filename or 'output'}: {error.strerror or error}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _resume_command(folder: Path) -> str:
+    """The command that goes on with what was interrupted; a study goes on by the command that began it."""
+    return (
+        "run the same command again." if (folder / "trials").is_dir() else f"decda train --resume {quote(str(folder))}"
+    )
 
 
 class _Group(click.Group):

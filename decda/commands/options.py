@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from decda.core.parts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
+SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+"""The signals at which runs are saved and the program ends."""
 
 
 def _switch_off(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:
@@ -25,6 +27,16 @@ no_plugins = click.option(
     expose_value=False,
     callback=_switch_off,
     help="Ignore the parts of other packages. DECDA_DISABLE_PLUGINS=NAME,... ignores those of some.",
+)
+
+
+checkpoint_every = click.option(
+    "--checkpoint-every",
+    type=click.FloatRange(min=0),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds between two checkpoints of a run; 0: none.",
 )
 
 

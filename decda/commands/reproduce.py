@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from decda.commands.options import choose_parts, open_registry
+from decda.commands.options import SIGNALS, checkpoint_every, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, TABLES, published, title
@@ -44,6 +44,7 @@ OWN_PACKAGE = "decda"
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting for all cells.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder.  [default: runs/reproduce-TABLE]")
 @click.option("--resume", is_flag=True, help="Continue an existing study; an error if there is none.")
+@checkpoint_every
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def reproduce(
@@ -61,6 +62,7 @@ def reproduce(
     settings: tuple[str, ...],
     out: Path | None,
     resume: bool,
+    checkpoint_every: float,
     load: tuple[Path, ...],
     as_json: bool,
 ) -> int:
@@ -72,8 +74,8 @@ def reproduce(
     (the five algorithms with augmentation).
 
     If the command is started again with the same folder, with the same options or others, finished trials are kept and
-    not run again. The folder contains results.csv (one row per trial), table.md, and the folder of each run. Cells with
-    the same pretraining share one autoencoder per seed.
+    not run again, and interrupted ones go on. The folder contains results.csv (one row per trial), table.md, and the
+    folder of each run. Cells with the same pretraining share one autoencoder per seed.
     """
     if table == "table2" and any(setting.strip().startswith("train.augment_in") for setting in settings):
         raise click.UsageError("The rows of table2 differ in train.augment_in, so it cannot be set. Leave it out.")
@@ -86,6 +88,7 @@ def reproduce(
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
     from decda.core.files import Files
+    from decda.core.process.interrupts import Interrupts
     from decda.core.studies.cells import prepare_cells
     from decda.core.studies.lock import check_folder
     from decda.core.studies.runner import run_study
@@ -93,22 +96,18 @@ def reproduce(
 
     check_folder(out)
     all_settings = (*BUDGETS[budget], *settings)
-    with stdout_to_stderr():
+    with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
         registry = open_registry(load)
         requests = _requests(registry, table, _names(algorithms), _names(datasets), all_settings, device)
         with StudyDisplay(f"{table}, {len(requests)} cells, {trials} trials each, budget {budget}") as display:
             files = Files(data_root, offline=offline or None, notify=display.download)
             cells = prepare_cells(requests, registry, files)
             planned = plan_trials(cells, range(seed, seed + trials), out, registry)
-            try:
-                study = run_study(
-                    planned, registry, files, out,
-                    settings=" ".join((budget, *settings)), n_jobs=jobs, threads=threads, notify=display,
-                    on_start=display.start,
-                )  # fmt: skip
-            except KeyboardInterrupt:
-                click.echo(f"\nFinished trials are kept in {out}; run the same command again to continue.", err=True)
-                raise
+            study = run_study(
+                planned, registry, files, out,
+                settings=" ".join((budget, *settings)), n_jobs=jobs, threads=threads,
+                checkpoint_every=checkpoint_every, interrupts=interrupts, notify=display, on_start=display.start,
+            )  # fmt: skip
         print_study(study)
     click.echo(json.dumps(study.as_mapping()) if as_json else str(out))
     return study.exit_code

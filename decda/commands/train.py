@@ -1,18 +1,20 @@
 """`decda train`: clusters images with one seed or several."""
 
 import json
-import signal
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from decda.commands.options import choose_parts, open_registry
+from decda.commands.options import SIGNALS, checkpoint_every, choose_parts, open_registry
 from decda.core.errors import InvalidParameter
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
+
+if TYPE_CHECKING:
+    from decda.core.parts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -63,6 +65,10 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; must not exist.")
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with an interrupted run, in its folder."
+)
+@checkpoint_every
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train(
@@ -75,6 +81,8 @@ def train(
     offline: bool,
     settings: tuple[str, ...],
     out: Path | None,
+    resume: Path | None,
+    checkpoint_every: float,
     load: tuple[Path, ...],
     as_json: bool,
     **chosen: Any,
@@ -85,11 +93,15 @@ def train(
     one: recipe, configuration file, named parts and options, --set. `decda show head idec` lists the parameters of a
     part. The run's folder contains the labels, the model, and everything that is needed to repeat the run. With --seeds
     it contains such a folder for each seed, and the mean and standard deviation of their scores.
+
+    A run is saved every minute. Ctrl-C, SIGTERM and SIGUSR1 save it and end it; --resume goes on with it as if nothing
+    had happened.
     """
     if seeds is not None and chosen["seed"] is not None:
         raise click.UsageError("--seed sets one seed and --seeds several. Leave out one of the two options.")
-    if seeds is None and jobs is not None:
-        raise click.UsageError("--jobs limits how many seeds run at once. It needs --seeds, as in --seeds 0-4.")
+    if resume is not None and out is not None:
+        raise click.UsageError("--resume goes on in the folder of the run, so --out has no place. Leave it out.")
+    from decda.core.process.interrupts import Interrupts
     from decda.core.process.threads import choose_threads, limit_spinning
 
     limit_spinning()  # both must be called before a part imports torch
@@ -100,50 +112,72 @@ def train(
     if out is not None:
         refuse_existing(out)
 
-    signal.signal(signal.SIGTERM, _interrupt)  # a run that is told to end says so in its provenance
-    with stdout_to_stderr():
+    with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
         registry = open_registry(load)
         options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device", "autoencoder")}
-        run_config = compose(
-            registry, recipe=recipe, config=config, parts=chosen, settings=settings, settings_origin="--set", **options
-        )
+        words = {
+            "recipe": recipe, "config": config, "parts": chosen, "settings": settings, "settings_origin": "--set",
+            **options,
+        }  # fmt: skip
+        if resume is None:
+            run_config = compose(registry, **words)
+        else:
+            run_config, seeds, threads = _reopen(resume, registry, words, seeds, threads)
+        if seeds is None and jobs is not None:
+            raise click.UsageError("--jobs limits how many seeds run at once. It needs --seeds, as in --seeds 0-4.")
 
         import torch
 
         torch.set_num_threads(choose_threads(threads))
         where = {"data_root": data_root, "offline": offline or None}
+        how = {
+            "out": out if resume is None else resume, "resume": resume is not None,
+            "checkpoint_every": checkpoint_every, "interrupts": interrupts,
+        }  # fmt: skip
         if seeds is None:
-            done, code = _train_one(run_config, registry, where, out), 0
+            done, code = _train_one(run_config, registry, where, how), 0
         else:
-            done = _train_seeds(run_config, registry, where, out, seeds, jobs, threads)
+            done = _train_seeds(run_config, registry, where, seeds, {**how, "n_jobs": jobs, "threads": threads})
             code = done.exit_code
     click.echo(json.dumps(done.as_mapping()) if as_json else str(done.folder))
     return code
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
+def _reopen(
+    path: Path, registry: "Registry", words: Mapping[str, Any], seeds: tuple[int, ...] | None, threads: int | None
+) -> tuple[Any, tuple[int, ...] | None, int | None]:
+    """The configuration, the seeds and the number of threads of a run, or of several seeds, to go on with."""
+    from decda.core.config.provenance_hints import provenance_beside
+    from decda.core.runs.resuming import read_config
+    from decda.core.runs.run_folder import CONFIG
+    from decda.core.studies.seeds import read_seeds
+
+    found = read_seeds(path)
+    config = read_config(path, registry, **words)
+    if found is None:
+        if seeds is not None:
+            raise click.UsageError(f"{path} is the folder of one run, not of several seeds. Leave out --seeds.")
+        former = provenance_beside(path / CONFIG).get("threads")
+        return config, None, threads or (former if type(former) is int and former > 0 else None)
+    theirs, recipe = found
+    if words["seed"] is not None or (seeds is not None and list(seeds) != theirs):
+        raise click.UsageError(f"{path} is for the seeds {', '.join(map(str, theirs))}. Leave out --seed and --seeds.")
+    return replace(config, recipe=recipe), tuple(theirs), threads
 
 
-def _train_one(config: Any, registry: Any, where: Mapping[str, Any], out: Path | None) -> Any:
+def _train_one(config: Any, registry: Any, where: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
     from decda.console import ProgressDisplay, print_result
     from decda.core.files import Files
     from decda.core.runs.experiment import run
 
     with ProgressDisplay(config) as display:
-        result = run(config, registry, Files(**where, notify=display), out=out, notify=display)
+        result = run(config, registry, Files(**where, notify=display), notify=display, **how)
     print_result(result.as_mapping(), result.sizes)
     return result
 
 
 def _train_seeds(
-    config: Any,
-    registry: Any,
-    where: Mapping[str, Any],
-    out: Path | None,
-    seeds: tuple[int, ...],
-    jobs: int | None,
-    threads: int | None,
+    config: Any, registry: Any, where: Mapping[str, Any], seeds: tuple[int, ...], how: Mapping[str, Any]
 ) -> Any:
     from decda.console import SeedsDisplay, print_seeds_result
     from decda.core.files import Files
@@ -151,6 +185,6 @@ def _train_seeds(
 
     with SeedsDisplay(config, seeds) as display:
         files = Files(**where, notify=display.download)
-        result = run_seeds(config, registry, files, seeds, out=out, n_jobs=jobs, threads=threads, notify=display)
+        result = run_seeds(config, registry, files, seeds, notify=display, **how)
     print_seeds_result(result)
     return result

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import TaskID
 
+from decda.console.notices import notices
 from decda.console.screen import ALL_SEEDS, WAITING, Screen, join_notes
 from decda.core.config.run_config import RunConfig
 from decda.core.events import (
@@ -17,7 +18,6 @@ from decda.core.events import (
     Progress,
     Refreshed,
     Scored,
-    StepFallback,
 )
 from decda.core.execution.messages import Failed, Finished, Message, Outcome, OutputLine
 from decda.core.studies.seed_ranges import format_seeds
@@ -28,8 +28,6 @@ UNITS = {"pretrain": "epoch", "cluster": "iteration"}
 """What is counted in each phase."""
 TITLES = {"pretrain": "pretrain", "init_centers": "centers", "cluster": "cluster"}
 """How each phase is shown on a terminal."""
-MODES = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
-"""How messages describe the modes of a training step."""
 
 
 def is_interactive() -> bool:
@@ -143,7 +141,7 @@ class RunLine:
         if name:
             self.task = screen.progress.add_task(self._titled(WAITING), total=1, notes={}, visible=waiting)
         self._phase_start = self._next_update = 0.0
-        self._epochs = 0
+        self._epochs = self._done = 0  # in this phase; those that an earlier process made
         self._unshown: Progress | None = None
 
     def __call__(self, event: Event) -> None:
@@ -174,13 +172,11 @@ class RunLine:
                 self._advance("cluster", event.iteration, event.total)
         elif isinstance(event, PhaseEnded):
             self._end_phase(event)
-        elif isinstance(event, StepFallback):
-            part = f"{event.kind} '{self.config.part(event.kind).short}': " if event.kind else ""
-            mode = MODES.get(event.mode, event.mode)
-            text = f"Steps could not be {mode} ({part}{event.reason}). Training continues with plain steps."
-            self.screen.print(self.prefix + text, "yellow")
         elif isinstance(event, Downloading):
             self.screen.download(event)
+        else:
+            for text, style in notices(event, self.config):
+                self.screen.print(self.prefix + text, style)
 
     def end(self, outcome: Outcome, *, keep: bool) -> None:
         """Show the outcome of the run.
@@ -212,14 +208,16 @@ class RunLine:
 
     def _start(self, event: PhaseStarted) -> None:
         self._phase_start, self._next_update = time.monotonic(), 0.0
-        self._epochs, self._unshown = 0, None
+        self._epochs, self._done, self._unshown = event.done, event.done, None
         self.screen.postpone_status()
         self.notes.pop("loss", None)
         progress, title = self.screen.progress, self._titled(TITLES[event.phase])
         if self.name and self.task is not None:
-            progress.reset(self.task, description=title, total=event.total, visible=True, notes=self.notes)
+            progress.reset(
+                self.task, description=title, total=event.total, completed=event.done, visible=True, notes=self.notes
+            )
         else:
-            self.task = progress.add_task(title, total=event.total, notes=self.notes)
+            self.task = progress.add_task(title, total=event.total, completed=event.done, notes=self.notes)
 
     def _within_epoch(self, event: BatchEnded) -> None:
         now = time.monotonic()
@@ -240,7 +238,7 @@ class RunLine:
             self._next_update = now + LIVE_SECONDS
             self.screen.progress.update(self.task, completed=step, notes=self.notes)
         elif step:
-            left = (now - self._phase_start) / step * (total - step)
+            left = (now - self._phase_start) / max(step - self._done, 1) * (total - step)
             notes = join_notes(self.notes)
             self.screen.print_status(
                 f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {notes}  at most {left:.0f} s left"

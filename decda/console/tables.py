@@ -70,7 +70,7 @@ def print_seeds_result(result: SeedsResult) -> None:
         result: the results and failures.
     """
     console = Console(stderr=True)
-    rows = {run.seed: _figures(run, result) for run in result.finished}
+    rows = {run.seed: _figures(run) for run in result.finished}
     # Columns without any value are left out: a data set without classes has no scores.
     shown = [i for i in range(len(SEEDS_COLUMNS)) if any(row[i] is not None for row in rows.values())]
     table = Table(box=None, header_style="bold")
@@ -104,11 +104,11 @@ def print_seeds_result(result: SeedsResult) -> None:
         console.print(Text(f"Error: {word} {format_seeds(seeds).replace('_', ', ')}: {message}"), soft_wrap=True)
 
 
-def _figures(run: Finished, seeds: SeedsResult) -> list[float | None]:
+def _figures(run: Finished) -> list[float | None]:
     """The values in the row of a seed, in the order of `SEEDS_COLUMNS`."""
     result = run.result
     scores = [result[name] for name in ("acc", "nmi", "ari")]
-    return [*scores, result["baseline"]["acc"], seeds.iterations.get(run.seed), result["seconds"]["total"]]
+    return [*scores, result["baseline"]["acc"], result["iterations"], result["seconds"]["total"]]
 
 
 def _decimal(value: float | None, digits: int) -> str:

@@ -33,10 +33,14 @@ def interleave(
         n_jobs: runs at once; the next starts when one is done.
         contexts: makes the context in which all steps of one run are made, entered anew for each step: a CUDA stream of
             its own.
+
+    Raises:
+        KeyboardInterrupt: a run was interrupted. The others were given the chance to save themselves, too.
     """
+    interrupted: KeyboardInterrupt | None = None
     turns: deque[tuple[Job, Steps, AbstractContextManager[object]]] = deque()
-    while waiting or turns:
-        while waiting and len(turns) < n_jobs:
+    while turns or (waiting and interrupted is None):
+        while waiting and len(turns) < n_jobs and interrupted is None:
             job = waiting.popleft()
             turns.append((job, start(job), contexts()))
         job, steps, context = turns.popleft()
@@ -45,6 +49,8 @@ def interleave(
                 next(steps)
         except StopIteration as stop:
             notify(job.key, Finished.from_run(stop.value))
+        except KeyboardInterrupt as error:
+            interrupted = error
         except Exception as error:
             notify(job.key, Failed.from_error(job.config.seed, error))
         else:
@@ -52,6 +58,8 @@ def interleave(
             continue
         del steps
         gc.collect()  # a training refers to itself; its images and graphs would stay on the GPU
+    if interrupted is not None:
+        raise interrupted
 
 
 def cuda_stream() -> AbstractContextManager[object]:

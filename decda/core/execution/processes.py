@@ -11,21 +11,22 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from queue import SimpleQueue
-from types import FrameType
-from typing import IO, Any
+from typing import IO
 
 from decda.core.atomic_files import read_json, write_json
 from decda.core.errors import DataError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome, OutputLine
 from decda.core.execution.protocol import WorkerJob, from_line
+from decda.core.process.interrupts import Interrupts
 
 WORKER = "decda.core.execution.worker"
 EXIT_TIMEOUT = 10.0
-"""Seconds that a process has to exit before it is killed."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+"""Seconds that a process has to exit after its outcome before it is killed."""
+SAVE_TIMEOUT = 30.0
+"""Seconds that a process has to finish its step and to save its run when all are interrupted."""
 
 
 def run_in_processes(
@@ -37,6 +38,8 @@ def run_in_processes(
     offline: bool,
     threads: int,
     load: Sequence[Path] = (),
+    checkpoint_every: float = 0.0,
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Run each job in a fresh process; one that fails does not stop the others.
 
@@ -52,33 +55,47 @@ def run_in_processes(
         offline: of each process's `Files`.
         threads: of each process.
         load: files of parts that each process loads, see `load_file`.
+        checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        interrupts: raises the signals at which all processes save their runs and end.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C or SIGTERM; the processes have ended.
+        KeyboardInterrupt: such a signal; the processes have ended.
     """
     inbox: SimpleQueue[tuple[_Process, Message | None]] = SimpleQueue()
     running: list[_Process] = []
-    with _Interrupts() as interrupts:
-        try:
-            while waiting or running:
-                while waiting and len(running) < n_jobs:
-                    with interrupts.held():  # or a process might run on that nobody knows of
-                        running.append(_Process(waiting.popleft(), data_root, offline, threads, load, inbox))
-                process, message = inbox.get()
-                if message is None:
-                    running.remove(process)
-                    notify(process.key, process.outcome or _fail(process))
-                elif isinstance(message, Finished | Failed):
-                    process.outcome = message
-                else:
-                    notify(process.key, message)
-        finally:
-            interrupts.holding = True  # a second Ctrl-C leaves no process behind either
-            for process in running:
-                process.popen.terminate()
-            deadline = time.monotonic() + EXIT_TIMEOUT
-            for process in running:
-                process.exit_by(deadline)
+    interrupts = interrupts or Interrupts()
+    try:
+        while waiting or running:
+            while waiting and len(running) < n_jobs:
+                with interrupts.held():  # or a process might run on that nobody knows of
+                    job = waiting.popleft()
+                    words = WorkerJob.from_job(job, data_root, offline, threads, load, checkpoint_every)
+                    running.append(_Process(job, words, inbox))
+            process, message = inbox.get()
+            if message is None:
+                running.remove(process)
+                notify(process.key, process.outcome or _fail(process))
+            elif isinstance(message, Finished | Failed):
+                process.outcome = message
+            else:
+                notify(process.key, message)
+    finally:
+        with interrupts.deferred():
+            _end_all(running)
+
+
+def _end_all(running: Sequence["_Process"]) -> None:
+    """Make processes save their runs and end; a second Ctrl-C leaves none behind either."""
+    for process in running:
+        process.popen.terminate()
+    deadline = time.monotonic() + SAVE_TIMEOUT
+    try:
+        for process in running:
+            process.exit_by(deadline)
+    except KeyboardInterrupt:
+        for process in running:
+            process.exit_by(0)
+        raise
 
 
 class _Process:
@@ -88,28 +105,19 @@ class _Process:
     themselves, their lines would tear apart what is displayed there.
     """
 
-    def __init__(
-        self,
-        job: Job,
-        data_root: Path,
-        offline: bool,
-        threads: int,
-        load: Sequence[Path],
-        inbox: "SimpleQueue[tuple[_Process, Message | None]]",
-    ):
+    def __init__(self, job: Job, words: WorkerJob, inbox: "SimpleQueue[tuple[_Process, Message | None]]"):
         self.key, self.seed = job.key, job.config.seed
         self.out = job.out
         self.outcome: Outcome | None = None
         self.inbox = inbox
         self.popen = subprocess.Popen(
             [sys.executable, "-P", "-m", WORKER],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(threads),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(words.threads),
         )  # fmt: skip
         self.reader = threading.Thread(target=self._read_output, daemon=True)
         self.watcher = threading.Thread(target=self._watch, daemon=True)
         self.reader.start()
         self.watcher.start()
-        words = WorkerJob.from_config(job.config, job.out, data_root, offline, threads, load)
         with contextlib.suppress(BrokenPipeError), self._stream("stdin") as stdin:
             stdin.write(words.as_line().encode())
 
@@ -188,42 +196,3 @@ def _describe_exit(process: _Process) -> Failed:
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = " If the system was out of memory, run fewer jobs at once." if name == "SIGKILL" else ""
     return Failed(process.seed, f"The process of seed {process.seed} was killed by {name}.{hint}")
-
-
-class _Interrupts:
-    """While it lasts, SIGTERM interrupts as Ctrl-C does, and both can be held back for a moment."""
-
-    def __init__(self) -> None:
-        self.holding = self.pending = False
-        self.former: Mapping[int, Any] = {}
-
-    def __enter__(self) -> "_Interrupts":
-        if threading.current_thread() is threading.main_thread():  # no other thread may set handlers
-            # What is ignored (by nohup, or in the background of a script) stays ignored.
-            wanted = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-            self.former = {number: signal.signal(number, self._interrupt) for number in wanted}
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for number, handler in self.former.items():
-            signal.signal(number, handler)
-
-    @contextlib.contextmanager
-    def held(self) -> Iterator[None]:
-        """Interrupts come at the end; processes started in here never see Ctrl-C, from their first moment on."""
-        self.holding = True
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if hasattr(signal, "pthread_sigmask") else ()
-        try:
-            yield
-        finally:
-            if hasattr(signal, "pthread_sigmask"):
-                signal.pthread_sigmask(signal.SIG_SETMASK, former)
-            self.holding = False
-        if self.pending:
-            raise KeyboardInterrupt
-
-    def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        if self.holding:
-            self.pending = True
-        else:
-            raise KeyboardInterrupt

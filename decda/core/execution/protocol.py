@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from decda.core import events
-from decda.core.config.run_config import RunConfig
 from decda.core.events import Event, Initialised, Progress, Refreshed
-from decda.core.execution.messages import Failed, Finished, Message
+from decda.core.execution.messages import Failed, Finished, Job, Message
 
 TYPES: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -31,6 +30,7 @@ class WorkerJob:
         offline: whether the network is left alone.
         threads: that PyTorch computes with.
         load: files of parts to load.
+        checkpoint_every: seconds between two checkpoints; 0: none.
     """
 
     config: dict[str, Any]
@@ -40,23 +40,27 @@ class WorkerJob:
     offline: bool
     threads: int
     load: Sequence[str] = field(default_factory=tuple)
+    checkpoint_every: float = 0.0
 
     @classmethod
-    def from_config(
-        cls, config: RunConfig, out: Path, data_root: Path, offline: bool, threads: int, load: Sequence[Path]
+    def from_job(
+        cls, job: Job, data_root: Path, offline: bool, threads: int, load: Sequence[Path], checkpoint_every: float
     ) -> "WorkerJob":
         """From what the starting process has in hand.
 
         Args:
-            config: of the run.
-            out: its folder.
+            job: the run.
             data_root: where data files are.
             offline: whether the network is left alone.
             threads: of the process.
             load: files of parts.
+            checkpoint_every: seconds between two checkpoints; 0: none.
         """
         files = tuple(str(path) for path in load)
-        return cls(config.as_mapping(), config.recipe, str(out), str(data_root), offline, threads, files)
+        config = job.config
+        return cls(
+            config.as_mapping(), config.recipe, str(job.out), str(data_root), offline, threads, files, checkpoint_every
+        )
 
     def as_line(self) -> str:
         """The job as a line of JSON."""

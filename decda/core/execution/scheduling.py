@@ -10,8 +10,10 @@ from decda.core.execution.messages import Job, Notify
 from decda.core.execution.processes import run_in_processes
 from decda.core.files import Files
 from decda.core.parts.registry import LOCAL, Registry
+from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import physical_cores
 from decda.core.runs.experiment import run_stepwise
+from decda.core.runs.session import CHECKPOINT_SECONDS
 
 GPU_JOBS = 4
 """Runs at once on a GPU, unless told otherwise: each holds the images and the memory of its graphs."""
@@ -38,8 +40,12 @@ def run_jobs(
     n_jobs: int | None = None,
     threads: int | None = None,
     here: bool = False,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    interrupts: Interrupts | None = None,
 ) -> None:
     """Make several runs, each recorded in its own folder; one that fails does not stop the others.
+
+    Those that are half done in their folders are resumed.
 
     On a CPU each run has a process and, unless told otherwise, one thread of its own: many small runs take less time
     that way than one after the other on all cores, and each leaves the bytes that it leaves alone. On a GPU the runs
@@ -55,13 +61,19 @@ def run_jobs(
         n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4.
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
         here: make all runs in this process, one after the other.
+        checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        interrupts: notes or raises signals, at which all runs are saved and end.
 
     Raises:
-        KeyboardInterrupt: Ctrl-C; where there are processes, SIGTERM, too, and they have ended. The folders stay.
+        KeyboardInterrupt: such a signal; all processes have ended.
     """
 
     def start(job: Job) -> Steps:
-        return run_stepwise(job.config, registry, files, out=job.out, notify=lambda event: notify(job.key, event))
+        return run_stepwise(
+            job.config, registry, files,
+            out=job.out, notify=lambda event: notify(job.key, event), resume=True, checkpoint_every=checkpoint_every,
+            interrupts=interrupts,
+        )  # fmt: skip
 
     if device == "cuda":
         interleave(waiting, start, notify, n_jobs=n_jobs or GPU_JOBS, contexts=cuda_stream)
@@ -70,7 +82,7 @@ def run_jobs(
         n_jobs = n_jobs or max(physical_cores() // each, 1)
         run_in_processes(
             waiting, notify, n_jobs=n_jobs, data_root=files.data_root, offline=files.offline, threads=each,
-            load=tuple(registry.files),
+            load=tuple(registry.files), checkpoint_every=checkpoint_every, interrupts=interrupts,
         )  # fmt: skip
     else:
         former = torch.get_num_threads()

@@ -11,13 +11,13 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
-from typing import IO, NoReturn
+from typing import IO
 
 from decda.core.events import BatchEnded, Event, Progress
 from decda.core.execution.messages import Failed, Finished, Message, Outcome
 from decda.core.execution.protocol import WorkerJob, as_line
 from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.process.threads import limit_spinning
 
 EVENT_SECONDS = 0.2
@@ -29,10 +29,12 @@ class Reporter:
 
     Args:
         stream: that the starting process reads.
+        interrupts: notes SIGTERM.
     """
 
-    def __init__(self, stream: IO[str]):
+    def __init__(self, stream: IO[str], interrupts: Interrupts):
         self.stream = stream
+        self.interrupts = interrupts
         self._next = 0.0
 
     def __call__(self, event: Event) -> None:
@@ -55,14 +57,13 @@ class Reporter:
         try:
             self.stream.write(line)
             self.stream.flush()
-        except BrokenPipeError as error:  # the starting process was killed: nobody waits for this run
-            raise KeyboardInterrupt from error
+        except BrokenPipeError:  # the starting process was killed; the run is saved and ends
+            self.interrupts.pending = "SIGTERM"
 
 
 def main() -> None:
     """Make the run that stdin describes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the starting process
-    signal.signal(signal.SIGTERM, _interrupt)
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")  # not inherited by processes that a part starts
     os.dup2(2, 1)
     job = WorkerJob.from_line(sys.stdin.readline())
@@ -72,11 +73,12 @@ def main() -> None:
         import torch
 
         torch.set_num_threads(job.threads)
-        reporter = Reporter(messages)
         try:
-            reporter.send(_outcome(job, reporter))
-        except KeyboardInterrupt:
-            sys.exit(130)
+            with Interrupts(["SIGTERM"]) as interrupts:
+                reporter = Reporter(messages, interrupts)
+                reporter.send(_outcome(job, reporter))
+        except Interrupted as error:
+            sys.exit(error.exit_code)
     messages.close()
 
 
@@ -93,13 +95,14 @@ def _outcome(job: WorkerJob, notify: Reporter) -> Outcome:
         for path in job.load:
             load_file(registry, Path(path))
         config = replace(compose(registry, config=job.config), recipe=job.recipe)
-        return Finished.from_run(run(config, registry, files, out=Path(job.out), notify=notify))
+        done = run(
+            config, registry, files,
+            out=Path(job.out), notify=notify, resume=True, checkpoint_every=job.checkpoint_every,
+            interrupts=notify.interrupts,
+        )  # fmt: skip
+        return Finished.from_run(done)
     except Exception as error:
         return Failed.from_error(int(job.config["seed"]), error)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

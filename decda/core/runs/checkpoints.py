@@ -115,8 +115,8 @@ class Checkpoints:
         if self.rejected:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.rejected.items())
             raise UnusableCheckpoint(
-                f"No checkpoint in {self.folder} can be used ({reasons}). Start a new run; if the pretrained autoencoder "
-                "of this one is there, it can start from that."
+                f"No checkpoint in {self.folder} can be used ({reasons}). Start a new run; it can start from the "
+                "pretrained autoencoder of this one, if that is there."
             )
         return None
 
@@ -170,7 +170,9 @@ def _take_out(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
         tensors[entry] = value.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
         return {"tensor": entry}
     if isinstance(value, Mapping):
-        return {"pairs": [[key, _take_out(inner, f"{name}.{key}".lstrip("."), tensors)] for key, inner in value.items()]}
+        return {
+            "pairs": [[key, _take_out(inner, f"{name}.{key}".lstrip("."), tensors)] for key, inner in value.items()]
+        }
     if isinstance(value, list | tuple):
         return {"items": [_take_out(inner, f"{name}.{number}", tensors) for number, inner in enumerate(value)]}
     return value

@@ -70,7 +70,9 @@ def _tell_when(empty: list[int], emptied: Mapping[int, int]) -> str:
         by_time.setdefault(emptied.get(cluster, float("inf")), []).append(str(cluster))
     pieces = []
     for iteration, clusters in sorted(by_time.items()):
-        when = "in the end" if iteration == float("inf") else f"by iteration {iteration}" if iteration else "at the start"
+        when = (
+            "in the end" if iteration == float("inf") else f"by iteration {iteration}" if iteration else "at the start"
+        )
         pieces.append(f"cluster{'s' if len(clusters) > 1 else ''} {', '.join(clusters)} empty {when}")
     return "; ".join(pieces)
 

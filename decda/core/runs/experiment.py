@@ -94,7 +94,6 @@ def run_stepwise(
         DecdaError: as `run`.
         Interrupted: as `run`.
     """
-
     if resume and out is not None and (out / CONFIG).is_file():
         with FolderLock(out):
             return (yield from _go_on(config, registry, files, out, notify, checkpoint_every, interrupts))
@@ -106,7 +105,7 @@ def run_stepwise(
     # A process that was killed at once may have left an empty folder.
     path = out if resume and out is not None and out.is_dir() else new_folder(out, name)
     with FolderLock(path):
-        session = Session(ready, registry, path, notify, provenance)
+        session = Session(ready, registry, path, notify, provenance, Checkpoints(path))
         return (yield from session.steps(checkpoint_every, interrupts))
 
 
@@ -122,6 +121,7 @@ def _go_on(
     """Go on with a run from its last checkpoint, or from its start if it has none."""
     then: Mapping[str, Any] = provenance_beside(path / CONFIG)
     if then.get("status") == "finished":
+        notify(Resumed("finished", 0))
         return load_run(path, registry)
     checkpoints = Checkpoints(path)
     checkpoint = checkpoints.read()
@@ -134,10 +134,11 @@ def _go_on(
     today = describe_start(ready, registry)
     require_same_images(then, today)
     if checkpoint is None:
-        return (yield from Session(ready, registry, path, notify, today).steps(checkpoint_every, interrupts))
+        session = Session(ready, registry, path, notify, today, checkpoints)
+        return (yield from session.steps(checkpoint_every, interrupts))
     phase, step = (checkpoint.state["trainer"][name] for name in ("phase", "position"))
     cautions = describe_differences(then, today)
     notify(Resumed(phase, step, cautions))
     provenance = describe_resumption(then, phase, step, cautions)
-    session = Session(ready, registry, path, notify, provenance, checkpoint)
+    session = Session(ready, registry, path, notify, provenance, checkpoints, checkpoint)
     return (yield from session.steps(checkpoint_every, interrupts))

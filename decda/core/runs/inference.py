@@ -25,6 +25,7 @@ from decda.core.training.metrics import scores
 
 SCHEMA_VERSION = 1
 SCORES = ("acc", "nmi", "ari")
+ENDS = ("pretrain_epochs", "iterations", "stop_reason")
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
     if provenance.get("status") != "finished":
         reason = provenance.get("reason")
         because = f" ({provenance.get('status')}: {reason})" if reason else ""
-        raise DataError(f"The run {path} has not finished{because}: it has no trained model. Train it again.")
+        raise DataError(f"The run {path} has not finished{because}: it has no trained model yet. It can be resumed.")
     shape = provenance.get("input_shape")
     if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)):
         raise DataError(f"{path / 'provenance.json'} is damaged: it does not state the shape of the images.")
@@ -108,12 +109,13 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
     metrics = read_json(path / "metrics.json")
     try:
         found, baseline = ({name: side[name] for name in SCORES} for side in (metrics, metrics["baseline"]))
+        ends = {name: metrics[name] for name in ENDS}
     except (KeyError, TypeError) as error:
         raise DataError(f"{path / 'metrics.json'} is damaged: {error}.") from error
     model.train(False)
     return Run(
         path, config, model.to(place), tuple(shape), labels, confidence, names, found, baseline,
-        provenance.get("seconds", {}), metrics.get("warnings", ()),
+        provenance.get("seconds", {}), ends, metrics.get("warnings", ()),
         components(config, registry, ("encoder", "head", "augment")),
     )  # fmt: skip
 

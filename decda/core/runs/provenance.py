@@ -142,9 +142,9 @@ def hash_file(path: Path) -> str:
 def _processor() -> str:
     """The model of the processor, where Linux tells it, and the instructions that PyTorch uses of it."""
     model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError, IndexError):
+    with contextlib.suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        model = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")][0]
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
     return f"{model}, {torch.backends.cpu.get_cpu_capability()}"
 
 

@@ -1,15 +1,86 @@
-"""Whether a run can go on here: with the parts and images it was started with, and on which machine."""
+"""Whether a run can go on here: with the settings, parts and images it was started with, and on which machine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NoReturn
 
-from decda.core.config.run_config import RunConfig
-from decda.core.errors import UnusableCheckpoint
+from decda.core.config.composition import compose
+from decda.core.config.provenance_hints import provenance_beside
+from decda.core.config.run_config import PART_KINDS, RunConfig, read_toml
+from decda.core.errors import ConfigError, DataError, UnusableCheckpoint
 from decda.core.parts.registry import Registry
+from decda.core.runs.naming import printable
 from decda.core.runs.provenance import describe_parts
+from decda.core.runs.run_folder import CONFIG
+from decda.core.runs.weights import find_pretrained
 
 MACHINE = ("device", "threads", "processor", "platform")
 """What decides how sums are rounded, beside the libraries."""
+
+
+SAME = {
+    "config_sha256": "another configuration",
+    "data_sha256": "other images",
+    "classes_sha256": "other classes",
+}
+"""Digests in the provenance of a run that must not change, and how errors call them."""
+
+
+def read_config(
+    path: Path,
+    registry: Registry,
+    *,
+    recipe: str | None = None,
+    config: Path | Mapping[str, Any] | None = None,
+    parts: Mapping[str, Any] | None = None,
+    settings: Iterable[str] = (),
+    settings_origin: str = "setting",
+    **options: Any,
+) -> RunConfig:
+    """The configuration that a run was started with; what is named again must agree with it.
+
+    Args:
+        path: the folder of the run.
+        registry: where its parts are.
+        recipe: as for `compose`, and so are those below.
+        config: a configuration file or mapping.
+        parts: named parts.
+        settings: single settings.
+        settings_origin: what errors call a setting.
+        options: `n_clusters`, `seed`, `device`, `autoencoder`.
+
+    Returns:
+        The configuration.
+
+    Raises:
+        DataError: there is no run at that path, or its configuration is damaged.
+        ConfigError: something contradicts it; the message names each.
+    """
+    if not (path / CONFIG).is_file():
+        state = "it is empty, so that nothing was computed yet" if _is_empty(path) else "it is not the folder of a run"
+        raise DataError(f"{printable(path)} cannot be resumed: {state}. Start a new run.")
+    mapping, provenance = read_toml(path / CONFIG), provenance_beside(path / CONFIG)
+    ours = replace(compose(registry, config=mapping, provenance=provenance), recipe=provenance.get("recipe"))
+    if options.get("autoencoder") is not None:
+        options["autoencoder"] = find_pretrained(Path(options["autoencoder"])).absolute()
+    wanted = compose(
+        registry, config=mapping, provenance=provenance,
+        parts=parts, settings=settings, settings_origin=settings_origin, **options,
+    )  # fmt: skip
+    contradictions = _contradictions(ours, wanted)
+    if config is not None:
+        layer = dict(read_toml(config) if isinstance(config, Path) else config)
+        recipe = recipe or layer.pop("recipe", None)
+        contradictions |= _contradictions(ours, compose(registry, config=mapping, provenance=provenance, parts=layer))
+    if recipe is not None and ours.recipe is not None and registry.find("recipe", recipe).name != ours.recipe:
+        contradictions["recipe"] = f"recipe is {ours.recipe} in the run, {recipe} here"
+    if contradictions:
+        raise ConfigError(
+            f"The run {printable(path)} cannot go on with other settings: {'; '.join(contradictions.values())}. Leave "
+            "them out, or start a new run."
+        )
+    return ours
 
 
 def require_same_parts(then: Mapping[str, Any], config: RunConfig, registry: Registry) -> None:
@@ -43,7 +114,7 @@ def require_same_images(then: Mapping[str, Any], now: Mapping[str, Any]) -> None
     Raises:
         UnusableCheckpoint: they are others; the message tells both digests.
     """
-    for name, what in (("data_sha256", "other images"), ("classes_sha256", "other classes")):
+    for name, what in SAME.items():
         if name in then and then[name] != now[name]:
             _refuse(what, f"sha256 {then[name]}", f"sha256 {now[name]}")
     former, current = (side.get("autoencoder", {}).get("sha256") for side in (then, now))
@@ -71,9 +142,39 @@ def describe_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     return [f"{name}: {former} then, {current} now" for name, (former, current) in pairs.items() if former != current]
 
 
+def _contradictions(ours: RunConfig, wanted: RunConfig) -> dict[str, str]:
+    """What two configurations differ in, a sentence by setting; of another part, only its name."""
+    left, right = (_flat(config) for config in (ours, wanted))
+    others = {kind for kind in PART_KINDS if ours.part(kind).name != wanted.part(kind).name}
+    return {
+        name: f"{name} is {left.get(name, 'not set')} in the run, {right.get(name, 'not set')} here"
+        for name in sorted(left.keys() | right.keys())
+        if left.get(name) != right.get(name) and name.partition(".")[0] not in others - {name}
+    }
+
+
+def _flat(config: RunConfig) -> dict[str, Any]:
+    """A configuration as `part.parameter`: value; the name of a part under its kind."""
+    flat: dict[str, Any] = {}
+    for name, value in config.as_mapping().items():
+        if isinstance(value, Mapping):
+            flat |= {name if inner == "name" else f"{name}.{inner}": content for inner, content in value.items()}
+        else:
+            flat[name] = value
+    return flat
+
+
+def _is_empty(path: Path) -> bool:
+    try:
+        return not any(path.iterdir())
+    except OSError:
+        return False
+
+
 def _refuse(what: str, then: str, now: str) -> NoReturn:
     raise UnusableCheckpoint(
-        f"The run cannot go on with {what}: {then} then, {now} now. Restore what it was started with, or start a new run."
+        f"The run cannot go on with {what}: {then} then, {now} now. Restore what it was started with, or start a new "
+        "run."
     )
 
 

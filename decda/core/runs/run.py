@@ -34,6 +34,7 @@ class Run:
         metrics: `acc`, `nmi` and `ari` against the classes of the data set, each None where it has none.
         baseline: the same for k-means on the pretrained embedding.
         seconds: how long each phase took, and `total`.
+        ends: how its phases ended: `pretrain_epochs`, `iterations` and `stop_reason`.
         warnings: sentences that speak against the result; empty where nothing was found.
         parts: the components that the model is made of, by kind.
     """
@@ -48,6 +49,7 @@ class Run:
     metrics: Mapping[str, float | None]
     baseline: Mapping[str, float | None]
     seconds: Mapping[str, float]
+    ends: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     parts: Mapping[str, Component] = field(default_factory=dict)
 
@@ -120,6 +122,7 @@ class Run:
             "n_clusters": self.config.n_clusters,
             "seed": self.config.seed,
             **self.metrics,
+            **self.ends,
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
             "baseline": dict(self.baseline),

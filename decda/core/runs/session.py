@@ -38,6 +38,7 @@ class Session:
         path: the folder of the run, which nobody else uses.
         notify: called with each event.
         provenance: what `provenance.json` says from now on.
+        checkpoints: those of the run.
         checkpoint: where an earlier process had come to.
     """
 
@@ -48,12 +49,13 @@ class Session:
         path: Path,
         notify: Callable[[Event], None],
         provenance: dict[str, Any],
+        checkpoints: Checkpoints,
         checkpoint: Checkpoint | None = None,
     ):
         self.ready = ready
         self.parts = components(ready.config, registry)
         self.folder = RunFolder(path)
-        self.checkpoints = Checkpoints(path)
+        self.checkpoints = checkpoints
         self.provenance = provenance
         self.checkpoint = checkpoint
         self.classes = None if ready.images.y is None else ready.images.y.numpy()
@@ -100,7 +102,7 @@ class Session:
                 trainer.load_state_dict(self.checkpoint.state["trainer"])
                 self.recorder.load_state_dict(self.checkpoint.state["recorder"], trainer.device)
                 self.checkpoint = None  # its tensors are not needed twice
-            elif pretrained:
+            if trainer.phase == "init_centers":  # these are the pretrained weights
                 self._keep_autoencoder()
             with interrupts.deferred():
                 phase, due = trainer.phase, time.monotonic() + checkpoint_every
@@ -161,6 +163,6 @@ class Session:
         )
         return Run(
             folder.path, config, trainer.model, tuple(images.x.shape[1:]), labels.astype(np.int64), confidence,
-            images.names, metrics, recorder.baseline, recorder.seconds, warnings,
+            images.names, metrics, recorder.baseline, recorder.seconds, recorder.ends, warnings,
             {kind: part for kind, part in self.parts.items() if kind != "dataset"},  # which may hold all images
         )  # fmt: skip

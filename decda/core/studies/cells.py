@@ -9,8 +9,8 @@ from decda.core.contracts import ImageSet
 from decda.core.errors import ConfigError, DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.preparation import prepare
 from decda.core.runs.images import hash_images
+from decda.core.runs.preparation import prepare
 
 
 @dataclass(frozen=True)

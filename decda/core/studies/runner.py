@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.atomic_files import write_text_atomically
+from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
+from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.runs.device import resolve_device
+from decda.core.runs.session import CHECKPOINT_SECONDS
 from decda.core.studies.lock import StudyLock
 from decda.core.studies.results import Results
 from decda.core.studies.study import Entered, Key, Notify, Study, ignore
 from decda.core.studies.summary import as_markdown
-from decda.core.studies.trials import Pretraining, Trial, is_pretrained, read_outcome
+from decda.core.studies.trials import Pretraining, Trial, is_finished, is_pretrained, read_outcome
 
 
 def run_study(
@@ -30,6 +33,8 @@ def run_study(
     settings: str = "",
     n_jobs: int | None = None,
     threads: int | None = None,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    interrupts: Interrupts | None = None,
     notify: Notify = ignore,
     on_start: Callable[["Study"], None] = lambda study: None,
 ) -> Study:
@@ -43,10 +48,13 @@ def run_study(
         trials: the trials, from `plan_trials`.
         registry: the registry that holds the parts.
         files: finds the data files.
-        out: the folder of the study, new or existing. Finished trials in it are kept and not run again.
+        out: the folder of the study, new or existing. Finished trials in it are kept and not run again,
+            and interrupted ones go on.
         settings: describes how the cells were configured; written to `results.csv`.
         n_jobs: number of runs at once.
         threads: number of threads per run on a CPU.
+        checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        interrupts: notes or raises signals, at which all runs are saved and end.
         notify: called with each pretraining or trial and each of its messages.
         on_start: called with the study before anything runs; its results are filled in as trials finish.
 
@@ -56,13 +64,21 @@ def run_study(
     Raises:
         ConfigError: another study is using the folder, or it cannot be created.
         DataError: the existing `results.csv` is damaged or was not written by a study.
-        KeyboardInterrupt: Ctrl-C, or SIGTERM if the trials run in processes. Finished trials are kept.
+        KeyboardInterrupt: such a signal. Finished trials are kept, and the others can be resumed.
     """
     with StudyLock(out):
         study = Study(out, settings, trials, Results(out / "results.csv"), {})
         on_start(study)
         try:
-            _Run(study, notify).go(registry, files, n_jobs, threads)
+            _Run(study, notify).go(
+                registry, files,
+                n_jobs=n_jobs, threads=threads, checkpoint_every=checkpoint_every, interrupts=interrupts,
+            )  # fmt: skip
+        except Interrupted as error:
+            told = (
+                f"The study in {out} was interrupted by {error.name}; finished trials are kept, the others are saved."
+            )
+            raise Interrupted(error.name, told, out) from error
         finally:
             write_text_atomically(out / "table.md", as_markdown(trials, study.results, settings))
     return study
@@ -77,7 +93,7 @@ class _Run:
         self.waiting = deque[Job]()
         self.dependents: dict[Path, list[Trial]] = {}
 
-    def go(self, registry: Registry, files: Files, n_jobs: int | None, threads: int | None) -> None:
+    def go(self, registry: Registry, files: Files, **how: Any) -> None:
         trials, results = self.study.trials, self.study.results
         device = resolve_device(trials[0].config.device).type
         for trial in trials:
@@ -89,15 +105,15 @@ class _Run:
                 self.waiting.append(_job_of(trial))
                 continue
             if shared.folder not in self.dependents:
-                self.waiting.append(_fresh(Job(shared, shared.config, shared.folder)))
+                self.waiting.append(_job(shared, shared.config))
             self.dependents.setdefault(shared.folder, []).append(trial)
         if self.waiting:
             here = any(has_local_parts(trial.config, registry) for trial in trials)
-            run_jobs(self.waiting, registry, files, device, self._listen, n_jobs=n_jobs, threads=threads, here=here)
+            run_jobs(self.waiting, registry, files, device, self._listen, here=here, **how)
 
     def _keep(self, trial: Trial) -> bool:
         """Keep a trial that has finished earlier; returns False if it has not, or if its result cannot be read."""
-        if not trial.is_finished():
+        if not is_finished(trial.folder):
             return False
         try:
             # An existing row is preferred, because the autoencoder may have been removed since.
@@ -129,10 +145,14 @@ class _Run:
         if is_pretrained(pretraining):  # even if the run then failed to place the centers
             # At the front of the queue, so that the table fills cell by cell.
             self.waiting.extendleft(_job_of(trial) for trial in reversed(dependents))
-        elif isinstance(outcome, Failed):
-            for trial in dependents:
-                error = f"Its autoencoder could not be pretrained. {outcome.error}"
-                self._listen(trial, replace(outcome, error=error))
+            return
+        if isinstance(outcome, Finished):
+            outcome = Failed(
+                outcome.seed, f"{pretraining.folder} holds no weights. Remove it, so that it is made anew."
+            )
+        for trial in dependents:
+            error = f"Its autoencoder could not be pretrained. {outcome.error}"
+            self._listen(trial, replace(outcome, error=error))
 
     def _enter(self, trial: Trial, row: Mapping[str, Any], *, kept: bool) -> None:
         self.study.results.add(row)
@@ -140,11 +160,11 @@ class _Run:
 
 
 def _job_of(trial: Trial) -> Job:
-    return _fresh(Job(trial, replace(trial.config, autoencoder=trial.pretraining.folder), trial.folder))
+    return _job(trial, replace(trial.config, autoencoder=trial.pretraining.folder))
 
 
-def _fresh(job: Job) -> Job:
-    """Remove what an interrupted run has left in the folder of a job, and return the job."""
-    if job.out.exists():
-        shutil.rmtree(job.out)
-    return job
+def _job(key: Key, config: RunConfig) -> Job:
+    """A run that begins, or goes on where it was interrupted."""
+    if is_finished(key.folder):  # but what is needed of it cannot be read: it is run again
+        shutil.rmtree(key.folder)
+    return Job(key, config, key.folder)

@@ -6,17 +6,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from decda.core.atomic_files import write_json
+from decda.core.atomic_files import read_json, write_json, write_text_atomically
 from decda.core.config.run_config import RunConfig
-from decda.core.events import PhaseEnded
+from decda.core.errors import DataError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.preparation import prepare
+from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import new_folder, refuse_existing
+from decda.core.runs.preparation import prepare
+from decda.core.runs.run_folder import CONFIG
+from decda.core.runs.session import CHECKPOINT_SECONDS
 from decda.core.studies.seed_ranges import format_seeds
-from decda.core.studies.seeds_result import SeedsResult
+from decda.core.studies.seeds_result import SCHEMA_VERSION, SeedsResult
+
+SEEDS = "seeds.json"
+"""The file that says which seeds a folder is for."""
 
 
 def ignore_messages(key: Any, message: Message) -> None:
@@ -37,6 +44,9 @@ def run_seeds(
     out: Path | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
+    resume: bool = False,
+    checkpoint_every: float = CHECKPOINT_SECONDS,
+    interrupts: Interrupts | None = None,
     notify: Notify = ignore_messages,
 ) -> SeedsResult:
     """Train several seeds of a configuration, each recorded in a folder of its own, `seed-S`, below a common one.
@@ -55,6 +65,9 @@ def run_seeds(
         out: the common folder, which must not exist; by default a new one below `runs/`.
         n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4.
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
+        resume: go on with the seeds in `out` that have not finished, see `read_seeds`.
+        checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        interrupts: notes or raises signals, at which all runs are saved and end.
         notify: gets each event of each seed, what its process wrote, and its outcome.
 
     Returns:
@@ -62,33 +75,62 @@ def run_seeds(
 
     Raises:
         DecdaError: something does not fit any seed.
-        KeyboardInterrupt: Ctrl-C; where there are processes, SIGTERM, too, and they have ended. The folders stay.
+        KeyboardInterrupt: such a signal; the folders stay, and can be resumed.
     """
-    if out is not None:
+    if out is not None and not resume:
         refuse_existing(out)
     seeds = sorted(seeds)
-    device = prepare(replace(config, seed=seeds[0]), registry, files).device.type
-    folder = new_folder(out, f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}")
-    outcomes: list[Outcome] = []
-    iterations: dict[int, int] = {}
+    ready = prepare(replace(config, seed=seeds[0]), registry, files)
+    config = replace(config, autoencoder=ready.config.autoencoder)  # by its absolute path
+    name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
+    folder = out if resume and out is not None else new_folder(out, name)
+    with FolderLock(folder):
+        # In this order, so that the folder is never taken for that of a single run.
+        write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, "recipe": config.recipe, "seeds": seeds})
+        write_text_atomically(folder / CONFIG, config.as_toml())
+        outcomes: list[Outcome] = []
 
-    def listen(seed: int, message: Message) -> None:
-        if isinstance(message, Finished | Failed):
-            outcomes.append(message)
-        elif isinstance(message, PhaseEnded) and message.phase == "cluster":
-            iterations[seed] = message.steps
-        notify(seed, message)
+        def listen(seed: int, message: Message) -> None:
+            if isinstance(message, Finished | Failed):
+                outcomes.append(message)
+            notify(seed, message)
 
-    jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}") for seed in seeds)
-    here = has_local_parts(config, registry)
-    run_jobs(jobs, registry, files, device, listen, n_jobs=n_jobs, threads=threads, here=here)
-
-    outcomes.sort(key=lambda outcome: outcome.seed)
-    result = SeedsResult(
-        folder,
-        [outcome for outcome in outcomes if isinstance(outcome, Finished)],
-        [outcome for outcome in outcomes if isinstance(outcome, Failed)],
-        iterations,
-    )
-    write_json(folder / "summary.json", result.as_mapping())
+        jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}") for seed in seeds)
+        try:
+            run_jobs(
+                jobs, registry, files, ready.device.type, listen,
+                n_jobs=n_jobs, threads=threads, here=has_local_parts(config, registry),
+                checkpoint_every=checkpoint_every, interrupts=interrupts,
+            )  # fmt: skip
+        except Interrupted as error:
+            told = f"The seeds in {folder} were interrupted by {error.name}; finished ones are kept."
+            raise Interrupted(error.name, told, folder) from error
+        outcomes.sort(key=lambda outcome: outcome.seed)
+        result = SeedsResult(
+            folder,
+            [outcome for outcome in outcomes if isinstance(outcome, Finished)],
+            [outcome for outcome in outcomes if isinstance(outcome, Failed)],
+        )
+        write_json(folder / "summary.json", result.as_mapping())
     return result
+
+
+def read_seeds(folder: Path) -> tuple[list[int], str | None] | None:
+    """Which seeds a folder is for.
+
+    Args:
+        folder: of several seeds, or of something else.
+
+    Returns:
+        The seeds, and the name of the recipe that their configuration is based on; None if it is no such folder.
+
+    Raises:
+        DataError: its file is damaged.
+    """
+    if not (folder / SEEDS).exists():
+        return None
+    content = read_json(folder / SEEDS)
+    seeds, recipe = content.get("seeds"), content.get("recipe")
+    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
+        raise DataError(f"{folder / SEEDS} is damaged: it does not hold a list of seeds.")
+    return seeds, recipe

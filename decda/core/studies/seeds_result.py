@@ -1,7 +1,7 @@
 """What several seeds of one composition came to, each and together."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,11 @@ class SeedsResult:
         folder: that holds a run's folder for each seed.
         finished: those with a result, by seed.
         failed: those without one, by seed.
-        iterations: how long each clustered.
     """
 
     folder: Path
     finished: Sequence[Finished]
     failed: Sequence[Failed]
-    iterations: Mapping[int, int]
 
     @property
     def exit_code(self) -> int:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.atomic_files import read_json
+from decda.core.config.provenance_hints import provenance_beside
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError
 from decda.core.parts.registry import Registry
 from decda.core.runs.device import resolve_device
 from decda.core.runs.naming import folder_name
+from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.weights import AUTOENCODER
 from decda.core.studies.cells import Cell
 from decda.core.studies.fingerprint import fingerprint_pretraining, fingerprint_trial
@@ -62,17 +64,6 @@ class Trial:
         """Its name in progress displays."""
         return f"{self.cell.column} {self.cell.row} seed {self.seed}"
 
-    def is_finished(self) -> bool:
-        """Whether its folder contains a finished run.
-
-        The name of the folder contains a digest of everything that determines the result, so the run cannot be that of
-        other settings.
-
-        Returns:
-            True if it does.
-        """
-        return _provenance(self.folder).get("status") == "finished"
-
 
 def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry: Registry) -> list[Trial]:
     """Plan a trial for every cell and seed.
@@ -120,6 +111,21 @@ def plan_trial(cell: Cell, seed: int, out: Path, device: str, registry: Registry
     stem = folder_name(f"{dataset}-{encoder}-{head}-{config.train.augment_in}-seed{seed}")
     folder = out / "trials" / f"{stem}-{fingerprint_trial(cell, seed, device, registry)}"
     return Trial(cell, seed, folder, pretraining)
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether a folder contains a finished run.
+
+    The name of the folder contains a digest of everything that determines the result, so the run cannot be that of
+    other settings.
+
+    Args:
+        folder: of a trial or a pretraining.
+
+    Returns:
+        True if it does.
+    """
+    return _provenance(folder).get("status") == "finished"
 
 
 def is_pretrained(pretraining: Pretraining) -> bool:
@@ -176,8 +182,4 @@ def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
 
 
 def _provenance(folder: Path) -> Mapping[str, Any]:
-    """The provenance of a run; empty if it cannot be read, so that the run is repeated."""
-    try:
-        return read_json(folder / "provenance.json")
-    except DataError:
-        return {}
+    return provenance_beside(folder / CONFIG)

@@ -213,7 +213,8 @@ class Step:
         self.optimizer.zero_grad()
         stacked.sum().backward()
         self.optimizer.step()
-        assert self.totals is not None and self.sound is not None
+        assert self.totals is not None
+        assert self.sound is not None
         # Weighted by batch size, so that each image counts the same, also in a partial batch.
         self.totals.add_(stacked.detach(), alpha=len(index))
         self.sound.add_(self.totals.isfinite())  # once not finite, a total stays so

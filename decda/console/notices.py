@@ -1,0 +1,53 @@
+"""Lines for what a run has to say beside its progress: where it goes on, and what went wrong without stopping it."""
+
+from decda.core.config.run_config import RunConfig
+from decda.core.events import CheckpointRejected, ClustersLost, Event, Resumed, StepFallback
+
+MODES = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
+"""How messages describe the modes of a training step."""
+PLACES = {
+    "pretrain": "in pretraining, after epoch {step}",
+    "init_centers": "after pretraining",
+    "cluster": "in clustering, after iteration {step}",
+    "done": "after clustering",
+}
+"""How messages describe where a run goes on."""
+
+
+def notices(event: Event, config: RunConfig) -> list[tuple[str, str]]:
+    """What is to be printed at once about an event.
+
+    Args:
+        event: of a run.
+        config: of the run.
+
+    Returns:
+        Lines, each with a style of rich; none for most events.
+
+    Example:
+        >>> from decda.core.config.run_config import PART_KINDS, PartConfig
+        >>> config = RunConfig(**{kind: PartConfig("mine:x") for kind in PART_KINDS})
+        >>> notices(Resumed("pretrain", 12), config)
+        [('Resumed in pretraining, after epoch 12.', 'green')]
+    """
+    if isinstance(event, StepFallback):
+        part = f"{event.kind} '{config.part(event.kind).short}': " if event.kind else ""
+        mode = MODES.get(event.mode, event.mode)
+        return [(f"Steps could not be {mode} ({part}{event.reason}). Training continues with plain steps.", "yellow")]
+    if isinstance(event, CheckpointRejected):
+        return [(f"The checkpoint {event.name} cannot be used: {event.reason}.", "yellow")]
+    if isinstance(event, Resumed):
+        if event.phase == "finished":
+            return [("The run has finished already; nothing is changed.", "green")]
+        lines = [(f"Resumed {PLACES[event.phase].format(step=event.step)}.", "green")]
+        if event.cautions:
+            differences = "; ".join(event.cautions)
+            text = f"The result may differ in rounding from that of a run without interruption ({differences})."
+            lines.append((text, "yellow"))
+        return lines
+    if isinstance(event, ClustersLost):
+        one = len(event.clusters) == 1
+        which = ", ".join(str(cluster) for cluster in event.clusters)
+        text = f"Cluster{'' if one else 's'} {which} lost {'its' if one else 'their'} last image by iteration "
+        return [(f"{text}{event.iteration}.", "yellow")]
+    return []
