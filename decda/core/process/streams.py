@@ -16,8 +16,8 @@ class PatientStream(io.TextIOWrapper):
         encoding: of the text; what it has no character for is written as an escape.
 
     Example:
-        >>> with open(os.devnull, "wb") as buffer:
-        ...     PatientStream(buffer, encoding="ascii", errors="backslashreplace").write("été")
+        >>> with open(os.devnull, "wb") as buffer, PatientStream(buffer, "ascii", "backslashreplace") as stream:
+        ...     stream.write("été")
         3
     """
 
@@ -52,10 +52,9 @@ def mend_streams() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free
-    if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8", errors="backslashreplace"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout is sys.__stdout__:
         sys.stdout.reconfigure(errors="backslashreplace")
     if isinstance(sys.stderr, io.TextIOWrapper) and sys.stderr is sys.__stderr__:
