@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from decda.core.regular_files import read_regular
 
@@ -99,3 +101,23 @@ def test_missing_files_and_impossible_paths(tmp_path: Path) -> None:
         read_regular(tmp_path / "nothing")
     with pytest.raises(OSError, match="its path is not valid"):
         read_regular(tmp_path / "a\0b")
+
+
+@given(st.binary(max_size=100), st.none() | st.integers(0, 100))
+def test_any_content(tmp_path_factory: pytest.TempPathFactory, content: bytes, max_bytes: int | None) -> None:
+    """A file is read whole if it may be that large, and refused otherwise."""
+    path = tmp_path_factory.getbasetemp() / "any-content"
+    path.write_bytes(content)
+    if max_bytes is None or len(content) <= max_bytes:
+        assert read_regular(path, max_bytes=max_bytes) == content
+    else:
+        with pytest.raises(OSError, match=f"it holds {len(content)} bytes"):
+            read_regular(path, max_bytes=max_bytes)
+
+
+@given(st.text(max_size=300))
+def test_any_name(tmp_path_factory: pytest.TempPathFactory, name: str) -> None:
+    """Whatever a path looks like, only an OSError with a reason comes of a file that does not exist."""
+    with pytest.raises(OSError) as caught:  # noqa: PT011 - of several kinds
+        read_regular(tmp_path_factory.getbasetemp() / "no-such-folder" / name)
+    assert caught.value.strerror
