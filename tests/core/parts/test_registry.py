@@ -12,6 +12,7 @@ from decda.core.errors import (
     BrokenComponent,
     ConfigError,
     ContractViolation,
+    OutOfMemory,
     UnknownComponent,
 )
 from decda.core.parts.entries import API_VERSION, GROUPS, Entry, Problem
@@ -202,6 +203,14 @@ def test_the_cause_is_kept(site: Path) -> None:
     with pytest.raises(BrokenComponent) as caught:
         registry.load(registry.find("head", "idec"))
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+def test_a_part_that_needs_too_much_memory_is_not_broken(site: Path) -> None:
+    """A part that asks for 4 TB as it is imported is out of memory, exit code 1."""
+    registry = install(site, "bytearray(2**42)")
+    with pytest.raises(OutOfMemory, match=r"Out of memory: the head 'idec' of plug 1\.0 cannot be imported") as caught:
+        registry.load(registry.find("head", "idec"))
+    assert caught.value.exit_code == 1
 
 
 def test_a_missing_module_of_its_own_says_reinstall(site: Path) -> None:
