@@ -5,7 +5,6 @@ import os
 import subprocess
 import sys
 import tomllib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from decda.core.parts.entries import GROUPS, KINDS
 from decda.testing.suite import RULES
 from tests.conftest import SHORT, Cli, Here, install
-from tests.unprivileged import limit_files, obey_permissions
+from tests.unprivileged import run_unprivileged
 
 FEW = tuple(word for setting in SHORT if not setting.startswith("dataset.") for word in ("--set", setting))
 
@@ -126,19 +125,14 @@ def test_impossible_folders(here: Here, tmp_path: Path, out: str) -> None:
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def write_where(folder: Path, out: str, before: Callable[[], None]) -> "subprocess.CompletedProcess[str]":
-    """The command in a process that the system restricts."""
-    return subprocess.run(
-        [sys.executable, "-m", "decda", "new-plugin", "fresh", "--kind", "head", "--out", out],
-        preexec_fn=before, cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+WRITE = ("-m", "decda", "new-plugin", "fresh", "--kind", "head", "--out")
 
 
 @pytest.mark.parametrize("out", ["place", "place/new", "place/er/new"])
 def test_a_folder_without_permission(tmp_path: Path, out: str) -> None:
     """A folder that is read-only is named, and nothing is written."""
     (tmp_path / "place").mkdir(mode=0o555)
-    done = write_where(tmp_path, out, obey_permissions)
+    done = run_unprivileged([*WRITE, out], tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         f"Error: {out} cannot be used: place is not writable. Name another folder; nothing was changed. Option: --out\n"
@@ -150,9 +144,12 @@ def test_a_folder_without_permission(tmp_path: Path, out: str) -> None:
 def test_a_disk_that_fills(tmp_path: Path, out: str) -> None:
     """If a file cannot be written, it is named with the reason, and nothing of the package is left."""
     (tmp_path / "empty").mkdir()
-    done = write_where(tmp_path, out, limit_files(300))
+    done = subprocess.run(
+        ["sh", "-c", 'ulimit -f 1; exec "$0" "$@"', sys.executable, *WRITE, out],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"Error: {out}/pyproject.toml cannot be written: File too large.")
+    assert done.stderr.startswith(f"Error: {out}/fresh/head.py cannot be written: File too large.")
     assert len(done.stderr.splitlines()) == 1
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
 

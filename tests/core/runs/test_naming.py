@@ -1,6 +1,5 @@
 """Names of run folders, and places where no folder can be made."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -9,12 +8,12 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from decda.core.errors import ConfigError
 from decda.core.runs.naming import check_out, check_place, folder_name, new_folder, printable
-from tests.unprivileged import obey_permissions
+from tests.unprivileged import run_unprivileged
 
 CHECK = """
 import sys
@@ -137,16 +136,6 @@ def test_what_cannot_be_made_is_refused_first(tmp_path: Path, name: str, piece: 
     assert set(tmp_path.rglob("*")) == before
 
 
-def unprivileged(
-    code: str, *words: object, cwd: Path | None = None, env: dict[str, str] | None = None
-) -> "subprocess.CompletedProcess[str]":
-    """Some code in a process that obeys permissions."""
-    return subprocess.run(
-        [sys.executable, "-c", code, *map(str, words)],
-        preexec_fn=obey_permissions, cwd=cwd, env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(("mode", "name"), [(0o555, "out"), (0o666, "out"), (0o555, "a/b/out"), (0o000, "a/out")])
 def test_a_place_without_permission(tmp_path: Path, mode: int, name: str) -> None:
     """A folder that is read-only or not searchable is named before anything is done, and nothing is made in it."""
@@ -154,7 +143,7 @@ def test_a_place_without_permission(tmp_path: Path, mode: int, name: str) -> Non
     place.mkdir(mode=mode)
     for words in (("check_out", place / name), ("check_place", place), ("check_out", "None", place)):
         code = CHECK.replace("Path(word)", "eval(word) if word == 'None' else Path(word)")
-        done = unprivileged(code, *words)
+        done = run_unprivileged(["-c", code, *map(str, words)], tmp_path)
         assert done.returncode == 1, words
         assert done.stderr.endswith(f"{place} is not writable. Name another folder; nothing was changed.\n"), words
     place.chmod(0o755)
@@ -190,25 +179,20 @@ def test_a_current_folder_that_was_removed(tmp_path: Path) -> None:
     """If the folder in which a command stands was removed, it says so and does not fail in some other way."""
     (tmp_path / "gone").mkdir()
     code = CHECK.replace("try:", "import os; os.rmdir(os.getcwd())\ntry:", 1)
-    done = unprivileged(code, "check_out", "x", cwd=tmp_path / "gone")
+    words = [sys.executable, "-c", code, "check_out", "x"]
+    done = subprocess.run(words, cwd=tmp_path / "gone", capture_output=True, text=True, check=False)
     assert "x cannot be used: No such file or directory. Name another" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_locale_without_unicode(tmp_path: Path) -> None:
     """Where names of files are ASCII, others are refused or written without what they cannot hold."""
-    environment = {
-        **os.environ,
-        "LC_ALL": "C",
-        "PYTHONUTF8": "0",
-        "PYTHONCOERCECLOCALE": "0",
-        "PYTHONIOENCODING": "utf-8",
-    }
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "utf-8"}
     code = CHECK.replace("sys.argv[2:]", "['t\\u00e9']")
-    done = unprivileged(code, "check_out", env=environment, cwd=tmp_path)
+    done = run_unprivileged(["-c", code, "check_out"], tmp_path, timeout=60, **environment)
     assert "names of files are written in ascii, which its name is not" in done.stderr
     code = "from decda.core.runs.naming import new_folder; print(new_folder(None, 'data-\\u00e9t\\u00e9'))"
-    done = unprivileged(code, env=environment, cwd=tmp_path)
+    done = run_unprivileged(["-c", code], tmp_path, timeout=60, **environment)
     assert done.stdout == "runs/data-t-1\n", done.stderr
 
 
@@ -242,6 +226,7 @@ def test_long_names_stay_different() -> None:
     assert folder_name("é" * 300).startswith("é" * 95 + "-")
 
 
+@settings(deadline=None)
 @given(
     UNICODE
     | st.sampled_from(["con.", "LPT1" + "x" * 300, "." * 300, "é" * 150]).flatmap(lambda t: UNICODE.map(t.__add__))
@@ -256,6 +241,7 @@ def test_any_text_gives_a_name(text: str) -> None:
     assert folder_name(name) == name
 
 
+@settings(deadline=None)
 @given(UNICODE)
 def test_any_text_gives_a_folder_below_its_parent(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     """Whatever the text, the folder is made directly below its parent, and nowhere else."""
@@ -265,6 +251,7 @@ def test_any_text_gives_a_folder_below_its_parent(tmp_path_factory: pytest.TempP
     assert set(root.rglob("*")) == {root / "runs", folder}
 
 
+@settings(deadline=None)
 @given(UNICODE)
 def test_any_text_can_be_printed(text: str) -> None:
     """Whatever the text, it is printed in one line, which can be encoded, and ordinary text is not changed."""

@@ -1,8 +1,6 @@
 """The folder of a study, which one study at a time may use."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +8,7 @@ import pytest
 from decda.core.errors import ConfigError
 from decda.core.runs.lock import LOCK_NAME, FolderLock
 from decda.core.studies.lock import StudyLock, check_folder
-from tests.unprivileged import obey_permissions
+from tests.unprivileged import run_unprivileged
 
 
 @pytest.mark.parametrize("content", ["file", "folder", "link"])
@@ -66,10 +64,7 @@ def test_a_folder_without_permission(tmp_path: Path, mode: int, piece: str) -> N
     code = (
         "import sys, pathlib; from decda.core.studies.lock import check_folder; check_folder(pathlib.Path(sys.argv[1]))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path / "study")],
-        preexec_fn=obey_permissions, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    done = run_unprivileged(["-c", code, str(tmp_path / "study")], tmp_path)
     (tmp_path / "study").chmod(0o755)
     assert "ConfigError" in done.stderr
     assert piece in done.stderr
