@@ -14,6 +14,7 @@ from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, di
 from decda.core.parts.entries import Entry
 from decda.core.parts.parameters import Parameter, complete_values, find_parameter, parse_value
 from decda.core.parts.registry import Registry
+from decda.core.parts.value_types import MAX_SHOWN, shown
 
 DEFAULT_RECIPE = "quick"
 
@@ -58,7 +59,7 @@ def compose(
     """
     layers = []
     if isinstance(config, Path):
-        layers.append(Layer(str(config), read_toml(config), provenance=provenance_beside(config)))
+        layers.append(Layer(_in_a_line(str(config)), read_toml(config), provenance=provenance_beside(config)))
     elif config is not None:
         layers.append(Layer("config", config, provenance=provenance or {}))
     base = _base_recipe(registry, recipe, layers)
@@ -75,7 +76,7 @@ def compose(
             f'recipe = "{DEFAULT_RECIPE}".'
         )
     for setting in settings:
-        _set(registry, merged, setting, f"{settings_origin} {setting}")
+        _set(registry, merged, setting, f"{settings_origin} {_in_a_line(setting)}")
     return _complete(registry, merged, base, unresolved)
 
 
@@ -101,7 +102,7 @@ def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
         except BaseException as error:  # a plugin's code may raise anything
             raise BrokenComponent(f"{_owner(entry)} failed: {in_a_line(error)}.") from error
     if not isinstance(made, Mapping):
-        raise BrokenComponent(f"{_owner(entry)} must be a mapping or a function that returns one, not {made!r}.")
+        raise BrokenComponent(f"{_owner(entry)} must be a mapping or a function that returns one, not {shown(made)}.")
     if "recipe" in made:
         raise BrokenComponent(f"{_owner(entry)} names another recipe; a recipe must be complete by itself.")
     try:
@@ -114,11 +115,13 @@ def load_recipe(registry: Registry, entry: Entry) -> Mapping[str, Any]:
 def _base_recipe(registry: Registry, recipe: str | None, layers: list[Layer]) -> Entry | None:
     named = layers[0].values.get("recipe") if layers else None
     if named is not None and not isinstance(named, str):
-        raise InvalidParameter(f"recipe must be a name, not {named!r} (from {layers[0].origin}).")
+        raise InvalidParameter(f"recipe must be a name, not {shown(named)} (from {layers[0].origin}).")
     if recipe is None:
         recipe = named if layers else DEFAULT_RECIPE
     if recipe is None:
         return None
+    if not isinstance(recipe, str):
+        raise InvalidParameter(f"recipe must be a name, not {shown(recipe)}.")
     entry = registry.find("recipe", recipe)
     if named is not None and registry.find("recipe", named) != entry:
         raise ConfigError(
@@ -174,3 +177,8 @@ def _parameters(registry: Registry, kind: str, name: str) -> tuple[str, tuple[Pa
 
 def _owner(entry: Entry) -> str:
     return f"The {entry.kind} '{entry.name}' of {entry.owner}"
+
+
+def _in_a_line(text: str) -> str:
+    """What was typed, as errors quote it."""
+    return text if text.isprintable() and len(text) <= MAX_SHOWN else shown(text)[1:-1]

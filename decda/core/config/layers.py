@@ -12,6 +12,7 @@ from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, Un
 from decda.core.parts.entries import Entry
 from decda.core.parts.parameters import complete_values, convert_value, find_parameter, read_parameters
 from decda.core.parts.registry import Registry
+from decda.core.parts.value_types import shown
 
 ARGUMENTS = "the arguments"
 """The origin of what was said by name, as errors state it."""
@@ -102,15 +103,15 @@ def _qualified(
     result: dict[str, Any] = {}
     for name, value in layer.values.items():
         if name not in KEYS:
+            hint = did_you_mean(name, KEYS) if isinstance(name, str) else ""
             raise InvalidParameter(
-                f"Unknown key {str(name)!r} (from {layer.origin}).{did_you_mean(str(name), KEYS)} "
-                f"Known keys: {', '.join(KEYS)}."
+                f"Unknown key {shown(name)} (from {layer.origin}).{hint} Known keys: {', '.join(KEYS)}."
             )
         if name in PART_KINDS:
             table = {"name": value} if isinstance(value, str) else value
             if not isinstance(table, Mapping) or not isinstance(table.get("name", ""), str):
                 raise InvalidParameter(
-                    f"{name} must be a name or a table with one, not {value!r} (from {layer.origin})."
+                    f"{name} must be a name or a table with one, not {shown(value)} (from {layer.origin})."
                 )
             table = dict(table)
             if "name" in table and name not in unresolved:
@@ -123,7 +124,7 @@ def _qualified(
             result[name] = PartTable(table, dict.fromkeys(table, layer.origin))
         elif name == "train":
             if not isinstance(value, Mapping):
-                raise InvalidParameter(f"train must be a table, not {value!r} (from {layer.origin}).")
+                raise InvalidParameter(f"train must be a table, not {shown(value)} (from {layer.origin}).")
             complete_values("train", TRAIN_PARAMETERS, value, layer.origin)
             result[name] = dict(value)
         elif name != "recipe":

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from decda.core.errors import ContractViolation, InvalidParameter, did_you_mean
-from decda.core.parts.value_types import convert, is_readable, parse, split_optional, type_name
+from decda.core.parts.value_types import convert, is_readable, parse, shown, split_optional, type_name
 
 REQUIRED = inspect.Parameter.empty
 
@@ -157,8 +157,8 @@ def find_parameter(owner: str, parameters: tuple[Parameter, ...], name: str, ori
             return parameter
     takes = "; ".join(str(p) for p in parameters)
     listing = f"It takes: {takes}" if takes else "It takes no parameters."
-    hint = did_you_mean(name, [p.name for p in parameters])
-    raise InvalidParameter(f"{owner} has no parameter {str(name)!r}{_from(origin)}.{hint} {listing}")
+    hint = did_you_mean(name, [p.name for p in parameters]) if isinstance(name, str) else ""
+    raise InvalidParameter(f"{owner} has no parameter {shown(name)}{_from(origin)}.{hint} {listing}")
 
 
 def parse_value(owner: str, parameter: Parameter, text: str, origin: str = "") -> Any:
@@ -256,9 +256,8 @@ def _evaluate(factory: Callable[..., Any], name: str, annotation: str) -> Any:
 def _mismatch(owner: str, parameter: Parameter, value: Any, origin: str) -> InvalidParameter:
     finite = "a finite number, " if split_optional(parameter.type)[0] is float else ""
     hint = f" ({parameter.help})" if parameter.help else ""
-    return InvalidParameter(
-        f"{owner}: '{parameter.name}' must be {finite}{type_name(parameter.type)}, not {value!r}{_from(origin)}.{hint}"
-    )
+    what = f"'{parameter.name}' must be {finite}{type_name(parameter.type)}, not {shown(value)}"
+    return InvalidParameter(f"{owner}: {what}{_from(origin)}.{hint}")
 
 
 def _from(origin: str) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 SCALARS = (bool, int, float, str, Path)
+MAX_SHOWN = 300
+"""Characters of a value in an error."""
 
 
 def type_name(declared: Any) -> str:
@@ -155,7 +157,7 @@ def convert(declared: Any, value: Any) -> Any:
     if type(value).__module__ == "numpy" and hasattr(value, "item"):  # a number out of an array
         value = value.item()
     if declared is Path and isinstance(value, str | Path):
-        return Path(value)
+        return Path(_finite(str(value)))
     if declared is float and type(value) is int:
         return float(_finite(value))
     if type(value) is not declared:
@@ -180,3 +182,23 @@ def _finite(value: Any) -> Any:
     if isinstance(value, str):
         value.encode()
     return value
+
+
+def shown(value: Any) -> str:
+    """Any value in one line of moderate length, for errors.
+
+    Args:
+        value: what a user gave; `repr` fails for some objects, and for integers of more than 4300 digits.
+
+    Returns:
+        Its `repr`, shortened where it is long, or its type.
+
+    Example:
+        >>> shown("a"), shown(10**5000)
+        ("'a'", 'a value of type int')
+    """
+    try:
+        text = " ".join(line.strip() for line in repr(value).splitlines())
+    except Exception:
+        return f"a value of type {type(value).__name__}"
+    return text if len(text) <= MAX_SHOWN else f"{text[: MAX_SHOWN - 50]}... ({len(text)} characters)"

@@ -9,14 +9,18 @@ from typing import Annotated, Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from decda.core.config.composition import compose
+from decda.core.config.layers import KEYS
 from decda.core.config.run_config import RunConfig, read_toml
 from decda.core.errors import (
     AmbiguousComponent,
     BrokenComponent,
     ConfigError,
     DataError,
+    DecdaError,
     InvalidParameter,
     UnknownComponent,
 )
@@ -296,3 +300,62 @@ def test_a_missing_part_that_is_replaced_does_no_harm(registry: Registry) -> Non
     assert compose(registry, config=saved, parts={"dataset": "digits"}).dataset.name == "decda:digits"
     with pytest.raises(UnknownComponent, match="local:array"):
         compose(registry, config=saved)
+
+
+UNICODE = st.text(st.characters())  # lone surrogates, too
+KEY = st.sampled_from([*KEYS, "name", "gamma", "embedding_dim", "tol", "pretrain_epochs"]) | UNICODE
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), UNICODE, st.binary(), st.dates(), st.builds(Path, UNICODE),
+    st.sampled_from(["digits", "fc", "idec", "none", "decda:conv", "quick", "../x", "cpu"]), st.builds(object),
+)  # fmt: skip
+TREES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEY | SCALARS, inner, max_size=5))
+TABLES = st.dictionaries(KEY, TREES | st.dictionaries(KEY, TREES, max_size=4), max_size=6)
+SETTINGS = st.lists(UNICODE | st.builds("{}.{}={}".format, KEY, KEY, UNICODE), max_size=2)
+
+
+@settings(deadline=None)
+@given(TABLES | st.dictionaries(SCALARS, TREES, max_size=3), SETTINGS)
+def test_any_mapping_is_composed_or_refused(registry: Registry, config: dict[str, Any], changes: list[str]) -> None:
+    """Whatever a configuration holds, it is refused with an error of one line, or reads back equal from its file."""
+    refusal = ""
+    try:
+        composed = compose(registry, config=config, settings=changes)
+    except DecdaError as error:
+        refusal = str(error)
+    else:
+        written = composed.as_toml().encode().decode()
+        assert compose(registry, config=tomllib.loads(written)) == composed
+    assert len(refusal.splitlines()) <= 1
+
+
+@settings(deadline=None)
+@given(TREES, TABLES, TREES, TREES)
+def test_any_arguments_are_composed_or_refused(
+    registry: Registry, recipe: Any, parts: dict[str, Any], n_clusters: Any, autoencoder: Any
+) -> None:
+    """Whatever the arguments are, they make a configuration or an error of one line."""
+    refusal = ""
+    parts = {name: value for name, value in parts.items() if name not in ("n_clusters", "autoencoder")}
+    try:
+        composed = compose(registry, recipe=recipe, parts=parts, n_clusters=n_clusters, autoencoder=autoencoder)
+    except DecdaError as error:
+        refusal = str(error)
+    else:
+        composed.as_toml().encode()
+    assert len(refusal.splitlines()) <= 1
+
+
+@pytest.mark.parametrize("value", [10**5000, [10**5000], "x" * 10**6], ids=["integer", "list", "text"])
+def test_values_that_are_too_long_to_print(registry: Registry, value: Any) -> None:
+    """A value that fills a screen, or cannot be printed at all, is refused wherever it stands."""
+    tables = ({"seed": value}, {"train": value}, {"train": {"tol": value}}, {"recipe": [value]}, {"head": [value]})
+    for config in (*tables, {"head": {"name": "idec", "gamma": value}}):
+        with pytest.raises(InvalidParameter) as caught:
+            compose(registry, recipe="quick", config=config)
+        assert len(str(caught.value)) < 1000
+    with pytest.raises(InvalidParameter, match="recipe must be a name"):
+        compose(registry, recipe=[value])  # type: ignore[arg-type]
+    if isinstance(value, str):
+        with pytest.raises(InvalidParameter) as caught:
+            compose(registry, settings=[f"head.gamma={value}"])
+        assert len(str(caught.value)) < 1000

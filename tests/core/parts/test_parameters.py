@@ -1,9 +1,14 @@
 """The parameters of a part are declared by its signature."""
 
+import typing
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from decda.core.errors import ContractViolation, InvalidParameter
 from decda.core.parts.parameters import (
@@ -15,7 +20,7 @@ from decda.core.parts.parameters import (
     read_parameters,
     supplied_names,
 )
-from decda.core.parts.value_types import type_name
+from decda.core.parts.value_types import shown, split_optional, type_name
 
 
 class Part:
@@ -192,3 +197,93 @@ def test_defaults_are_filled_in() -> None:
     assert complete_values("x", parameters, {"where": "here"})["rate"] == 0.5
     with pytest.raises(InvalidParameter, match="'where'"):
         complete_values("x", parameters, {})
+
+
+SINGLE = (bool, int, float, str, Path, Literal["a", 1, True])
+TYPES = (*SINGLE, tuple[int, ...], tuple[Literal["x", "y"], ...], tuple[float, Path])
+UNICODE = st.text(st.characters())  # lone surrogates, too
+TEXTS = UNICODE | st.sampled_from(
+    ["none", "true", "1,2", "(3,)", "1e400", "nan", "-inf", "-0", "1_0", "0x1", "٣", "9" * 5000, "1," * 5000, "x,y"]
+)
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), UNICODE, st.binary(), st.dates(), st.complex_numbers(),
+    st.builds(Path, TEXTS),
+    st.sampled_from([np.float32(0.5), np.int64(3), np.float64("nan"), np.arange(3), np.array(2)]),
+)  # fmt: skip
+VALUES = st.recursive(
+    SCALARS, lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(UNICODE, inner)
+)
+
+
+def is_of(declared: Any, value: Any) -> bool:
+    """Whether a value is of a declared type and can be written to a configuration file."""
+    declared, optional = split_optional(declared)
+    if value is None:
+        return optional
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in arguments)
+    if origin is tuple:
+        elements = arguments[:1] * len(value) if arguments[1:] == (...,) else arguments
+        return type(value) is tuple and all(map(is_of, elements, value)) and len(elements) == len(value)
+    if isinstance(value, float):
+        return declared is float and np.isfinite(value)
+    if declared is int:
+        return type(value) is int and abs(value) < 2**63
+    str(value).encode()
+    return isinstance(value, Path) if declared is Path else type(value) is declared
+
+
+@settings(deadline=None)
+@given(st.sampled_from([*TYPES, *(each | None for each in TYPES)]), TEXTS)
+def test_any_text_is_parsed_or_refused(declared: Any, text: str) -> None:
+    """Whatever the text and the type, a value of that type comes out, or an error of one line."""
+    refusal = ""
+    try:
+        assert is_of(declared, parse_value("head 'x'", parameter(declared), text))
+    except InvalidParameter as error:
+        refusal = str(error)
+    assert len(refusal.splitlines()) <= 1
+
+
+@settings(deadline=None)
+@given(st.sampled_from([*TYPES, *(each | None for each in TYPES)]), VALUES)
+def test_any_value_is_converted_or_refused(declared: Any, value: Any) -> None:
+    """Whatever the value and the type, a value of that type comes out, or an error of one line."""
+    refusal = ""
+    try:
+        assert is_of(declared, convert_value("head 'x'", parameter(declared), value))
+    except InvalidParameter as error:
+        refusal = str(error)
+    assert len(refusal.splitlines()) <= 1
+
+
+class Mute:
+    """An object that fails to describe itself."""
+
+    def __repr__(self) -> str:
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (10**5000, "a value of type int"),
+        ([10**5000], "a value of type list"),
+        (Mute(), "a value of type Mute"),
+        (np.ones((2, 1)), "array([[1.], [1.]])"),
+        ("x" * 10**6, f"'{'x' * 249}... (1000002 characters)"),
+        (date(2020, 1, 2), "datetime.date(2020, 1, 2)"),
+        (Path("a\udcff"), r"PosixPath('a\udcff')"),
+    ],
+    ids=["integer", "list", "object", "array", "text", "date", "path"],
+)
+def test_values_that_cannot_be_printed(value: Any, text: str) -> None:
+    """A value or name that is too long, or fails to describe itself, is refused with an error of one line, too."""
+    assert shown(value) == text
+    with pytest.raises(InvalidParameter) as caught:
+        convert_value("head 'x'", parameter(int), value)
+    assert len(str(caught.value).splitlines()) == 1
+    names: Any = {10**5000: 1}  # as from Python
+    with pytest.raises(InvalidParameter, match="no parameter a value of type int"):
+        complete_values("head 'x'", (), names)

@@ -1,6 +1,8 @@
 """Notation for several seeds."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from decda.core.errors import InvalidParameter
 from decda.core.studies.seed_ranges import format_seeds, parse_seeds
@@ -56,3 +58,29 @@ def test_seeds_name_a_folder() -> None:
     assert format_seeds([0, 1, 5]) == "0-1_5"
     assert format_seeds([0, 5]) == "0_5"
     assert format_seeds(range(0, 100, 2)) == "0-98x50"
+
+
+@settings(deadline=None)
+@given(st.text(st.characters()) | st.text("0123456789-, ") | st.just("9" * 5000))
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    """Whatever the text, sorted seeds come out, or an error of one line."""
+    refusal = ""
+    try:
+        seeds = parse_seeds(text)
+    except InvalidParameter as error:
+        refusal = str(error)
+    else:
+        assert 1 <= len(seeds) <= 1000
+        assert list(seeds) == sorted(set(seeds))
+        assert 0 <= seeds[0] <= seeds[-1] < 2**63
+    assert len(refusal.splitlines()) <= 1
+
+
+@settings(deadline=None)
+@given(st.sets(st.integers(0, 30) | st.integers(0, 10**18 - 1), min_size=1))
+def test_seeds_can_be_read_back(seeds: set[int]) -> None:
+    """What names a folder can be parsed again, unless it was abbreviated, and is itself fit for a name."""
+    name = format_seeds(sorted(seeds))
+    assert set(name) <= set("0123456789-_x")
+    if "x" not in name:
+        assert set(parse_seeds(name.replace("_", ","))) == seeds
