@@ -12,6 +12,7 @@ from decda.core.config.run_config import RunConfig
 from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
 from decda.core.parts.registry import Registry
+from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import MAX_THREADS
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def train(
     data_root: str | Path | None = None,
     offline: bool | None = None,
     threads: int | None = None,
+    checkpoint_every: float = 60.0,
     progress: bool = True,
     notify: Callable[[Event], None] = ignore,
     registry: Registry | None = None,
@@ -47,6 +49,7 @@ def train(
     """Cluster images: pretrain an autoencoder, place the centers, cluster. What `decda train` does.
 
     One run at a time in a process: building a model seeds PyTorch's global generator for a moment, which threads share.
+    Ctrl-C lets the step end, saves the run and raises a KeyboardInterrupt; `load(folder).resume()` goes on with it.
 
     Args:
         data: images, or the name of a data set. Images are an array or tensor (N, H, W), (N, H, W, C), (N, C, H, W), or
@@ -69,6 +72,7 @@ def train(
         data_root: the folder that holds the files of data sets; None: `DECDA_DATA`, else the user's cache.
         offline: whether the network is left alone; None: as `DECDA_OFFLINE` says.
         threads: that PyTorch computes with meanwhile; None: as many as it has.
+        checkpoint_every: seconds between two checkpoints, beside those at the end of each phase; 0: no checkpoints.
         progress: show progress and the result, where there is a terminal or a notebook.
         notify: called with each event of the training.
         registry: the parts that names are looked up in; None: those that are installed.
@@ -87,9 +91,6 @@ def train(
         >>> run.predict(images[:5]).shape, run.embed(images).shape
         ((5,), (60, 10))
     """
-    from decda.core.files import Files
-    from decda.core.runs.experiment import run as run_experiment
-
     registry = Registry.discover() if registry is None else registry.copy()
     parts: dict[str, Any] = {"dataset": _dataset(registry, data, labels, channels), "train": train}
     for kind, part in (("encoder", encoder), ("head", head), ("augment", augment)):
@@ -104,20 +105,10 @@ def train(
         device=device,
         autoencoder=autoencoder,
     )
-    root = None if data_root is None else Path(data_root)
-    with _threads(threads), _display(composed, progress) as show:
-
-        def listen(event: Event) -> None:
-            show(event)
-            notify(event)
-
-        files = Files(root, offline=offline, notify=listen)
-        run = run_experiment(composed, registry, files, out=None if out is None else Path(out), notify=listen)
-    if show is not ignore:
-        from decda.console import print_result
-
-        print_result(run.as_mapping(), run.sizes)
-    return run
+    return _run(
+        composed, registry, None if out is None else Path(out), data_root, offline, threads, progress, notify,
+        checkpoint_every=checkpoint_every,
+    )  # fmt: skip
 
 
 def load(
@@ -126,8 +117,8 @@ def load(
     device: str | None = None,
     parts: str | Path | Sequence[str | Path] = (),
     registry: Registry | None = None,
-) -> "Run":
-    """Read a finished run back from its folder alone; the data set it was trained on is not needed.
+) -> "Run | UnfinishedRun":
+    """Read a run back from its folder alone; the data set it was trained on is not needed.
 
     Args:
         path: the folder of the run.
@@ -136,10 +127,10 @@ def load(
         registry: the parts that names are looked up in; None: those that are installed.
 
     Returns:
-        The run, with its trained model.
+        The run, with its trained model; or, where it has not finished, what `resume` goes on with.
 
     Raises:
-        DecdaError: the folder is not a run's, the run has not finished, or a part of it is missing.
+        DecdaError: the folder is not a run's, its files are damaged, or a part of it is missing.
 
     Example:
         >>> short = {"pretrain_epochs": 1, "max_iter": 4}
@@ -150,11 +141,93 @@ def load(
     """
     from decda.core.parts.loading import load_file
     from decda.core.runs.inference import load_run
+    from decda.core.runs.reading import read_run
 
     registry = Registry.discover() if registry is None else registry.copy()
     for file in [parts] if isinstance(parts, str | Path) else parts:
         load_file(registry, Path(file))
+    _, provenance = read_run(Path(path))
+    if provenance.get("status") != "finished":
+        return UnfinishedRun(Path(path), registry, provenance)
     return load_run(Path(path), registry, device=device)
+
+
+class UnfinishedRun:
+    """A run that was interrupted, failed, or is still at work in another process.
+
+    Args:
+        folder: of the run.
+        registry: where its parts are.
+        provenance: what it says of itself.
+
+    Attributes:
+        folder: as given.
+        status: `started`, `interrupted`, `diverged` or `failed`.
+        reason: why it has not finished, where it could say so.
+    """
+
+    def __init__(self, folder: Path, registry: Registry, provenance: Mapping[str, Any]):
+        self.folder = folder
+        self.status = str(provenance.get("status"))
+        self.reason = provenance.get("reason")
+        self._registry = registry
+        self._provenance = provenance
+
+    def __repr__(self) -> str:
+        """The run in a line."""
+        return f"<UnfinishedRun {self.folder}: {self.status}>"
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # asked for by copy and pickle, before there is a folder
+            raise AttributeError(name)
+        raise AttributeError(f"The run {self.folder} has no {name} yet: it has not finished. Call resume() first.")
+
+    def resume(
+        self,
+        data: Any = None,
+        *,
+        labels: Any = None,
+        channels: Literal["first", "last"] | None = None,
+        data_root: str | Path | None = None,
+        offline: bool | None = None,
+        threads: int | None = None,
+        checkpoint_every: float = 60.0,
+        progress: bool = True,
+        notify: Callable[[Event], None] = ignore,
+    ) -> "Run":
+        """Go on with the run from its last checkpoint, as if it had never stopped.
+
+        On the same machine, with as many threads, its files become the very bytes that they would have been.
+
+        Args:
+            data: the images, where the run was started with an array or a function; None: its registered data set.
+            labels: as for `train`.
+            channels: as for `train`.
+            data_root: as for `train`.
+            offline: as for `train`.
+            threads: as for `train`; None: as many as the run was started with.
+            checkpoint_every: as for `train`.
+            progress: as for `train`.
+            notify: as for `train`.
+
+        Returns:
+            The finished run.
+
+        Raises:
+            DecdaError: the run is in use by another process, its checkpoints are damaged, or its parts or images are
+                not those that it was started with.
+        """
+        from decda.core.runs.resuming import read_config
+
+        registry = self._registry.copy()
+        if data is not None:
+            _dataset(registry, data, labels, channels)
+        config = read_config(self.folder, registry)
+        former = self._provenance.get("threads")
+        return _run(
+            config, registry, self.folder, data_root, offline, threads or former, progress, notify,
+            checkpoint_every=checkpoint_every, resume=True,
+        )  # fmt: skip
 
 
 def components(kind: str | None = None, *, registry: Registry | None = None) -> list[dict[str, Any]]:
@@ -225,6 +298,37 @@ def _dataset(registry: Registry, data: Any, labels: Any, channels: Any) -> str |
         return images
 
     return registry.add("dataset", "array", array).qualified
+
+
+def _run(
+    config: RunConfig,
+    registry: Registry,
+    out: Path | None,
+    data_root: str | Path | None,
+    offline: bool | None,
+    threads: int | None,
+    progress: bool,
+    notify: Callable[[Event], None],
+    **how: Any,
+) -> "Run":
+    """Make a run, or go on with it, and show it."""
+    from decda.core.files import Files
+    from decda.core.runs.experiment import run as run_experiment
+
+    root = None if data_root is None else Path(data_root)
+    with _threads(threads), _display(config, progress) as show, Interrupts(["SIGINT"]) as interrupts:
+
+        def listen(event: Event) -> None:
+            show(event)
+            notify(event)
+
+        files = Files(root, offline=offline, notify=listen)
+        run = run_experiment(config, registry, files, out=out, notify=listen, interrupts=interrupts, **how)
+    if show is not ignore:
+        from decda.console import print_result
+
+        print_result(run.as_mapping(), run.sizes)
+    return run
 
 
 @contextlib.contextmanager

@@ -219,6 +219,7 @@ def finished(seed: int, acc: float | None, iterations: int = 60) -> Finished:
         "n_samples": 3,
         "n_clusters": 2,
         **scores,
+        "iterations": iterations,
         "seconds": {"total": 12.25},
         "baseline": scores,
         "warnings": [],
@@ -301,7 +302,7 @@ def test_several_seeds_off_a_terminal(
 def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """The table has a row per seed, the mean and the sample standard deviation; each failure message appears once."""
     failed = [Failed(2, "No [red]luck[/red]."), Failed(3, "No [red]luck[/red]."), Failed(9, "Killed.")]
-    series = SeedsResult(tmp_path, [finished(0, 0.5), finished(1, 1.0)], failed, {0: 60, 1: 90})
+    series = SeedsResult(tmp_path, [finished(0, 0.5), finished(1, 1.0, 90)], failed)
     print_seeds_result(series)
     out, err = capsys.readouterr()
     assert out == ""
@@ -315,10 +316,10 @@ def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path
 
 def test_the_table_omits_missing_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Without classes there are no score columns, and without a finished run there is no table."""
-    print_seeds_result(SeedsResult(tmp_path, [finished(4, None)], [], {4: 60}))
+    print_seeds_result(SeedsResult(tmp_path, [finished(4, None)], []))
     err = capsys.readouterr().err
     assert "ACC" not in err
     assert "mean" not in err
     assert re.search(r"4 +60 +12.2", err)
-    print_seeds_result(SeedsResult(tmp_path, [], [Failed(1, "No.")], {}))
+    print_seeds_result(SeedsResult(tmp_path, [], [Failed(1, "No.")]))
     assert capsys.readouterr().err == "Error: seed 1: No.\n"

@@ -65,6 +65,10 @@ class Run:
         sizes: list[int] = np.bincount(self.labels, minlength=self.config.n_clusters or 0).tolist()
         return sizes
 
+    def resume(self) -> "Run":
+        """The run itself: it has finished, so that there is nothing to go on with."""
+        return self
+
     def predict(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.int64]:
         """Assign images to the clusters of this run.
 

@@ -6,6 +6,7 @@ import pickle
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ from decda.core.execution.messages import Failed, Finished, Job, Message, Output
 from decda.core.execution.processes import run_in_processes
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
+from decda.core.process.interrupts import Interrupts
 from decda.core.runs.experiment import run
 from tests.conftest import SHORT
 
@@ -48,6 +50,7 @@ class Moody(DEC):
             os._exit(7)
         super().init_centers(z, seed)
 '''
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 QUIET: dict[str, Any] = {"offline": True, "threads": 1}
 EQUAL = ("labels.csv", "log.csv", "metrics.json", "model.safetensors", "autoencoder.safetensors", "config.toml")
 """The files that equal runs write byte for byte."""
@@ -112,11 +115,11 @@ def job(config: RunConfig, seed: int, folder: Path) -> Job:
 def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Story]:
     """Four seeds, two at a time: one finishes, one fails, one is killed, one exits."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
-    before = dict(os.environ), {number: signal.getsignal(number) for number in processes.SIGNALS}
+    before = dict(os.environ), {number: signal.getsignal(number) for number in SIGNALS}
     run_in_processes(
         deque([job(moody, seed, folder) for seed in range(4)]), story, n_jobs=2, data_root=folder / "data", **QUIET
     )
-    assert (dict(os.environ), {number: signal.getsignal(number) for number in processes.SIGNALS}) == before
+    assert (dict(os.environ), {number: signal.getsignal(number) for number in SIGNALS}) == before
     return folder, story
 
 
@@ -188,12 +191,13 @@ def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> No
             signal.raise_signal(signal.SIGTERM)
 
     former = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(KeyboardInterrupt), Interrupts(["SIGTERM"]) as interrupts:
         run_in_processes(
             deque([job(moody, seed, tmp_path) for seed in (4, 5)]),
             interrupt,
             n_jobs=1,
             data_root=tmp_path / "data",
+            interrupts=interrupts,
             **QUIET,
         )
     assert started == [4]
@@ -235,7 +239,7 @@ def test_an_interrupt_does_not_wait_for_a_stubborn_process(
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "stubborn_worker.py").write_text(STUBBORN)
     monkeypatch.setattr(processes, "WORKER", "stubborn_worker")
-    monkeypatch.setattr(processes, "EXIT_TIMEOUT", 0.5)
+    monkeypatch.setattr(processes, "SAVE_TIMEOUT", 0.5)
 
     def interrupt(seed: int, message: Message) -> None:
         raise KeyboardInterrupt
@@ -296,26 +300,21 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "once\n2\n"), done.stderr
 
 
-def test_interrupts_wait_while_a_process_starts() -> None:
-    """A signal that arrives while a process is being started is raised right afterwards."""
-    reached = []
+def test_a_second_interrupt_does_not_wait_at_all(
+    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second Ctrl-C while the processes save their runs kills them."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "stubborn_worker.py").write_text(STUBBORN)
+    monkeypatch.setattr(processes, "WORKER", "stubborn_worker")
+    begin = time.monotonic()
 
-    def start() -> None:
-        with processes._Interrupts() as interrupts, interrupts.held():
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGINT)
-            reached.append(True)
+    def interrupt(seed: int, message: Message) -> None:
+        threading.Timer(1, signal.raise_signal, [signal.SIGINT]).start()
+        signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(KeyboardInterrupt):
-        start()
-    assert reached
-
-
-def test_ignored_signals_stay_ignored() -> None:
-    """Runs in the background of a shell script, where Ctrl-C is ignored, continue."""
-    former = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with processes._Interrupts():
-            signal.raise_signal(signal.SIGINT)
-    finally:
-        signal.signal(signal.SIGINT, former)
+    jobs = deque([job(moody, 6, tmp_path)])
+    with pytest.raises(KeyboardInterrupt), Interrupts(["SIGINT"]) as interrupts:
+        run_in_processes(jobs, interrupt, n_jobs=1, data_root=tmp_path, interrupts=interrupts, **QUIET)
+    assert not children()
+    assert time.monotonic() - begin < processes.SAVE_TIMEOUT / 2

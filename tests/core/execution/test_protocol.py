@@ -7,7 +7,7 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.events import BatchEnded, Downloading, Initialised, PhaseEnded, Progress, Refreshed, StepFallback
-from decda.core.execution.messages import Failed, Finished
+from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.execution.protocol import WorkerJob, as_line, from_line
 from decda.core.parts.registry import Registry
 
@@ -51,7 +51,8 @@ def test_a_line_that_is_not_a_message(line: str) -> None:
 def test_a_job_survives_a_round_trip(registry: Registry) -> None:
     """A worker composes exactly the configuration that it was sent."""
     config = compose(registry, recipe="convidec-da", seed=7, settings=["head.gamma=0.30000000000000004"])
-    job = WorkerJob.from_config(config, Path("out"), Path("data"), True, 2, [Path("mine.py")])
+    words = Job(7, config, Path("out"))
+    job = WorkerJob.from_job(words, Path("data"), True, 2, [Path("mine.py")], checkpoint_every=5.5)
     again = WorkerJob.from_line(job.as_line())
     assert again == WorkerJob(**{**vars(job), "load": ["mine.py"]})
     assert compose(registry, config=again.config) == config

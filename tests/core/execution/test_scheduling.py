@@ -71,7 +71,7 @@ def test_cpu_jobs_use_processes_and_gpu_jobs_are_interleaved(
         ("cuda", {"n_jobs": 1}),
     ):
         run_jobs(waiting(registry, tmp_path, "dec", "dcn"), registry, files, device, print, **words)  # type: ignore[arg-type]
-    every = {"data_root": tmp_path, "offline": True, "load": ()}
+    every = {"data_root": tmp_path, "offline": True, "load": (), "checkpoint_every": 60.0, "interrupts": None}
     assert asked == [
         ("pool", {"n_jobs": 6, "threads": 1, **every}),
         ("pool", {"n_jobs": 1, "threads": 4, **every}),

@@ -9,6 +9,7 @@ from decda.core.events import BatchEnded, PhaseStarted, Progress
 from decda.core.execution import worker
 from decda.core.execution.protocol import from_line
 from decda.core.execution.worker import Reporter
+from decda.core.process.interrupts import Interrupts
 
 
 def test_frequent_events_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -16,7 +17,7 @@ def test_frequent_events_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
     monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
     stream = io.StringIO()
-    report = Reporter(stream)
+    report = Reporter(stream, Interrupts())
     for number in range(100):
         clock[0] += 0.01
         report(BatchEnded("pretrain", number, 100))
@@ -34,7 +35,8 @@ class Broken(io.StringIO):
         raise BrokenPipeError
 
 
-def test_a_worker_exits_if_its_parent_was_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Once the other end of the pipe is closed, the worker exits."""
-    with pytest.raises(KeyboardInterrupt):
-        Reporter(Broken())(PhaseStarted("cluster", 1))
+def test_a_worker_ends_its_run_if_its_parent_was_killed() -> None:
+    """Once the other end of the pipe is closed, the run is saved and ends, as after SIGTERM."""
+    interrupts = Interrupts()
+    Reporter(Broken(), interrupts)(PhaseStarted("cluster", 1))
+    assert interrupts.pending == "SIGTERM"

@@ -104,7 +104,7 @@ def test_the_summary_is_in_the_folder(
     made = run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2, 7], notify=story)
     assert made.folder == Path("runs/quick-digits-seeds0-2_7-1")
     assert json.loads((made.folder / "summary.json").read_text()) == made.as_mapping()
-    assert [path.name for path in made.folder.iterdir()] == ["summary.json"]
+    assert {path.name for path in made.folder.iterdir()} == {"config.toml", "seeds.json", "summary.json"}
     assert [run.seed for run in made.finished] == [0, 2, 7]
     assert made.failed == [Failed(1, "No.", 4)]
     assert made.exit_code == 4
@@ -134,5 +134,5 @@ def test_runs_in_this_process_from_end_to_end(registry: Registry, tmp_path: Path
     words = config(own, parts={"encoder": "fc", "head": "mine"})
     made = run_seeds(words, own, Files(offline=True), [0, 3], out=tmp_path / "all")
     assert [run.result["run"] for run in made.finished] == [str(tmp_path / "all" / f"seed-{s}") for s in (0, 3)]
-    assert made.iterations == {0: 4, 3: 4}
+    assert [run.result["iterations"] for run in made.finished] == [4, 4]
     assert all((tmp_path / "all" / f"seed-{s}" / "labels.csv").is_file() for s in (0, 3))

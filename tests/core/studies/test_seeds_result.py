@@ -26,7 +26,7 @@ def run(seed: int, acc: float | None) -> Finished:
 
 def test_json_of_several_seeds() -> None:
     """The output has every run and the mean and deviation of the scores, and failures only if there are any."""
-    series = SeedsResult(Path("x"), [run(0, 0.5), run(1, 1.0)], [], {})
+    series = SeedsResult(Path("x"), [run(0, 0.5), run(1, 1.0)], [])
     mapping = json.loads(json.dumps(series.as_mapping()))
     assert list(mapping) == ["schema_version", "runs", "mean", "std"]
     assert mapping["runs"] == [run(0, 0.5).result, run(1, 1.0).result]
@@ -39,9 +39,9 @@ def test_json_of_several_seeds() -> None:
 def test_json_without_scores() -> None:
     """If the data set has no classes, or no seed has a result, the mean and deviation of the scores are null."""
     empty = {"acc": None, "nmi": None, "ari": None}
-    unlabelled = SeedsResult(Path("x"), [run(0, None), run(1, None)], [], {}).as_mapping()
+    unlabelled = SeedsResult(Path("x"), [run(0, None), run(1, None)], []).as_mapping()
     assert (unlabelled["mean"], unlabelled["std"]) == ({**empty, "seconds": 2.5}, empty)
-    series = SeedsResult(Path("x"), [], [Failed(3, "no", 4), Failed(4, "nor this", 5)], {})
+    series = SeedsResult(Path("x"), [], [Failed(3, "no", 4), Failed(4, "nor this", 5)])
     assert series.as_mapping()["mean"] == {**empty, "seconds": None}
     assert series.as_mapping()["failed"] == [{"seed": 3, "error": "no"}, {"seed": 4, "error": "nor this"}]
     assert series.exit_code == 4

@@ -285,7 +285,14 @@ def test_one_study_at_a_time(registry: Registry, drive: Drive, tmp_path: Path) -
 def test_number_of_jobs(registry: Registry, drive: Drive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """`n_jobs` and `threads` are passed on; without them `run_jobs` chooses, on a CPU as well as on a GPU."""
     go(registry, tmp_path / "a", "fcdec-da", n_jobs=3, threads=2)
-    assert drive.words == {"device": "cpu", "n_jobs": 3, "threads": 2, "here": False}
+    assert drive.words == {
+        "device": "cpu",
+        "n_jobs": 3,
+        "threads": 2,
+        "here": False,
+        "checkpoint_every": 60.0,
+        "interrupts": None,
+    }
     go(registry, tmp_path / "b", "fcdec-da")
     assert drive.words["n_jobs"] is None
     planned = cells(registry, "fcdec-da")

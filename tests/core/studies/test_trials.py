@@ -15,7 +15,7 @@ from decda.core.parts.entries import Entry
 from decda.core.parts.registry import Registry
 from decda.core.studies import fingerprint
 from decda.core.studies.cells import Cell
-from decda.core.studies.trials import Trial, is_pretrained, plan_trial, plan_trials, read_outcome
+from decda.core.studies.trials import Trial, is_finished, is_pretrained, plan_trial, plan_trials, read_outcome
 from decda.plugins.heads.dec import DEC
 
 OUT = Path("study")
@@ -109,14 +109,14 @@ def write(folder: Path, **provenance: Any) -> None:
 def test_what_counts_as_finished(registry: Registry, tmp_path: Path) -> None:
     """A trial is finished if its provenance says so, an autoencoder is pretrained if its weights exist."""
     planned = trial(registry, "fcdec-da", out=tmp_path)
-    assert not planned.is_finished()
+    assert not is_finished(planned.folder)
     for status in ("started", "failed", "interrupted"):
         write(planned.folder, status=status)
-        assert not planned.is_finished()
+        assert not is_finished(planned.folder)
     write(planned.folder, status="finished")
-    assert planned.is_finished()
+    assert is_finished(planned.folder)
     (planned.folder / "provenance.json").write_text("{half")
-    assert not planned.is_finished()
+    assert not is_finished(planned.folder)
     assert not is_pretrained(planned.pretraining)
     write(planned.pretraining.folder, status="started")
     assert not is_pretrained(planned.pretraining)

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -299,42 +300,31 @@ def test_another_seed_changes_the_training() -> None:
     assert one.model.head.seeds != two.model.head.seeds
 
 
-class Killed(Exception):
-    """Ends a run in the middle."""
-
-
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-@pytest.mark.parametrize(
-    ("phase", "step"), [("pretrain", 1), ("pretrain", 3), ("cluster", 1), ("cluster", 4), ("cluster", 7)]
-)
-def test_a_resumed_training_continues_bit_for_bit(optimizer: str, phase: str, step: int) -> None:
-    """The state at any `Progress` is complete: a new trainer continues to the same weights, labels and losses."""
+def test_a_resumed_training_continues_bit_for_bit(optimizer: str) -> None:
+    """The state between any two steps is complete: a new trainer continues to the same weights, labels and losses."""
     settings = {"pretrain_optimizer": optimizer, "cluster_optimizer": optimizer}
-    whole_log, log = [], []
 
     def note(log: list[Any]) -> Callable[[Event], None]:
         return lambda e: log.append([float(t) for t in e.terms.values()]) if getattr(e, "terms", None) else None
 
+    whole_log: list[Any] = []
     whole = make(note(whole_log), **settings)
-    whole.run()
-
-    saved: dict[str, Any] = {}
-
-    def kill(event: Event) -> None:
-        note(log)(event)
-        if isinstance(event, Progress) and (event.phase, event.step) == (phase, step):
-            saved.update(torch.load(as_file(trainer.state_dict())))
-            raise Killed
-
-    trainer = make(kill, **settings)
-    with pytest.raises(Killed):
-        trainer.run()
-    again = make(note(log), **settings)
-    again.load_state_dict(saved)
-    again.run()
-    assert weights(again) == weights(whole)
-    assert torch.equal(again.labels, whole.labels)
-    assert log == whole_log
+    n_steps = sum(1 for _ in whole.steps())
+    assert n_steps == 3 * 2 + 10 + 3  # batches, iterations, and the end of each phase
+    for cut in range(1, n_steps + 1):
+        log: list[Any] = []
+        trainer = make(note(log), **settings)
+        for _ in islice(trainer.steps(), cut):
+            pass
+        again = make(note(log), **settings)
+        again.load_state_dict(torch.load(as_file(trainer.state_dict())))
+        assert again.phase == trainer.phase
+        again.run()
+        assert weights(again) == weights(whole), cut
+        assert torch.equal(again.labels, whole.labels), cut
+        assert torch.equal(again.confidence, whole.confidence), cut
+        assert log == whole_log, cut
 
 
 def as_file(state: dict[str, Any]) -> Any:
@@ -356,12 +346,44 @@ def test_divergence_is_located() -> None:
         trainer.run()
 
 
+def test_the_step_that_diverged_is_named() -> None:
+    """Also where the device is asked only at the end of an epoch, the message names the very step, epoch and term."""
+    for device in ("cpu", "meta"):  # anything but a CPU is not asked at every step
+        seen: list[int] = []
+
+        def spoil(index: Tensor, draws: Tensor, seen: list[int] = seen) -> dict[str, Tensor]:
+            seen.append(1)
+            weight = trainer.model.head.centers.sum()
+            return {"fine": weight, "bad": weight / (0.0 if len(seen) == 4 else 1.0)}
+
+        trainer = make(batch_size=4)
+        trainer.model.head.centers.data.fill_(1.0)
+        trainer._reconstruction = spoil  # type: ignore[method-assign]
+        step = trainer._make_step("pretrain")
+        trainer.step = step
+        if device != "cpu":
+            trainer._check_terms = lambda step, made=0, check=trainer._check_terms: made or check(step)  # type: ignore[method-assign, misc, assignment]
+        with pytest.raises(TrainingDiverged, match="in step 4 of epoch 1 of pretraining the loss term 'bad' was not"):
+            trainer.run()
+        assert len(seen) == (4 if device == "cpu" else 5)
+
+
+def test_a_state_that_is_not_finite_is_no_state() -> None:
+    """Before anything is saved, loss terms and weights are checked, so that the last checkpoint stays a good one."""
+    trainer = make()
+    next(trainer.steps())
+    trainer.check_finite()
+    trainer.model.autoencoder.to_z.weight.data[0, 0] = float("inf")  # type: ignore[union-attr, operator, index]
+    with pytest.raises(TrainingDiverged, match=r"the weight 'to_z\.weight' was not a finite number"):
+        trainer.check_finite()
+
+
 def test_the_last_steps_are_checked_too() -> None:
-    """Divergence after the last refresh is an error, too, and clustering is not reported as completed."""
+    """Divergence after the last refresh stops training in the very step, and clustering is not reported as completed."""
     ends: list[Any] = []
     settings = {"cluster_optimizer": "sgd", "cluster_learning_rate": 1e30, "update_interval": 100, "max_iter": 5}
     trainer = make(lambda e: ends.append(e) if isinstance(e, PhaseEnded) else None, **settings)
-    with pytest.raises(TrainingDiverged, match="iteration 5 of clustering"):
+    with pytest.raises(TrainingDiverged, match="at iteration 2 of clustering the loss term 'pull'"):
         trainer.run()
     assert [e.phase for e in ends] == ["pretrain", "init_centers"]
 

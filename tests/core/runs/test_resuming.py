@@ -1,0 +1,95 @@
+"""What must be the same when a run goes on, and what is only told."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from decda.core.config.composition import compose
+from decda.core.errors import ConfigError, DataError
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run, run_stepwise
+from decda.core.runs.resuming import describe_differences, read_config
+from tests.conftest import SHORT
+
+FILES = Files(offline=True)
+
+
+@pytest.fixture(scope="module")
+def begun(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was interrupted, with head.gamma=0.25 and seed 5."""
+    out = tmp_path_factory.mktemp("resuming") / "run"
+    settings = [*SHORT, "head.gamma=0.25"]
+    config = compose(registry, recipe="convidec-da", parts={"dataset": "digits"}, settings=settings, seed=5)
+    next(run_stepwise(config, registry, FILES, out=out))
+    return out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        {},
+        {"recipe": "convidec-da"},
+        {"recipe": "decda:convidec-da", "seed": 5, "n_clusters": 10},
+        {"parts": {"encoder": "conv", "dataset": "digits"}, "settings": ["head.gamma=.25", "train.max_iter=4"]},
+        {"config": {"seed": 5, "head": {"gamma": 0.25}}},
+    ],
+)
+def test_what_agrees_may_be_repeated(registry: Registry, begun: Path, words: dict[str, Any]) -> None:
+    """The command that began the run may be repeated in whole or in part."""
+    config = read_config(begun, registry, **words)
+    assert (config.seed, config.head.parameters["gamma"], config.recipe, config.n_clusters) == (
+        5,
+        0.25,
+        "convidec-da",
+        10,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"seed": 6}, "seed is 5 in the run, 6 here"),
+        ({"n_clusters": 9}, "n_clusters is 10 in the run, 9 here"),
+        ({"parts": {"encoder": "fc"}}, "encoder is decda:conv in the run, decda:fc here."),
+        ({"settings": ["head.gamma=1"]}, "head.gamma is 0.25 in the run, 1.0 here"),
+        ({"settings": ["train.max_iter=5", "train.tol=1"]}, "train.max_iter is 4 in the run, 5 here; train.tol is 0.0"),
+        ({"recipe": "convdec-da"}, "recipe is convidec-da in the run, convdec-da here"),
+        ({"config": {"seed": 6}}, "seed is 5 in the run, 6 here"),
+        ({"device": "cpu"}, "device is auto in the run, cpu here"),
+    ],
+)
+def test_each_contradiction_is_named(registry: Registry, begun: Path, words: dict[str, Any], told: str) -> None:
+    """What differs from the run's configuration is refused, with both values."""
+    with pytest.raises(ConfigError, match="cannot go on with other settings") as caught:
+        read_config(begun, registry, **words)
+    assert told in str(caught.value)
+
+
+def test_a_pretrained_autoencoder_may_be_named_by_its_folder(registry: Registry, tmp_path: Path) -> None:
+    """The folder that was named agrees with the file in it that the configuration holds."""
+    first = run(compose(registry, parts={"encoder": "fc"}, settings=SHORT), registry, FILES, out=tmp_path / "first")
+    config = compose(registry, parts={"encoder": "fc"}, settings=SHORT, autoencoder=first.folder)
+    next(run_stepwise(config, registry, FILES, out=tmp_path / "run"))
+    assert read_config(tmp_path / "run", registry, autoencoder=str(first.folder)).autoencoder is not None
+
+
+@pytest.mark.parametrize("content", [None, "empty", "other"])
+def test_what_is_no_run_cannot_be_resumed(registry: Registry, tmp_path: Path, content: str | None) -> None:
+    """A folder that is missing, empty or something else is an error that says which."""
+    folder = tmp_path / "x"
+    if content is not None:
+        folder.mkdir()
+    if content == "other":
+        (folder / "photo.png").write_text("")
+    told = "it is empty" if content == "empty" else "not the folder of a run"
+    with pytest.raises(DataError, match=f"x cannot be resumed: .*{told}"):
+        read_config(folder, registry)
+
+
+def test_differences_of_machines_are_told() -> None:
+    """Threads, processor, platform and versions of libraries are compared, and nothing else."""
+    then = {"threads": 1, "processor": "A", "seed": 3, "versions": {"torch": "1", "numpy": "2"}}
+    now = {"threads": 1, "processor": "B", "seed": 4, "versions": {"torch": "1", "numpy": "3"}}
+    assert describe_differences(then, now) == ["processor: A then, B now", "numpy: 2 then, 3 now"]

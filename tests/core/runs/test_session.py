@@ -1,0 +1,413 @@
+"""The work on one run: saved, interrupted and resumed; what cannot be written; clusters lost."""
+
+import csv
+import itertools
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from decda.core.config.composition import compose
+from decda.core.config.run_config import RunConfig
+from decda.core.contracts import ImageSet
+from decda.core.errors import ConfigError, OutputError, TrainingDiverged, UnusableCheckpoint
+from decda.core.events import ClustersLost, Event, PhaseEnded, Progress, Resumed
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.runs import session
+from decda.core.runs.experiment import run, run_stepwise
+from decda.core.runs.inference import load_run
+from decda.core.runs.run import Run
+from tests.conftest import SHORT
+
+FILES = Files(offline=True)
+EQUAL = ("model.safetensors", "autoencoder.safetensors", "labels.csv", "log.csv", "metrics.json", "config.toml")
+"""The files that equal runs write byte for byte."""
+LONGER = (*SHORT[1:], "train.pretrain_epochs=2", "train.max_iter=7", "train.batch_size=100")
+"""Three batches in an epoch, four refreshes."""
+
+
+@pytest.fixture
+def registry(registry: Registry) -> Registry:
+    """The built-in parts, and a data set of a few digits."""
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+    own = Registry(registry)
+    own.add("dataset", "few", lambda: ImageSet(digits.x[:300], digits.y[:300]))
+    return own
+
+
+def short(registry: Registry, encoder: str = "conv", head: str = "idec", *settings: str, **words: Any) -> RunConfig:
+    parts = {"dataset": "few", "encoder": encoder, "head": head}
+    return compose(registry, parts=parts, settings=[*LONGER, *settings], **words)
+
+
+def cut(config: RunConfig, registry: Registry, out: Path, steps: int, **words: Any) -> Run | None:
+    """Make some steps of a run and interrupt it; its result if it has finished before."""
+    interrupts = Interrupts()
+    work = run_stepwise(config, registry, FILES, out=out, resume=True, interrupts=interrupts, **words)
+    try:
+        for _ in range(steps):
+            next(work)
+        interrupts.pending = "SIGTERM"
+        next(work)
+    except StopIteration as stop:
+        return stop.value  # type: ignore[no-any-return]
+    except Interrupted:
+        return None
+    raise AssertionError("it was not interrupted")
+
+
+def status(folder: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads((folder / "provenance.json").read_text())
+    return content
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in folder.rglob("*") if path.name.startswith(".") or path.name.endswith("partial")]
+
+
+COMPOSITIONS = [
+    ("conv", "idec", ()),
+    ("fc", "dec", ("train.pretrain_optimizer=sgd", "train.cluster_optimizer=sgd")),
+    ("fc", "dcn", ("head.centers=refreshed",)),
+]
+
+
+@pytest.mark.parametrize(("encoder", "head", "settings"), COMPOSITIONS)
+def test_an_interrupted_run_goes_on_bit_for_bit(
+    registry: Registry, tmp_path: Path, encoder: str, head: str, settings: tuple[str, ...]
+) -> None:
+    """However often and wherever a run is interrupted, its files become those of an uninterrupted run."""
+    config = short(registry, encoder, head, *settings)
+    whole = run(config, registry, FILES, out=tmp_path / "whole", checkpoint_every=0)
+    for stride in (1, 2, 3, 5) if encoder == "conv" else (3,):  # the weights of fc are many
+        out = tmp_path / f"every-{stride}"
+        times = itertools.count()
+        while (done := cut(config, registry, out, stride)) is None:
+            assert status(out)["status"] == "interrupted"
+            next(times)
+        assert next(times) >= 2
+        for name in EQUAL:
+            assert (out / name).read_bytes() == (whole.folder / name).read_bytes(), (stride, name)
+        assert (done.labels == whole.labels).all()
+        assert done.metrics == whole.metrics
+        assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in whole.folder.iterdir())
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(registry: Registry, tmp_path: Path) -> None:
+    """What was done after the checkpoint is done again, the rows in the log among it."""
+    config, out = short(registry), tmp_path / "run"
+    whole = run(config, registry, FILES, out=tmp_path / "whole")
+    work = run_stepwise(config, registry, FILES, out=out)
+    for _ in range(13):
+        next(work)
+    kept = tmp_path / "kept"
+    shutil.copytree(out, kept)  # as it would be found after SIGKILL
+    (kept / ".lock").unlink()
+    (kept / ".labels.csv.partial").write_text("half")
+    work.close()
+    assert status(kept)["status"] == "started"
+    events: list[Event] = []
+    run(config, registry, FILES, out=kept, resume=True, notify=events.append)
+    assert Resumed("cluster", 0, []) in events
+    for name in EQUAL:
+        assert (kept / name).read_bytes() == (whole.folder / name).read_bytes(), name
+    assert not leftovers(kept)
+
+
+def test_a_run_without_a_checkpoint_begins_again(registry: Registry, tmp_path: Path) -> None:
+    """A run that was killed before its first checkpoint begins again from its configuration, also without provenance."""
+    config, out = short(registry), tmp_path / "run"
+    whole = run(config, registry, FILES, out=tmp_path / "whole")
+    next(run_stepwise(config, registry, FILES, out=out))
+    (out / "provenance.json").unlink()
+    (out / "log.csv").unlink()
+    events: list[Event] = []
+    run(config, registry, FILES, out=out, resume=True, notify=events.append)
+    assert not any(isinstance(event, Resumed) for event in events)
+    assert (out / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
+
+
+def test_an_empty_folder_is_begun_in(registry: Registry, tmp_path: Path) -> None:
+    """Jobs whose process was killed before it wrote anything begin in the folder that is there."""
+    (tmp_path / "run").mkdir()
+    assert run(short(registry), registry, FILES, out=tmp_path / "run", resume=True).folder == tmp_path / "run"
+    with pytest.raises(ConfigError, match="exists already"):
+        run(short(registry), registry, FILES, out=tmp_path / "run")
+
+
+def test_a_finished_run_is_left_alone(registry: Registry, tmp_path: Path) -> None:
+    """Resuming it returns it as it is, says so, and changes no byte and no time stamp."""
+    config = short(registry)
+    first = run(config, registry, FILES, out=tmp_path / "run")
+    before = {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in first.folder.iterdir()}
+    events: list[Event] = []
+    again = run(config, registry, FILES, out=tmp_path / "run", resume=True, notify=events.append)
+    assert events == [Resumed("finished", 0)]
+    assert (again.labels == first.labels).all()
+    assert {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in first.folder.iterdir()} == before
+
+
+def test_without_checkpoints_nothing_is_saved(registry: Registry, tmp_path: Path) -> None:
+    """With `checkpoint_every=0` an interrupt ends the run, and the message does not claim that it was saved."""
+    assert cut(short(registry), registry, tmp_path / "run", 4, checkpoint_every=0) is None
+    assert not (tmp_path / "run" / "checkpoints").exists()
+    assert "without checkpoints it was not saved" in status(tmp_path / "run")["reason"]
+
+
+def test_checkpoints_are_made_by_time_and_phase(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One is made when the time has come, and one at the end of each phase."""
+    clock = [0.0]
+    monkeypatch.setattr(session.time, "monotonic", lambda: clock[0])
+    written: list[tuple[str, int]] = []
+
+    def note(self: Any, checkpoint: Any) -> None:
+        trainer = checkpoint.state["trainer"]
+        written.append((trainer["phase"], trainer["position"] or trainer["batch"]))
+
+    monkeypatch.setattr(session.Checkpoints, "write", note)
+    for _ in run_stepwise(short(registry), registry, FILES, out=tmp_path / "run", checkpoint_every=2.5):
+        clock[0] += 1.0
+    ends = [("init_centers", 0), ("cluster", 0), ("done", 0)]
+    timed = [place for place in written if place not in ends]
+    assert [place for place in written if place in ends] == ends
+    assert timed == [("pretrain", 1), ("cluster", 3), ("cluster", 6)]
+
+
+def test_provenance_tells_each_resumption(registry: Registry, tmp_path: Path) -> None:
+    """It says where the run went on and what was different, and keeps when it was started; seconds add up."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 3)
+    started = status(out)["started"]
+    cut(config, registry, out, 6)
+    provenance = status(run(config, registry, FILES, out=out, resume=True).folder)
+    assert (provenance["status"], provenance["started"]) == ("finished", started)
+    assert "reason" not in provenance
+    places = [(each["phase"], each["step"], each["differences"]) for each in provenance["resumed"]]
+    assert places == [("pretrain", 1, []), ("cluster", 3, [])]
+    assert list(provenance["seconds"]) == ["pretrain", "total", "init_centers", "cluster"]
+    parts = sum(provenance["seconds"][phase] for phase in ("pretrain", "init_centers", "cluster"))
+    assert provenance["seconds"]["total"] >= parts - 0.01
+
+
+def test_a_diverged_run_keeps_its_last_good_checkpoint(registry: Registry, tmp_path: Path) -> None:
+    """It ends at the very step, with status `diverged`; the state before it stays, and goes on to the same end."""
+    own = registry.copy()
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Bursting(dec):  # type: ignore[misc, valid-type]
+        def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+            super().__init__(n_clusters, embedding_dim)
+            self.register_buffer("refreshes", torch.zeros(()))
+
+        def refresh(self, z: torch.Tensor) -> Any:
+            self.refreshes.add_(1)
+            return super().refresh(z)
+
+        def loss(self, batch: Any) -> dict[str, torch.Tensor]:
+            return {"kl": super().loss(batch)["kl"] / (self.refreshes < 3)}
+
+    own.add("head", "bursting", Bursting)
+    config, out = short(own, head="bursting"), tmp_path / "run"
+    for resume in (False, True):
+        with pytest.raises(TrainingDiverged, match="at iteration 5 of clustering the loss term 'kl'"):
+            run(config, own, FILES, out=out, checkpoint_every=1e-9, resume=resume)
+        assert status(out)["status"] == "diverged"
+        names = sorted(path.name for path in (out / "checkpoints").iterdir())
+        assert len(names) == 2
+        assert not (out / "model.safetensors").exists()
+
+
+def test_checkpoints_that_cannot_be_used_are_an_error(registry: Registry, tmp_path: Path) -> None:
+    """If both are damaged the run does not silently begin again, and stays as it was."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 12)
+    for file in (out / "checkpoints").glob("*/state.json"):
+        file.write_bytes(b"")
+    before = status(out)
+    with pytest.raises(UnusableCheckpoint):
+        run(config, registry, FILES, out=out, resume=True)
+    assert status(out) == before
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda content: content["parts"]["head"].update(version="0.0.9"), "another head 'idec': decda:idec 0.0.9"),
+        (lambda content: content.update(data_sha256="abc"), "other images: sha256 abc"),
+        (lambda content: content.update(classes_sha256="abc"), "other classes: sha256 abc"),
+        (lambda content: content.update(config_sha256="abc"), "another configuration: sha256 abc"),
+        (lambda content: content.update(loaded={"x.py": "12"}), "other files of parts: x.py (sha256 12) then, none"),
+    ],
+)
+def test_other_parts_or_images_are_refused(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Callable[[Any], None], told: str
+) -> None:
+    """A run never goes on with another part, version, file or data set than it was started with; both are told."""
+    config, out = short(registry), tmp_path / "run"
+    genuine = session.Session.__init__
+
+    def forge(self: Any, *words: Any) -> None:
+        change(words[4])
+        genuine(self, *words)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(session.Session, "__init__", forge)
+        cut(config, registry, out, 3)
+    with pytest.raises(UnusableCheckpoint) as caught:
+        run(config, registry, FILES, out=out, resume=True)
+    assert told in str(caught.value)
+    assert " now. Restore what it was started with" in str(caught.value)
+
+
+def test_another_machine_goes_on_and_says_so(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another number of threads, processor or version of a library is told, and is no obstacle."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 3)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 64)
+    events: list[Event] = []
+    run(config, registry, FILES, out=out, resume=True, notify=events.append)
+    assert Resumed("pretrain", 1, ["threads: 1 then, 64 now"]) in events
+
+
+def test_the_pretrained_autoencoder_is_needed_only_once(registry: Registry, tmp_path: Path) -> None:
+    """A run that starts from the weights of another goes on although that one was removed."""
+    run(short(registry), registry, FILES, out=tmp_path / "first")
+    config = short(registry, autoencoder=tmp_path / "first")
+    whole = run(config, registry, FILES, out=tmp_path / "whole")
+    cut(config, registry, tmp_path / "run", 3)
+    shutil.rmtree(tmp_path / "first")
+    done = run(config, registry, FILES, out=tmp_path / "run", resume=True)
+    assert (done.labels == whole.labels).all()
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from decda.core.runs.lock import FolderLock
+with FolderLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_at_work_is_not_touched(registry: Registry, tmp_path: Path) -> None:
+    """A second process is refused, and told the first one's pid; once that was killed, it goes on."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 3)
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(out)], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        with pytest.raises(ConfigError, match=rf"in use by process {holder.pid}\b"):
+            run(config, registry, FILES, out=out, resume=True)
+        holder.kill()
+        holder.wait()
+        assert len(run(config, registry, FILES, out=out, resume=True).labels) == 300
+
+
+@pytest.mark.parametrize(
+    "file", ["log.csv", "autoencoder.safetensors", "checkpoints", "model.safetensors", "labels.csv", "metrics.json"]
+)
+def test_a_full_disk_is_told_and_harms_nothing(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    """Whichever file does not fit, the error names it and the reason, the status is `failed`, and the run goes on later."""
+    config, out = short(registry), tmp_path / "run"
+    whole = run(config, registry, FILES, out=tmp_path / "whole")
+    genuine = os.fsync
+
+    def full(descriptor: int) -> None:
+        path = os.readlink(f"/proc/self/fd/{descriptor}")
+        if file in path and str(out) in path and os.path.isfile(path):
+            raise OSError(28, "No space left on device")
+        genuine(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(OutputError, match=rf"{file} cannot be written: No space left on device") as caught:
+            run(config, registry, FILES, out=out)
+    assert caught.value.exit_code == 1
+    assert status(out)["status"] == "failed"
+    assert file in status(out)["reason"]
+    assert not leftovers(out)
+    run(config, registry, FILES, out=out, resume=True)
+    for name in EQUAL:
+        assert (out / name).read_bytes() == (whole.folder / name).read_bytes(), name
+
+
+def test_a_folder_that_is_removed_while_training(registry: Registry, tmp_path: Path) -> None:
+    """The error names what cannot be written there any more."""
+
+    def remove(event: Event) -> None:
+        if isinstance(event, PhaseEnded):
+            shutil.rmtree(tmp_path / "run", ignore_errors=True)
+
+    with pytest.raises(OutputError, match="run/.* cannot be written: No such file or directory"):
+        run(short(registry), registry, FILES, out=tmp_path / "run", notify=remove)
+    assert not (tmp_path / "run").exists()
+
+
+def test_clusters_that_lose_all_images_are_reported(registry: Registry, tmp_path: Path) -> None:
+    """In the log, as an event when it happens, and in the summary with the iteration."""
+    own = registry.copy()
+    dec = registry.load(registry.find("head", "dec")).factory
+
+    class Shrinking(dec):  # type: ignore[misc, valid-type]
+        def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+            super().__init__(n_clusters, embedding_dim)
+            self.register_buffer("refreshes", torch.zeros((), dtype=torch.int64))
+
+        def init_centers(self, z: torch.Tensor, seed: int) -> None:
+            self.centers.data.copy_(z[:: len(z) // len(self.centers)])
+
+        def soft_assign(self, z: torch.Tensor) -> torch.Tensor:
+            q = super().soft_assign(z)
+            lost = torch.arange(q.shape[1]) < (self.refreshes > 1) * 2  # the first two, from the second refresh on
+            q = q * ~lost
+            return q / q.sum(1, keepdim=True)
+
+        def refresh(self, z: torch.Tensor) -> Any:
+            self.refreshes.add_(1)
+            return super().refresh(z)
+
+        def loss(self, batch: Any) -> dict[str, torch.Tensor]:
+            return {"none": 0.0 * batch.z.sum() + 0.0 * self.centers.sum()}
+
+    own.add("head", "shrinking", Shrinking)
+    x = torch.eye(4).repeat_interleave(10, 0).reshape(40, 1, 1, 4)
+    own.add("dataset", "four", lambda: ImageSet(x))
+    events: list[Event] = []
+    config = compose(
+        own, parts={"dataset": "four", "encoder": "fc", "head": "shrinking", "augment": "none"}, n_clusters=4,
+        settings=[*LONGER, "train.pretrain_epochs=0"],
+    )  # fmt: skip
+    out = tmp_path / "run"
+    done = run(config, own, FILES, out=out, notify=events.append)
+    assert [(event.iteration, event.clusters) for event in events if isinstance(event, ClustersLost)] == [(2, [0, 1])]
+    with open(out / "log.csv", newline="") as file:
+        assert [row["clusters"] for row in csv.DictReader(file)] == ["4", "2", "2", "2"]
+    told = "Only 2 of 4 clusters hold any images: clusters 0, 1 empty by iteration 2."
+    assert done.warnings[0] == told
+    assert json.loads((out / "metrics.json").read_text())["warnings"][0] == told
+    assert load_run(out, own).warnings[0] == told
+
+
+def test_progress_counts_on(registry: Registry, tmp_path: Path) -> None:
+    """The events of a resumed run carry the steps of the whole run."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 12)
+    events: list[Event] = []
+    run(config, registry, FILES, out=out, resume=True, notify=events.append)
+    assert [event.step for event in events if isinstance(event, Progress)][0] > 1
