@@ -30,6 +30,7 @@ FAST = (
     *("__init__.py", "api.py", "cli.py", "commands/", "console/", "paper.py"),
     *("core/execution/messages.py", "core/execution/protocol.py", "core/execution/processes.py"),
     *("core/execution/worker.py", "core/studies/seed_ranges.py", "core/studies/seeds_result.py"),
+    "core/runs/naming.py",
 )
 """What else imports no heavy library at import time, except `console/study.py`, which is imported for a study."""
 
