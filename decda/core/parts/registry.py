@@ -136,7 +136,7 @@ class Registry:
 
         Args:
             kind: one of `KINDS`.
-            name: the name of the part, without blanks and `:`.
+            name: the name of the part, without blanks, `:` and invisible characters.
             factory: the class or function that makes it; for a recipe, a mapping or a function that returns one.
 
         Returns:
@@ -146,9 +146,10 @@ class Registry:
             ConfigError: the kind is unknown, or the name is invalid.
         """
         _check_kind(kind)
-        if not name or ":" in name or any(letter.isspace() for letter in name):
+        if not name or ":" in name or " " in name or not name.isprintable():
             raise ConfigError(
-                f"A part cannot have the name {name!r}: a name must not be empty or contain blanks or ':'."
+                f"A part cannot have the name {name!r}: a name must not be empty or contain blanks, ':' or invisible "
+                "characters."
             )
         module, attribute = getattr(factory, "__module__", ""), getattr(factory, "__qualname__", "")
         entry = Entry(kind, name, LOCAL, "", module, attribute)
@@ -266,6 +267,7 @@ class Registry:
     def _unknown(self, kind: str, name: str) -> UnknownComponent:
         entries = [entry for entry in self if entry.kind == kind]
         names = [entry.qualified for entry in entries] if ":" in name else self.names(kind)
+        names = [each for each in names if each.isprintable()]  # others are broken, see discovery
         plural = GROUPS[kind].removeprefix("decda.")
         listing = f"Registered {plural}: {', '.join(names) or 'none'}."
         if not self._entries:
