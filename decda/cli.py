@@ -47,6 +47,9 @@ def main() -> None:
         else:
             click.echo("\nInterrupted.", err=True)
             code = 130
+    except MemoryError:
+        click.echo("Error: Out of memory. Use smaller images, or run fewer jobs at once.", err=True)
+        code = 1
     except OSError as error:  # a full disk, a folder removed while it was written to
         click.echo(f"Error: {error.filename or 'output'}: {error.strerror or error}", err=True)
         code = 1

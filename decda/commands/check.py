@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from decda.commands.options import choose_parts, open_registry
+from decda.commands.options import PATH, choose_parts, open_registry
 from decda.core.parts.entries import KINDS
 from decda.core.process.stdout import stdout_to_stderr
 
@@ -15,7 +15,7 @@ from decda.core.process.stdout import stdout_to_stderr
 @click.command()
 @click.argument("part", metavar="PACKAGE_OR_KIND:NAME")
 @click.option("--set", "settings", multiple=True, metavar="PARAMETER=VALUE", help="Set a parameter of the named part.")
-@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data files.")
+@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")

@@ -13,6 +13,7 @@ from string import Template
 
 import click
 
+from decda.commands.options import PATH
 from decda.core.atomic_files import explain_output, write_text_atomically
 from decda.core.errors import ConfigError
 from decda.core.parts.entries import GROUPS, KINDS, normalise
@@ -40,7 +41,12 @@ MAX_NAME_LENGTH = 100
 @click.command("new-plugin")
 @click.argument("name")
 @click.option("--kind", type=click.Choice(KINDS), required=True, help="Kind of the part.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the package.  [default: NAME]")
+@click.option(
+    "--out",
+    type=PATH,
+    metavar="DIR",
+    help="Folder of the package.  [default: NAME]",
+)
 def new_plugin(name: str, kind: str, out: Path | None) -> None:
     """Write a package that adds a part.
 

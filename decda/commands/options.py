@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from decda.core.parts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path, readable=False)
+"""The type of options that are paths. Whether one can be read shows when it is read, with the exit code by kind."""
 SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
 """The signals at which runs are saved and the program ends."""
 
@@ -50,7 +52,11 @@ def choose_parts(command: F) -> F:
         The command with both options.
     """
     load = click.option(
-        "--load", type=click.Path(path_type=Path), multiple=True, metavar="FILE", help="Python file to load parts from."
+        "--load",
+        type=PATH,
+        multiple=True,
+        metavar="FILE",
+        help="Python file to load parts from.",
     )
     return load(no_plugins(command))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from decda.commands.options import SIGNALS, checkpoint_every, choose_parts, open_registry
+from decda.commands.options import PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
 from decda.core.errors import InvalidParameter
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
@@ -43,12 +43,17 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 
 @click.command()
 @_part("recipe", "Named composition to start from.  [default: quick]")
-@click.option("--config", type=click.Path(path_type=Path), metavar="FILE", help="Configuration file (TOML) to use.")
+@click.option(
+    "--config",
+    type=PATH,
+    metavar="FILE",
+    help="Configuration file (TOML) to use.",
+)
 @_part("encoder", "Autoencoder.")
 @_part("head", "Clustering objective.")
 @_part("augment", "Augmentation.")
 @_part("dataset", "Images to cluster.")
-@click.option("--data-root", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the data files.")
+@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters.  [default: the data set's classes]")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
 @click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds, run in parallel: 0-4 or 0,2,5.")
@@ -64,9 +69,12 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 )
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @click.option("--set", "settings", multiple=True, metavar="PART.PARAMETER=VALUE", help="One setting; may be repeated.")
-@click.option("--out", type=click.Path(path_type=Path), metavar="DIR", help="Folder of the run; must not exist.")
+@click.option("--out", type=PATH, metavar="DIR", help="Folder of the run; must not exist.")
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with an interrupted run, in its folder."
+    "--resume",
+    type=PATH,
+    metavar="RUN",
+    help="Go on with an interrupted run, in its folder.",
 )
 @checkpoint_every
 @choose_parts

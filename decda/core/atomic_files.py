@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.errors import DataError, OutputError
+from decda.core.regular_files import read_regular
 
 
 def write_bytes_atomically(path: Path, content: bytes) -> None:
@@ -71,7 +72,7 @@ def read_json(path: Path) -> dict[str, Any]:
         DataError: the file is missing, is not JSON, or holds something else.
     """
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = json.loads(read_regular(path).decode())
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     if not isinstance(values, dict):

@@ -167,7 +167,7 @@ def _read_message(line: bytes) -> Message:
     """A line of stdout as the message it is, or as a line of output if it is none."""
     try:
         return from_line(line.decode())
-    except (ValueError, RecursionError):
+    except ValueError:
         return OutputLine(line.decode(errors="replace").rstrip())
 
 

@@ -112,9 +112,9 @@ def from_line(line: str) -> Event | Finished | Failed:
         >>> from_line('{"type": "PhaseStarted", "phase": "cluster", "total": 9}')
         PhaseStarted(phase='cluster', total=9)
     """
-    values = json.loads(line)
     try:
+        values = json.loads(line)
         message: Event | Finished | Failed = TYPES[values.pop("type")](**values)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not a message: {line[:100]!r}") from error
     return message

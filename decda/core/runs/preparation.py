@@ -10,7 +10,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import build_model, check_model
 from decda.core.runs.device import resolve_device
-from decda.core.runs.images import load_images
+from decda.core.runs.images import check_distinct, load_images
 from decda.core.runs.weights import find_pretrained, load_pretrained
 from decda.core.training.model import Model
 from decda.core.training.precision import check_precision
@@ -65,6 +65,7 @@ def prepare(
     check_precision(config.train.precision, device)
     images = images or load_images(config, registry, files)
     config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
+    check_distinct(images, config.n_clusters or 0, f"The data set '{config.dataset.short}'")
     model = build_model(config, registry, tuple(images.x.shape[1:]))
     if config.autoencoder is not None and pretrained:
         # The file itself, by its absolute path, so that the saved configuration means it from any folder.

@@ -15,6 +15,7 @@ from decda import __version__
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.parts.registry import Registry
+from decda.core.regular_files import open_regular
 from decda.core.runs.assembly import components
 from decda.core.runs.images import hash_images
 from decda.core.runs.preparation import Prepared
@@ -135,7 +136,7 @@ def hash_file(path: Path) -> str:
     Args:
         path: of the file.
     """
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from decda.core.atomic_files import write_text_atomically
 from decda.core.errors import DataError
+from decda.core.regular_files import read_regular
 
 COLUMNS = (
     "run", "cell", "dataset", "seed", "settings", "acc", "nmi", "ari", "kmeans_acc", "epochs", "iterations",
@@ -37,7 +38,7 @@ class Results:
         self.rows: dict[str, Mapping[str, Any]] = {}
         self.changes = 0
         try:
-            text = path.read_text(encoding="utf-8")
+            text = read_regular(path).decode()
         except FileNotFoundError:
             return
         except (OSError, ValueError) as error:

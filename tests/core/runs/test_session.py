@@ -124,7 +124,7 @@ def test_a_killed_run_goes_on_from_its_last_checkpoint(registry: Registry, tmp_p
 
 
 def test_a_run_without_a_checkpoint_begins_again(registry: Registry, tmp_path: Path) -> None:
-    """A run that was killed before its first checkpoint begins again from its configuration, also without provenance."""
+    """A run that was killed before its first checkpoint begins again from its config.toml, also without provenance."""
     config, out = short(registry), tmp_path / "run"
     whole = run(config, registry, FILES, out=tmp_path / "whole")
     next(run_stepwise(config, registry, FILES, out=out))
@@ -323,7 +323,7 @@ def test_a_run_at_work_is_not_touched(registry: Registry, tmp_path: Path) -> Non
 def test_a_full_disk_is_told_and_harms_nothing(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, file: str
 ) -> None:
-    """Whichever file does not fit, the error names it and the reason, the status is `failed`, and the run goes on later."""
+    """Whichever file does not fit is named with the reason, the status is `failed`, and the run can go on later."""
     config, out = short(registry), tmp_path / "run"
     whole = run(config, registry, FILES, out=tmp_path / "whole")
     genuine = os.fsync
@@ -410,4 +410,4 @@ def test_progress_counts_on(registry: Registry, tmp_path: Path) -> None:
     cut(config, registry, out, 12)
     events: list[Event] = []
     run(config, registry, FILES, out=out, resume=True, notify=events.append)
-    assert [event.step for event in events if isinstance(event, Progress)][0] > 1
+    assert next(event.step for event in events if isinstance(event, Progress)) > 1
