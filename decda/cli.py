@@ -11,6 +11,7 @@ from decda import __version__
 from decda.commands.options import no_plugins
 from decda.core.errors import DecdaError
 from decda.core.process.interrupts import Interrupted
+from decda.core.process.streams import mend_streams
 
 COMMANDS = ("check", "evaluate", "list-components", "new-plugin", "reproduce", "show", "train")
 OPTIONS = {
@@ -29,6 +30,7 @@ OPTIONS = {
 
 def main() -> None:
     """Run the program; every error a user can make ends in one message and an exit code by kind."""
+    mend_streams()
     try:
         code = cli.main(prog_name="decda", standalone_mode=False)
     except click.ClickException as error:

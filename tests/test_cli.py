@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -147,7 +148,7 @@ def seed_processes(parent: int) -> list[int]:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize("whole_group", [False, True], ids=["SIGTERM to the parent", "Ctrl-C"])
 def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
-    """Ctrl-C (to all processes) or SIGTERM (to the parent alone) ends with code 130; folders stay, processes do not."""
+    """Ctrl-C (to all processes) or SIGTERM (to the parent alone) saves all runs; folders stay, processes do not."""
     words = ("train", "--encoder", "fc", "--out", "all", "--set", "train.pretrain_epochs=100000", *FEW[:2])
     run = subprocess.Popen(
         [sys.executable, "-m", "decda", *words, "--seeds=0-1", "--jobs=2"],
@@ -167,33 +168,91 @@ def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
         out, err = run.communicate(timeout=30)
     finally:
         run.kill()
-    assert (run.returncode, out) == (130, "")
-    assert "Interrupted" in err
+    assert (run.returncode, out) == (130 if whole_group else 143, "")
+    assert f"interrupted by {'SIGINT' if whole_group else 'SIGTERM'}" in err
+    assert "To go on: decda train --resume all\n" in err
     assert "Traceback" not in err
     for process in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process, 0)
-    assert all((log.parent / "config.toml").is_file() for log in logs)
+    assert all(list((log.parent / "checkpoints").iterdir()) for log in logs)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_ends_with_130(tmp_path: Path, number: signal.Signals) -> None:
-    """Ctrl-C and SIGTERM end a run with a message and code 130; files written so far stay and say how it ended."""
-    words = ("train", "--encoder", "fc", "--out", "run", "--set", "train.pretrain_epochs=100000", *FEW[:2])
+@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 75)])
+def test_a_signal_saves_the_run(decda: Cli, tmp_path: Path, name: str, code: int) -> None:
+    """A run that is told to end saves itself and says how to go on, which it then does as if nothing had happened."""
+    words = ("train", "--encoder", "fc", *FEW, "--set", "train.pretrain_epochs=12")
+    assert decda(*words, "--out", "whole").returncode == 0
     run = subprocess.Popen(
-        [sys.executable, "-m", "decda", *words], cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    log = tmp_path / "run" / "log.csv"
+        [sys.executable, "-m", "decda", *words, "--out", "a run"],
+        cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    log = tmp_path / "a run" / "log.csv"
     while not log.exists() or log.read_text().count("\n") < 3:
         assert run.poll() is None
-        time.sleep(0.05)
-    run.send_signal(number)
+        time.sleep(0.02)
+    run.send_signal(getattr(signal, name))
     out, err = run.communicate(timeout=30)
-    assert (run.returncode, out) == (130, "")
-    assert "Interrupted" in err
+    assert (run.returncode, out) == (code, "")
+    assert f"The run a run was interrupted by {name}; it is saved up to this moment." in err
+    assert "To go on: decda train --resume 'a run'\n" in err
     assert "Traceback" not in err
-    assert (tmp_path / "run" / "config.toml").is_file()
-    assert json.loads((tmp_path / "run" / "provenance.json").read_text())["status"] == "interrupted"
+    assert json.loads((tmp_path / "a run" / "provenance.json").read_text())["status"] == "interrupted"
+    done = decda("train", "--resume", "a run")
+    assert (done.returncode, done.stdout) == (0, "a run\n"), done.stderr
+    assert "Resumed in pretraining, after epoch" in done.stderr
+    for file in EQUAL:
+        assert (tmp_path / "a run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
+    again = decda("train", "--resume", "a run", "--json")
+    assert again.returncode == 0
+    assert "has finished already; nothing is changed" in again.stderr
+    assert json.loads(again.stdout)["run"] == "a run"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (("--resume", "run", "--out", "new"), 2, "--out has no place"),
+        (("--resume", "run", "--seeds", "0-1"), 2, "is the folder of one run"),
+        (("--resume", "run", "--jobs", "2"), 2, "It needs --seeds"),
+        (
+            ("--resume", "run", "--seed", "3", "--set", "head.gamma=7"),
+            2,
+            "head.gamma is 1.0 in the run, 7.0 here; seed",
+        ),
+        (("--resume", "nowhere"), 3, "nowhere cannot be resumed"),
+        (("--resume", "."), 3, ". cannot be resumed: it is not the folder of a run"),
+        (("--checkpoint-every", "-1"), 2, "--checkpoint-every"),
+        (("--checkpoint-every", "soon"), 2, "--checkpoint-every"),
+    ],
+)
+def test_what_cannot_be_resumed(
+    decda: Cli, finished_run: Path, tmp_path: Path, words: tuple[str, ...], code: int, told: str
+) -> None:
+    """Each mistake is one message with its exit code, and changes nothing."""
+    shutil.copytree(finished_run, tmp_path / "run")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    done = decda("train", *words)
+    assert (done.returncode, done.stdout) == (code, ""), done.stderr
+    assert told in " ".join(done.stderr.split())
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
+def test_seeds_are_resumed(decda: Cli, tmp_path: Path) -> None:
+    """A folder of several seeds is resumed as a whole; what was finished is kept, and other seeds are refused."""
+    words = ("train", *FEW, "--encoder", "fc", "--seeds", "0-1")
+    assert decda(*words, "--out", "all").returncode == 0
+    whole = {path: path.read_bytes() for path in (tmp_path / "all").rglob("*") if path.name in EQUAL}
+    shutil.rmtree(tmp_path / "all" / "seed-1")
+    (tmp_path / "all" / "summary.json").unlink()
+    refused = decda("train", "--resume", "all", "--seeds", "0-4")
+    assert refused.returncode == 2
+    assert "all is for the seeds 0, 1" in " ".join(refused.stderr.split())
+    done = decda("train", "--resume", "all", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "seed 0: The run has finished already" in done.stderr
+    assert [run["seed"] for run in json.loads(done.stdout)["runs"]] == [0, 1]
+    assert {path: path.read_bytes() for path in whole} == whole
 
 
 def test_damaged_files_are_data_errors(decda: Cli, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from decda.core.errors import ConfigError, DecdaError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
+from decda.core.runs.naming import printable
 from tests.conftest import SHORT, Cli, install
 
 FILES = Files(offline=True)
@@ -33,6 +34,12 @@ def test_odd_names_are_listed(decda: Cli, tmp_path: Path) -> None:
     listed = json.loads(decda("list-components", "head", "--json", **environment).stdout)["components"]
     status = {row["name"]: row["status"] for row in listed if row["package"] == "odd"}
     assert status == {**dict.fromkeys(ODD, "ok"), **dict.fromkeys((*INVISIBLE, "a b"), "broken")}
+    table = decda("list-components", "head", **environment)
+    assert (table.returncode, table.stderr) == (0, "")
+    lines = table.stdout.splitlines()
+    for name in (*ODD, *INVISIBLE, "a b"):
+        assert any(line.startswith(f"head  {printable(name)[:60]} ") and "odd 1.0" in line for line in lines), name
+    assert printable(table.stdout) == table.stdout.replace("\n", "\\n")
 
 
 @pytest.mark.parametrize("name", [*ODD[1:], *INVISIBLE[2:], "a\nb", "idecc"])

@@ -10,6 +10,7 @@ import click
 from decda.commands.options import PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
+from decda.core.runs.naming import check_place
 from decda.paper import ALGORITHMS, AUGMENT_IN, BASES, DATASETS, TABLES, published, title
 
 BUDGETS: dict[str, tuple[str, ...]] = {
@@ -85,6 +86,7 @@ def reproduce(
     if table == "table2" and any(setting.strip().startswith("train.augment_in") for setting in settings):
         raise click.UsageError("The rows of table2 differ in train.augment_in, so it cannot be set. Leave it out.")
     out = out or Path("runs") / f"reproduce-{table}"
+    check_place(out)
     if resume and not (out / "trials").is_dir():
         raise click.UsageError(f"There is no study to continue in {out}. Leave out --resume to start one there.")
     from decda.core.process.threads import limit_spinning

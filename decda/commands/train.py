@@ -115,10 +115,10 @@ def train(
     limit_spinning()  # both must be called before a part imports torch
     keep_freed_memory()
     from decda.core.config.composition import compose
-    from decda.core.runs.naming import refuse_existing
+    from decda.core.runs.naming import check_out
 
-    if out is not None:
-        refuse_existing(out)
+    if resume is None:
+        check_out(out)
 
     with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
         registry = open_registry(load)

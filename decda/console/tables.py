@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from decda.core.execution.messages import Finished, Outcome
+from decda.core.runs.naming import printable
 from decda.core.studies.seed_ranges import format_seeds
 from decda.core.studies.seeds_result import SeedsResult, mean_and_std
 
@@ -127,7 +128,9 @@ def print_components(
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("kind", "name", "package", "status", "summary"):
-        table.add_column(name, no_wrap=name != "summary", overflow="fold")
+        # A name of hundreds of characters is folded, so that the other columns are seen.
+        width = 60 if name in ("name", "package") else None
+        table.add_column(name, no_wrap=name in ("kind", "status"), overflow="fold", max_width=width)
     for row in rows:
         summary = Text(row["summary"])
         if row["error"]:
@@ -138,7 +141,7 @@ def print_components(
             summary.append("\n" + json.dumps(row["settings"]), style="dim")
         table.add_row(
             row["kind"],
-            Text(row["name"], style="cyan"),
+            Text(printable(row["name"]), style="cyan"),
             Text(f"{row['package']} {row['version']}"),
             Text(row["status"], style=STATUS_STYLES[row["status"]]),
             summary,

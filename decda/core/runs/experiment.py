@@ -13,7 +13,7 @@ from decda.core.process.interrupts import Interrupts
 from decda.core.runs.checkpoints import Checkpoints
 from decda.core.runs.inference import load_run
 from decda.core.runs.lock import FolderLock
-from decda.core.runs.naming import new_folder, refuse_existing
+from decda.core.runs.naming import check_out, new_folder
 from decda.core.runs.preparation import prepare
 from decda.core.runs.provenance import describe_resumption, describe_start
 from decda.core.runs.resuming import describe_differences, require_same_images, require_same_parts
@@ -97,8 +97,8 @@ def run_stepwise(
     if resume and out is not None and (out / CONFIG).is_file():
         with FolderLock(out):
             return (yield from _go_on(config, registry, files, out, notify, checkpoint_every, interrupts))
-    if out is not None and not resume:
-        refuse_existing(out)
+    if not resume:
+        check_out(out)
     ready = prepare(config, registry, files)
     provenance = describe_start(ready, registry)
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}"

@@ -15,7 +15,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.runs.lock import FolderLock
-from decda.core.runs.naming import new_folder, refuse_existing
+from decda.core.runs.naming import check_out, new_folder
 from decda.core.runs.preparation import prepare
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS
@@ -77,8 +77,8 @@ def run_seeds(
         DecdaError: something does not fit any seed.
         KeyboardInterrupt: such a signal; the folders stay, and can be resumed.
     """
-    if out is not None and not resume:
-        refuse_existing(out)
+    if not resume:
+        check_out(out)
     seeds = sorted(seeds)
     ready = prepare(replace(config, seed=seeds[0]), registry, files)
     config = replace(config, autoencoder=ready.config.autoencoder)  # by its absolute path

@@ -26,7 +26,7 @@ from decda.core.errors import (
 from decda.core.events import Event, Initialised
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs import experiment
+from decda.core.runs import session
 from decda.core.runs.experiment import run, run_stepwise
 from decda.core.runs.inference import load_run
 from decda.core.runs.run import Run
@@ -330,7 +330,8 @@ def test_a_collapse_is_reported_everywhere(registry: Registry, tmp_path: Path) -
 
     own.add("head", "collapsing", Collapsing)
     result = do(own, tmp_path / "run", parts={"head": "collapsing"})
-    assert list(result.warnings)[:1] == ["Only 1 of 10 clusters holds any images."]
+    empty = "clusters 1, 2, 3, 4, 5, 6, 7, 8, 9 empty at the start"
+    assert list(result.warnings)[:1] == [f"Only 1 of 10 clusters holds any images: {empty}."]
     assert json.loads((tmp_path / "run" / "metrics.json").read_text())["warnings"] == result.warnings
     assert result.as_mapping()["warnings"] == result.warnings
 
@@ -357,10 +358,11 @@ def test_a_caller_that_handles_an_error_of_its_own(registry: Registry, tmp_path:
 def test_an_abandoned_start_is_told(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The labels and embeddings of the start reach the check that compares them with the end."""
     seen: list[Any] = []
-    monkeypatch.setattr(experiment, "collapse_warnings", lambda *words: seen.append(words) or ["careful"])
+    monkeypatch.setattr(session, "collapse_warnings", lambda *words: seen.append(words) or ["careful"])
     result = do(registry, tmp_path / "run", parts={"encoder": "fc"})
-    ((labels, n_clusters, start, z, seed),) = seen
+    ((labels, n_clusters, start, z, seed, emptied),) = seen
     assert (n_clusters, seed) == (10, 0)
+    assert set(emptied.values()) <= {0, 2}
     assert np.array_equal(labels, result.labels)
     assert (start.shape, tuple(z.shape)) == ((1797,), (1797, 10))
     assert list(result.warnings) == ["careful"]

@@ -16,8 +16,9 @@ def open_folder(tmp_path: Path) -> RunFolder:
 
 
 def test_the_log_has_a_row_per_epoch_and_refresh(tmp_path: Path) -> None:
-    """Each row has the loss by term, the share of changed labels and the scores of that same refresh."""
+    """Each row has the loss by term, the share of changed labels, the clusters in use, the scores of that refresh."""
     folder = open_folder(tmp_path)
+    folder.start_log()
     labels = torch.zeros(2, dtype=torch.int64)
     folder(Progress("pretrain", 1, 2, {"reconstruction": torch.tensor(0.25)}))
     folder(Scored({"acc": 0.5, "nmi": None, "ari": None}))
@@ -28,10 +29,10 @@ def test_the_log_has_a_row_per_epoch_and_refresh(tmp_path: Path) -> None:
     with open(tmp_path / "run" / "log.csv", newline="") as file:
         rows = list(csv.reader(file))
     assert rows == [
-        ["phase", "step", "loss", "terms", "changed", "acc", "nmi", "ari"],
-        ["pretrain", "1", "0.25", "reconstruction=0.25", "", "", "", ""],
-        ["cluster", "0", "", "", "1.000000", "0.500000", "", ""],
-        ["cluster", "30", "3", "kl=1 reconstruction=2", "0.500000", "0.750000", "0.100000", "0.200000"],
+        ["phase", "step", "loss", "terms", "changed", "clusters", "acc", "nmi", "ari"],
+        ["pretrain", "1", "0.25", "reconstruction=0.25", "", "", "", "", ""],
+        ["cluster", "0", "", "", "1.000000", "1", "0.500000", "", ""],
+        ["cluster", "30", "3", "kl=1 reconstruction=2", "0.500000", "1", "0.750000", "0.100000", "0.200000"],
     ]
 
 

@@ -10,7 +10,7 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import ConfigError, InvalidParameter
+from decda.core.errors import ConfigError, DataError
 from decda.core.execution import scheduling as jobs
 from decda.core.execution.interleave import cuda_stream
 from decda.core.execution.messages import Failed, Finished, Job
@@ -111,9 +111,7 @@ def test_the_summary_is_in_the_folder(
     assert len(story.told) == 4
 
 
-@pytest.mark.parametrize(
-    ("words", "error"), [({"n_clusters": 1798}, InvalidParameter), ({"device": "cuda"}, ConfigError)]
-)
+@pytest.mark.parametrize(("words", "error"), [({"n_clusters": 1798}, DataError), ({"device": "cuda"}, ConfigError)])
 def test_mistakes_common_to_all_seeds_are_found_first(
     registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: Any, error: Any
 ) -> None:

@@ -24,7 +24,7 @@ from decda.core.studies import trials as trials_module
 from decda.core.studies.cells import Cell, CellRequest, prepare_cells
 from decda.core.studies.runner import run_study
 from decda.core.studies.study import Entered, Study
-from decda.core.studies.trials import Pretraining, Trial, plan_trials
+from decda.core.studies.trials import Pretraining, Trial, is_finished, plan_trials
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -150,7 +150,9 @@ def test_finished_trials_are_not_run_again(registry: Registry, drive: Drive, tmp
     assert len(rows(tmp_path)) == 2
     assert "(1)" in (tmp_path / "table.md").read_text()
     half = next(
-        trial for trial in plan_trials(cells(registry, *RECIPES), [0], tmp_path, registry) if not trial.is_finished()
+        trial
+        for trial in plan_trials(cells(registry, *RECIPES), [0], tmp_path, registry)
+        if not is_finished(trial.folder)
     )
     half.folder.mkdir()
     (half.folder / "log.csv").write_text("half")
