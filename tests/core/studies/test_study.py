@@ -58,7 +58,7 @@ class Drive:
                 raise KeyboardInterrupt
             job = waiting.popleft()
             self.ran.append(job.out.name.rpartition("-")[0])
-            assert not job.out.exists()
+            assert not is_finished(job.out)
             seed = job.config.seed
             if any(name in job.out.name for name in self.failing):
                 if self.leaves_weights:
@@ -72,7 +72,7 @@ class Drive:
 
 def leave(job: Job) -> None:
     """Write the files of a finished run that a study reads."""
-    job.out.mkdir()
+    job.out.mkdir(exist_ok=True)
     (job.out / "config.toml").write_text(job.config.as_toml())
     data = job.key.cell.data_sha256 if isinstance(job.key, Trial) else "?"
     provenance = {
@@ -142,18 +142,15 @@ def test_a_row_describes_a_trial_completely(registry: Registry, drive: Drive, tm
 
 
 def test_finished_trials_are_not_run_again(registry: Registry, drive: Drive, tmp_path: Path) -> None:
-    """An interrupted study resumes where it stopped; an unfinished run is repeated; no row is duplicated."""
+    """An interrupted study resumes where it stopped; an unfinished run goes on in its folder; no row is duplicated."""
     drive.stop_after = 4
     with pytest.raises(KeyboardInterrupt):
         go(registry, tmp_path, *RECIPES)
     done = list(drive.ran)
     assert len(rows(tmp_path)) == 2
     assert "(1)" in (tmp_path / "table.md").read_text()
-    half = next(
-        trial
-        for trial in plan_trials(cells(registry, *RECIPES), [0], tmp_path, registry)
-        if not is_finished(trial.folder)
-    )
+    planned = plan_trials(cells(registry, *RECIPES), [0], tmp_path, registry)
+    half = next(trial for trial in planned if not is_finished(trial.folder))
     half.folder.mkdir()
     (half.folder / "log.csv").write_text("half")
     drive.ran, drive.stop_after = [], None
