@@ -15,6 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from decda.core.process.allocator import keep_freed_memory
+from decda.core.process.processor import processor_name
 from decda.core.process.threads import limit_spinning
 
 limit_spinning()  # both as in `decda train`, before torch is imported
@@ -200,7 +201,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     gpu = f", {torch.cuda.get_device_name()}" if torch.cuda.is_available() else ""
     print(f"\n### {title}\n")
     print(f"`python {' '.join([Path(sys.argv[0]).as_posix(), *sys.argv[1:]])}`, {datetime.now(UTC):%Y-%m-%d}; ", end="")
-    print(f"{_processor()}, {os.cpu_count()} cores{gpu}; {platform.python_version()}, {versions}\n")
+    print(f"{processor_name()}, {os.cpu_count()} cores{gpu}; {platform.python_version()}, {versions}\n")
     cells = [[str(cell) for cell in row] for row in [columns, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for number, row in enumerate(cells):
@@ -215,9 +216,3 @@ def _version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _processor() -> str:
-    info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text().splitlines() if line.startswith("model name")]
-    return names[0] if names else platform.processor()

@@ -11,7 +11,7 @@ from decda.core.config.listing import describe
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
-from decda.core.parts.registry import Registry
+from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import MAX_THREADS
 
@@ -220,8 +220,15 @@ class UnfinishedRun:
         from decda.core.runs.resuming import read_config
 
         registry = self._registry.copy()
+        part = self._provenance.get("parts", {}).get("dataset", {})
         if data is not None:
             _dataset(registry, data, labels, channels)
+        elif part.get("package") == LOCAL and part.get("name") not in registry.names("dataset"):
+            raise ConfigError(
+                f"The run {self.folder} was started with images from Python, which its folder does not hold. Hand them "
+                "over again: resume(images).",
+                parameter="data",
+            )
         config = read_config(self.folder, registry)
         former = self._provenance.get("threads")
         return _run(

@@ -1,9 +1,12 @@
 """The Python API."""
 
+import copy
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +17,8 @@ import torch
 import decda
 from decda import api
 from decda.core.contracts import ImageSet
-from decda.core.errors import ConfigError, DataError, InvalidParameter, UnknownComponent
-from decda.core.events import PhaseStarted
+from decda.core.errors import ConfigError, DataError, InvalidParameter, UnknownComponent, UnusableCheckpoint
+from decda.core.events import Event, PhaseStarted
 from decda.core.parts.registry import Registry
 from decda.plugins.augmentations.shift import RandomShift
 from decda.plugins.heads.idec import IDEC
@@ -181,3 +184,52 @@ def test_importing_decda_loads_no_torch() -> None:
     assert decda.train is api.train
     with pytest.raises(AttributeError, match="it has .*train"):
         decda.tarin  # noqa: B018
+
+
+class Ctrl:
+    """A listener that presses Ctrl-C when clustering starts."""
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, PhaseStarted) and event.phase == "cluster":
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_ctrl_c_saves_a_run_that_can_be_resumed() -> None:
+    """Ctrl-C raises KeyboardInterrupt once the run is saved; `load(...).resume()` ends in the bytes of a whole run."""
+    words: dict[str, Any] = {"data": photographs(), "labels": ["a", "b"] * 20, "n_clusters": 3, **QUIET}
+    whole = decda.train(**words, out="whole")
+    with pytest.raises(KeyboardInterrupt, match="The run half was interrupted by SIGINT; it is saved"):
+        decda.train(**words, out="half", notify=Ctrl())
+    half = decda.load("half")
+    assert repr(half) == "<UnfinishedRun half: interrupted>"
+    assert "SIGINT" in half.reason  # type: ignore[union-attr]
+    with pytest.raises(AttributeError, match=r"The run half has no labels yet.*Call resume\(\) first"):
+        print(half.labels)
+    with pytest.raises(ConfigError, match=r"started with images from Python.*resume\(images\)"):
+        half.resume(progress=False)
+    with pytest.raises(UnusableCheckpoint, match="other images"):
+        half.resume(1 - photographs(), labels=["a", "b"] * 20, progress=False)  # type: ignore[call-arg]
+    done = half.resume(photographs(), labels=["a", "b"] * 20, progress=False)  # type: ignore[call-arg]
+    for name in ("labels.csv", "log.csv", "metrics.json", "model.safetensors", "config.toml"):
+        assert (done.folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
+    again = decda.load("half")
+    assert isinstance(again, decda.Run)
+    assert again.resume() is again
+
+
+def test_an_unfinished_run_can_be_copied() -> None:
+    """What inspects an object, as copy and notebooks do, gets plain answers."""
+    with pytest.raises(KeyboardInterrupt):
+        decda.train("digits", **QUIET, out="half", notify=Ctrl())
+    half = decda.load("half")
+    assert copy.copy(half).folder == half.folder
+    assert not hasattr(half, "metrics")
+
+
+def test_a_run_in_another_thread(tmp_path: Path) -> None:
+    """A run may be made in any thread; only the main one hears Ctrl-C."""
+    made: list[Any] = []
+    thread = threading.Thread(target=lambda: made.append(decda.train("digits", **QUIET, out="run")))
+    thread.start()
+    thread.join()
+    assert made[0].labels.shape == (1797,)

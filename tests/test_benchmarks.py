@@ -66,6 +66,17 @@ def test_parity_fails_if_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> Non
         run("parity", "--quick", "--modes=graph", monkeypatch=monkeypatch)
 
 
+def test_checkpoints() -> None:
+    """What checkpoints cost is measured on runs that end in equal bytes, with and without them."""
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "checkpoints.py", "--quick", "--recipes=convidec-da"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "### Checkpoints" in done.stdout
+    assert "| convidec-da " in done.stdout
+
+
 def test_peers() -> None:
     """The comparison with ClustPy runs, and prints decda's rows even if ClustPy is not installed."""
     done = subprocess.run(

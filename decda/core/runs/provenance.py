@@ -1,6 +1,5 @@
 """What a run was made of, and where: parts and their versions, images, machine, and how it ended."""
 
-import contextlib
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from decda import __version__
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.parts.registry import Registry
+from decda.core.process.processor import processor_name
 from decda.core.regular_files import open_regular
 from decda.core.runs.assembly import components
 from decda.core.runs.images import hash_images
@@ -49,7 +49,7 @@ def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
         "seed": config.seed,
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "processor": _processor(),
+        "processor": f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}",
         **start,
         "data_sha256": hash_images(images.x),
         **({} if images.y is None else {"classes_sha256": hashlib.sha256(images.y.numpy().tobytes()).hexdigest()}),
@@ -138,15 +138,6 @@ def hash_file(path: Path) -> str:
     """
     with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _processor() -> str:
-    """The model of the processor, where Linux tells it, and the instructions that PyTorch uses of it."""
-    model = platform.processor() or platform.machine()
-    with contextlib.suppress(OSError):
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
-        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
-    return f"{model}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def now() -> str:
