@@ -139,3 +139,15 @@ def test_the_python_of_the_readme(here: Here, monkeypatch: pytest.MonkeyPatch) -
         1,
     )
     assert array.input_shape == (3, 40, 33)
+
+
+def test_reliability_names_tests_that_exist() -> None:
+    """Each row of docs/reliability.md has a fault, what happens, and tests that exist; there are at least 60."""
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith(("| fault", "| ---"))]
+    assert len(rows) >= 60
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for path, name in named:
+            assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"

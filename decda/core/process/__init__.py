@@ -1,1 +1,1 @@
-"""Settings of this process: threads, memory and stdout."""
+"""Settings of this process: threads, memory, signals and standard streams."""
