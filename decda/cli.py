@@ -2,8 +2,6 @@
 
 import sys
 from importlib import import_module
-from pathlib import Path
-from shlex import quote
 
 import click
 
@@ -42,13 +40,8 @@ def main() -> None:
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:  # Click raises its own instead of ours
         asked = error if isinstance(error, Interrupted) else error.__cause__
-        if isinstance(asked, Interrupted):
-            hint = f" To go on: {_resume_command(asked.folder)}" if asked.folder else ""
-            click.echo(f"\n{asked}{hint}", err=True)
-            code = asked.exit_code
-        else:
-            click.echo("\nInterrupted.", err=True)
-            code = 130
+        click.echo(f"\n{asked if isinstance(asked, Interrupted) else 'Interrupted.'}", err=True)
+        code = asked.exit_code if isinstance(asked, Interrupted) else 130
     except MemoryError:
         click.echo("Error: Out of memory. Use smaller images, or run fewer jobs at once.", err=True)
         code = 1
@@ -56,13 +49,6 @@ def main() -> None:
         click.echo(f"Error: {error.filename or 'output'}: {error.strerror or error}", err=True)
         code = 1
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _resume_command(folder: Path) -> str:
-    """The command that goes on with what was interrupted; a study goes on by the command that began it."""
-    return (
-        "run the same command again." if (folder / "trials").is_dir() else f"decda train --resume {quote(str(folder))}"
-    )
 
 
 class _Group(click.Group):

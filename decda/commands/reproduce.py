@@ -95,7 +95,7 @@ def reproduce(
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
     from decda.core.files import Files
-    from decda.core.process.interrupts import Interrupts
+    from decda.core.process.interrupts import Interrupted, Interrupts
     from decda.core.studies.cells import prepare_cells
     from decda.core.studies.lock import check_folder
     from decda.core.studies.runner import run_study
@@ -110,11 +110,14 @@ def reproduce(
             files = Files(data_root, offline=offline or None, notify=display.download)
             cells = prepare_cells(requests, registry, files)
             planned = plan_trials(cells, range(seed, seed + trials), out, registry)
-            study = run_study(
-                planned, registry, files, out,
-                settings=" ".join((budget, *settings)), n_jobs=jobs, threads=threads,
-                checkpoint_every=checkpoint_every, interrupts=interrupts, notify=display, on_start=display.start,
-            )  # fmt: skip
+            try:
+                study = run_study(
+                    planned, registry, files, out,
+                    settings=" ".join((budget, *settings)), n_jobs=jobs, threads=threads,
+                    checkpoint_every=checkpoint_every, interrupts=interrupts, notify=display, on_start=display.start,
+                )  # fmt: skip
+            except Interrupted as error:
+                raise Interrupted(error.name, f"{error} To go on: run the same command again.", out) from error
         print_study(study)
     click.echo(json.dumps(study.as_mapping()) if as_json else str(out))
     return study.exit_code

@@ -1,7 +1,8 @@
 """`decda train`: clusters images with one seed or several."""
 
 import json
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -109,7 +110,7 @@ def train(
         raise click.UsageError("--seed sets one seed and --seeds several. Leave out one of the two options.")
     if resume is not None and out is not None:
         raise click.UsageError("--resume goes on in the folder of the run, so --out has no place. Leave it out.")
-    from decda.core.process.interrupts import Interrupts
+    from decda.core.process.interrupts import Interrupted, Interrupts
     from decda.core.process.threads import choose_threads, limit_spinning
 
     limit_spinning()  # both must be called before a part imports torch
@@ -142,11 +143,17 @@ def train(
             "out": out if resume is None else resume, "resume": resume is not None,
             "checkpoint_every": checkpoint_every, "interrupts": interrupts,
         }  # fmt: skip
-        if seeds is None:
-            done, code = _train_one(run_config, registry, where, how), 0
-        else:
-            done = _train_seeds(run_config, registry, where, seeds, {**how, "n_jobs": jobs, "threads": threads})
-            code = done.exit_code
+        try:
+            if seeds is None:
+                done, code = _train_one(run_config, registry, where, how), 0
+            else:
+                done = _train_seeds(run_config, registry, where, seeds, {**how, "n_jobs": jobs, "threads": threads})
+                code = done.exit_code
+        except Interrupted as error:
+            if error.folder is None:
+                raise
+            again = resume_command(error.folder, data_root, load)
+            raise Interrupted(error.name, f"{error} To go on: {again}", error.folder) from error
     click.echo(json.dumps(done.as_mapping()) if as_json else str(done.folder))
     return code
 
@@ -167,10 +174,31 @@ def _reopen(
             raise click.UsageError(f"{path} is the folder of one run, not of several seeds. Leave out --seeds.")
         former = provenance_beside(path / CONFIG).get("threads")
         return config, None, threads or (former if type(former) is int and former > 0 else None)
-    theirs, recipe = found
-    if words["seed"] is not None or (seeds is not None and list(seeds) != theirs):
-        raise click.UsageError(f"{path} is for the seeds {', '.join(map(str, theirs))}. Leave out --seed and --seeds.")
-    return replace(config, recipe=recipe), tuple(theirs), threads
+    if words["seed"] is not None or (seeds is not None and list(seeds) != found["seeds"]):
+        numbers = ", ".join(map(str, found["seeds"]))
+        raise click.UsageError(f"{path} is for the seeds {numbers}. Leave out --seed and --seeds.")
+    return replace(config, recipe=found["recipe"]), tuple(found["seeds"]), threads or found["threads"]
+
+
+def resume_command(folder: Path, data_root: Path | None = None, load: Sequence[Path] = ()) -> str:
+    """The command that goes on with an interrupted run.
+
+    Args:
+        folder: of the run.
+        data_root: as it was given.
+        load: as it was given.
+
+    Returns:
+        A line for a shell.
+
+    Example:
+        >>> resume_command(Path("my runs/1"), Path("data"))
+        "decda train --resume 'my runs/1' --data-root data"
+    """
+    words = ["decda", "train", "--resume", str(folder)]
+    words += ["--data-root", str(data_root)] if data_root is not None else []
+    words += [word for file in load for word in ("--load", str(file))]
+    return shlex.join(words)
 
 
 def _train_one(config: Any, registry: Any, where: Mapping[str, Any], how: Mapping[str, Any]) -> Any:

@@ -18,7 +18,7 @@ class Interrupted(KeyboardInterrupt):
     Args:
         name: of the signal, `"SIGINT"`.
         message: what users should know.
-        folder: of the run that was interrupted and can be resumed, if there is one.
+        folder: where what was interrupted was saved and can be resumed, if it can.
 
     Attributes:
         name: as given.

@@ -29,13 +29,27 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         DataError: there is no run at that path, or its files are damaged.
     """
+    return read_configuration(path), read_json(path / "provenance.json")
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """The configuration of a run, finished or not.
+
+    Args:
+        path: its folder.
+
+    Returns:
+        The mapping in `config.toml`.
+
+    Raises:
+        DataError: there is no run at that path, or the file is damaged.
+    """
     try:
-        config = read_toml(path / "config.toml")
+        return read_toml(path / "config.toml")
     except InvalidParameter as error:  # not a mistake of the user's here, but damage
         if isinstance(error.__cause__, FileNotFoundError | NotADirectoryError):
             raise DataError(f"{path} is not the folder of a run: it has no config.toml.") from error
         raise DataError(str(error)) from error
-    return config, read_json(path / "provenance.json")
 
 
 def read_labels(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32], list[str] | None]:

@@ -12,6 +12,7 @@ from decda.core.errors import ConfigError, DataError, UnusableCheckpoint
 from decda.core.parts.registry import Registry
 from decda.core.runs.naming import printable
 from decda.core.runs.provenance import describe_parts
+from decda.core.runs.reading import read_configuration
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.weights import find_pretrained
 
@@ -57,10 +58,11 @@ def read_config(
         DataError: there is no run at that path, or its configuration is damaged.
         ConfigError: something contradicts it; the message names each.
     """
-    if not (path / CONFIG).is_file():
-        state = "it is empty, so that nothing was computed yet" if _is_empty(path) else "it is not the folder of a run"
-        raise DataError(f"{printable(path)} cannot be resumed: {state}. Start a new run.")
-    mapping, provenance = read_toml(path / CONFIG), provenance_beside(path / CONFIG)
+    if _is_empty(path):
+        raise DataError(
+            f"{printable(path)} cannot be resumed: it is empty, so that nothing was computed yet. Start a new run."
+        )
+    mapping, provenance = read_configuration(path), provenance_beside(path / CONFIG)
     ours = replace(compose(registry, config=mapping, provenance=provenance), recipe=provenance.get("recipe"))
     if options.get("autoencoder") is not None:
         options["autoencoder"] = find_pretrained(Path(options["autoencoder"])).absolute()

@@ -78,10 +78,12 @@ class Session:
         self.folder.clear_partial_files()
         self.folder.write_config(self.ready.config)
         self.folder.write_json("provenance.json", self.provenance)
+        interrupts = interrupts or Interrupts()
         try:
             self.folder.start_log(self.checkpoint.log if self.checkpoint else None)
-            trainer = yield from self._train(checkpoint_every, interrupts or Interrupts())
-            finished = self._record(trainer)
+            with interrupts.deferred():  # also while results are written, which takes seconds and finishes the run
+                trainer = yield from self._train(checkpoint_every, interrupts)
+                finished = self._record(trainer)
         except BaseException as error:
             with contextlib.suppress(DecdaError):  # the reason itself, perhaps
                 self.folder.write_json("provenance.json", self.provenance | describe_failure(error))
@@ -104,15 +106,14 @@ class Session:
                 self.checkpoint = None  # its tensors are not needed twice
             if trainer.phase == "init_centers":  # these are the pretrained weights
                 self._keep_autoencoder()
-            with interrupts.deferred():
-                phase, due = trainer.phase, time.monotonic() + checkpoint_every
-                for _ in trainer.steps():
-                    if checkpoint_every and (interrupts.pending or trainer.phase != phase or time.monotonic() >= due):
-                        self._save(trainer)
-                        phase, due = trainer.phase, time.monotonic() + checkpoint_every
-                    if interrupts.pending:
-                        raise self._interrupted(interrupts.pending, saved=checkpoint_every > 0)
-                    yield
+            phase, due = trainer.phase, time.monotonic() + checkpoint_every
+            for _ in trainer.steps():
+                if checkpoint_every and (interrupts.pending or trainer.phase != phase or time.monotonic() >= due):
+                    self._save(trainer)
+                    phase, due = trainer.phase, time.monotonic() + checkpoint_every
+                if interrupts.pending:
+                    raise self._interrupted(interrupts.pending, saved=checkpoint_every > 0)
+                yield
         except (DecdaError, KeyboardInterrupt):
             raise
         except (Exception, SystemExit) as error:
@@ -133,7 +134,8 @@ class Session:
 
     def _interrupted(self, name: str, saved: bool) -> Interrupted:
         told = "it is saved up to this moment" if saved else "without checkpoints it was not saved"
-        return Interrupted(name, f"The run {self.folder.path} was interrupted by {name}; {told}.", self.folder.path)
+        path = self.folder.path
+        return Interrupted(name, f"The run {path} was interrupted by {name}; {told}.", path if saved else None)
 
     def _keep_autoencoder(self) -> None:
         self.folder.write_weights(AUTOENCODER, {"autoencoder": self.ready.model.autoencoder})

@@ -14,6 +14,7 @@ from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.process.threads import MAX_THREADS
 from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import check_out, new_folder
 from decda.core.runs.preparation import prepare
@@ -86,7 +87,8 @@ def run_seeds(
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):
         # In this order, so that the folder is never taken for that of a single run.
-        write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, "recipe": config.recipe, "seeds": seeds})
+        what = {"recipe": config.recipe, "seeds": seeds, "threads": threads}
+        write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, **what})
         write_text_atomically(folder / CONFIG, config.as_toml())
         outcomes: list[Outcome] = []
 
@@ -115,14 +117,15 @@ def run_seeds(
     return result
 
 
-def read_seeds(folder: Path) -> tuple[list[int], str | None] | None:
-    """Which seeds a folder is for.
+def read_seeds(folder: Path) -> dict[str, Any] | None:
+    """What a folder of several seeds is for.
 
     Args:
         folder: of several seeds, or of something else.
 
     Returns:
-        The seeds, and the name of the recipe that their configuration is based on; None if it is no such folder.
+        `seeds`; `recipe`, the name of the recipe that their configuration is based on, or None; and `threads`, of each
+        run, or None. None if it is no such folder.
 
     Raises:
         DataError: its file is damaged.
@@ -130,7 +133,12 @@ def read_seeds(folder: Path) -> tuple[list[int], str | None] | None:
     if not (folder / SEEDS).exists():
         return None
     content = read_json(folder / SEEDS)
-    seeds, recipe = content.get("seeds"), content.get("recipe")
-    if not (isinstance(seeds, list) and seeds and all(type(seed) is int for seed in seeds)):
-        raise DataError(f"{folder / SEEDS} is damaged: it does not hold a list of seeds.")
-    return seeds, recipe
+    seeds, recipe, threads = (content.get(name) for name in ("seeds", "recipe", "threads"))
+    whole = isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)
+    if not (whole and (recipe is None or isinstance(recipe, str)) and _is_count(threads)):
+        raise DataError(f"{folder / SEEDS} is damaged: it does not say which seeds the folder is for.")
+    return {"seeds": seeds, "recipe": recipe, "threads": threads}
+
+
+def _is_count(threads: object) -> bool:
+    return threads is None or (type(threads) is int and 1 <= threads <= MAX_THREADS)

@@ -17,7 +17,7 @@ from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.studies import seeds as series
-from decda.core.studies.seeds import run_seeds
+from decda.core.studies.seeds import read_seeds, run_seeds
 from tests.conftest import SHORT
 from tests.core.execution.test_processes import Story
 
@@ -134,3 +134,21 @@ def test_runs_in_this_process_from_end_to_end(registry: Registry, tmp_path: Path
     assert [run.result["run"] for run in made.finished] == [str(tmp_path / "all" / f"seed-{s}") for s in (0, 3)]
     assert [run.result["iterations"] for run in made.finished] == [4, 4]
     assert all((tmp_path / "all" / f"seed-{s}" / "labels.csv").is_file() for s in (0, 3))
+
+
+def test_a_folder_of_seeds_says_what_it_is_for(registry: Registry, calls: Calls, tmp_path: Path) -> None:
+    """Seeds, recipe and threads are read back; any other folder is none, and a damaged file is an error."""
+    assert read_seeds(tmp_path) is None
+    run_seeds(config(registry, recipe="fcdec-da"), registry, Files(offline=True), [4, 2], out=tmp_path / "a", threads=3)
+    assert read_seeds(tmp_path / "a") == {"seeds": [2, 4], "recipe": "fcdec-da", "threads": 3}
+    for content in (
+        '{"seeds": []}',
+        '{"seeds": [true]}',
+        '{"seeds": [-1]}',
+        '{"seeds": 1}',
+        '{"seeds": [1], "threads": 0}',
+        "{",
+    ):
+        (tmp_path / "a" / "seeds.json").write_text(content)
+        with pytest.raises(DataError, match=r"seeds\.json"):
+            read_seeds(tmp_path / "a")
