@@ -1,6 +1,7 @@
 """Files that are written completely or not at all, and JSON that is read with checks."""
 
 import contextlib
+import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -57,6 +58,41 @@ def write_json(path: Path, values: Mapping[str, Any]) -> None:
         OutputError: the file cannot be written.
     """
     write_text_atomically(path, json.dumps(values, indent=2) + "\n")
+
+
+def rewrite_json(path: Path, values: Mapping[str, Any]) -> None:
+    """Write a mapping over a JSON file, in place if no second file can be made beside it: on a full disk, for instance.
+
+    For a short file that says what went wrong, and whose former content is of no use any more: a crash while it is
+    written in place would damage it.
+
+    Args:
+        path: of the file, which exists.
+        values: what JSON can hold.
+
+    Raises:
+        OutputError: the file cannot be written; its content stays.
+    """
+    try:
+        write_json(path, values)
+    except OutputError:
+        with explain_output(path):
+            _write_in_place(path, (json.dumps(values, indent=2) + "\n").encode())
+
+
+def _write_in_place(path: Path, content: bytes) -> None:
+    with open(path, "r+b", buffering=0) as file:
+        former, written = file.read(), 0
+        file.seek(0)
+        try:
+            written = file.write(content)
+        finally:
+            if written < len(content):  # there is room for what was there
+                file.seek(0)
+                file.write(former)
+            file.truncate(len(content) if written == len(content) else len(former))
+    if written < len(content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -125,6 +161,7 @@ def explain_output(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:  # of writing to an open file, the system names none
-        raise OutputError(
-            f"{path} cannot be written: {error.strerror or error}. What had been written before is unchanged."
-        ) from error
+        state = "What had been written before is unchanged"
+        if not path.parent.is_dir():
+            state = f"The folder {path.parent} was removed or renamed"
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}. {state}.") from error

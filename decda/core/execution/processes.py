@@ -16,8 +16,8 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import IO
 
-from decda.core.atomic_files import read_json, write_json
-from decda.core.errors import DataError
+from decda.core.atomic_files import read_json, rewrite_json
+from decda.core.errors import DataError, OutputError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome, OutputLine
 from decda.core.execution.protocol import WorkerJob, from_line
 from decda.core.process.interrupts import Interrupts
@@ -181,10 +181,10 @@ def _fail(process: _Process) -> Failed:
     """The outcome of a process that died without sending one; its provenance says so, too."""
     failed = _describe_exit(process)
     file = process.out / "provenance.json"
-    with contextlib.suppress(DataError, OSError):  # it may not have come so far
+    with contextlib.suppress(DataError, OutputError):  # it may not have come so far
         provenance = read_json(file)
         if provenance.get("status") == "started":
-            write_json(file, provenance | {"status": "failed", "reason": failed.error})
+            rewrite_json(file, provenance | {"status": "failed", "reason": failed.error})
     return failed
 
 

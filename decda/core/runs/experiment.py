@@ -1,11 +1,14 @@
 """A whole run: assemble, train, record; or go on with one that an earlier process left unfinished."""
 
+import contextlib
 from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
+from decda.core.atomic_files import explain_output
 from decda.core.config.provenance_hints import provenance_beside
 from decda.core.config.run_config import RunConfig
+from decda.core.errors import OutputError
 from decda.core.events import CheckpointRejected, Event, Resumed, ignore
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -102,11 +105,20 @@ def run_stepwise(
     ready = prepare(config, registry, files)
     provenance = describe_start(ready, registry)
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}"
-    # A process that was killed at once may have left an empty folder.
-    path = out if resume and out is not None and out.is_dir() else new_folder(out, name)
-    with FolderLock(path):
-        session = Session(ready, registry, path, notify, provenance, Checkpoints(path))
-        return (yield from session.steps(checkpoint_every, interrupts))
+    if resume and out is not None:
+        with explain_output(out):  # not the folders above it: if they are gone, so is what the run belongs to
+            out.mkdir(exist_ok=True)  # a process that was killed at once may have left it empty
+        path = out
+    else:
+        path = new_folder(out, name)
+    try:
+        with FolderLock(path):
+            session = Session(ready, registry, path, notify, provenance, Checkpoints(path))
+            return (yield from session.steps(checkpoint_every, interrupts))
+    except OutputError:
+        with contextlib.suppress(OSError):  # it is not empty
+            path.rmdir()
+        raise
 
 
 def _go_on(

@@ -13,13 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from decda.core.atomic_files import explain_output, write_bytes_atomically, write_json, write_text_atomically
+from decda.core.atomic_files import (
+    explain_output,
+    rewrite_json,
+    write_bytes_atomically,
+    write_json,
+    write_text_atomically,
+)
 from decda.core.config.run_config import RunConfig
+from decda.core.errors import OutputError
 from decda.core.events import Event, Progress, Refreshed, Scored
 from decda.core.runs.weights import write_weights
 
 CONFIG = "config.toml"
 LOG = "log.csv"
+PROVENANCE = "provenance.json"
 LOG_COLUMNS = ("phase", "step", "loss", "terms", "changed", "clusters", "acc", "nmi", "ari")
 SCORES = ("acc", "nmi", "ari")
 
@@ -85,6 +93,15 @@ class RunFolder:
             values: what JSON can hold.
         """
         write_json(self.path / name, values)
+
+    def write_failure(self, provenance: Mapping[str, Any]) -> None:
+        """Write `provenance.json` of a run that failed, perhaps because no further file can be made in the folder.
+
+        Args:
+            provenance: with the status and the reason.
+        """
+        with contextlib.suppress(OutputError):  # the reason itself, perhaps
+            rewrite_json(self.path / PROVENANCE, provenance)
 
     def write_weights(self, name: str, modules: Mapping[str, nn.Module]) -> None:
         """Write the states of modules.

@@ -1,6 +1,5 @@
 """The work of one process on one run: train, save now and then, and record what it came to."""
 
-import contextlib
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
@@ -20,7 +19,7 @@ from decda.core.runs.preparation import Prepared
 from decda.core.runs.provenance import describe_end, describe_failure
 from decda.core.runs.recorder import Recorder
 from decda.core.runs.run import SCHEMA_VERSION, Run
-from decda.core.runs.run_folder import RunFolder
+from decda.core.runs.run_folder import PROVENANCE, RunFolder
 from decda.core.runs.weights import AUTOENCODER, MODEL
 from decda.core.training.metrics import scores
 from decda.core.training.trainer import Trainer
@@ -77,18 +76,18 @@ class Session:
         """
         self.folder.clear_partial_files()
         self.folder.write_config(self.ready.config)
-        self.folder.write_json("provenance.json", self.provenance)
+        self.folder.write_json(PROVENANCE, self.provenance)
         interrupts = interrupts or Interrupts()
         try:
             self.folder.start_log(self.checkpoint.log if self.checkpoint else None)
             with interrupts.deferred():  # also while results are written, which takes seconds and finishes the run
                 trainer = yield from self._train(checkpoint_every, interrupts)
                 finished = self._record(trainer)
+                end = describe_end(self.recorder.seconds, trainer.mode)
+                self.folder.write_json(PROVENANCE, self.provenance | end)
         except BaseException as error:
-            with contextlib.suppress(DecdaError):  # the reason itself, perhaps
-                self.folder.write_json("provenance.json", self.provenance | describe_failure(error))
+            self.folder.write_failure(self.provenance | describe_failure(error))
             raise
-        self.folder.write_json("provenance.json", self.provenance | describe_end(self.recorder.seconds, trainer.mode))
         self.checkpoints.remove()
         return finished
 

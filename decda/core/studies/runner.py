@@ -1,5 +1,6 @@
 """Runs the trials of a study, several at once; finished trials are kept and not run again."""
 
+import contextlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +10,7 @@ from typing import Any
 
 from decda.core.atomic_files import write_text_atomically
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import DataError
+from decda.core.errors import DataError, OutputError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
@@ -64,24 +65,36 @@ def run_study(
     Raises:
         ConfigError: another study is using the folder, or it cannot be created.
         DataError: the existing `results.csv` is damaged or was not written by a study.
+        OutputError: `results.csv` or `table.md` cannot be written; finished trials are kept.
         KeyboardInterrupt: such a signal. Finished trials are kept, and the others can be resumed.
     """
     with StudyLock(out):
         study = Study(out, settings, trials, Results(out / "results.csv"), {})
         on_start(study)
         try:
-            _Run(study, notify).go(
-                registry, files,
-                n_jobs=n_jobs, threads=threads, checkpoint_every=checkpoint_every, interrupts=interrupts,
-            )  # fmt: skip
+            try:
+                _Run(study, notify).go(
+                    registry, files,
+                    n_jobs=n_jobs, threads=threads, checkpoint_every=checkpoint_every, interrupts=interrupts,
+                )  # fmt: skip
+            except BaseException:
+                with contextlib.suppress(OutputError):  # what ended the study is told, not what came of it
+                    _write_table(study)
+                raise
+            _write_table(study)
         except Interrupted as error:
             told = (
                 f"The study in {out} was interrupted by {error.name}; finished trials are kept, the others are saved."
             )
             raise Interrupted(error.name, told, out) from error
-        finally:
-            write_text_atomically(out / "table.md", as_markdown(trials, study.results, settings))
+        except OutputError as error:
+            kept = " Finished trials are kept; the same command goes on with this study." if out.is_dir() else ""
+            raise OutputError(f"{error}{kept}") from error
     return study
+
+
+def _write_table(study: Study) -> None:
+    write_text_atomically(study.folder / "table.md", as_markdown(study.trials, study.results, study.settings))
 
 
 class _Run:

@@ -1,5 +1,6 @@
 """Several seeds of one composition, side by side."""
 
+import shutil
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Any
 
 from decda.core.atomic_files import read_json, write_json, write_text_atomically
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import DataError
+from decda.core.errors import DataError, OutputError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
@@ -76,6 +77,7 @@ def run_seeds(
 
     Raises:
         DecdaError: something does not fit any seed.
+        OutputError: `summary.json` cannot be written; the seeds have their results.
         KeyboardInterrupt: such a signal; the folders stay, and can be resumed.
     """
     if not resume:
@@ -86,10 +88,15 @@ def run_seeds(
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):
-        # In this order, so that the folder is never taken for that of a single run.
-        what = {"recipe": config.recipe, "seeds": seeds, "threads": threads}
-        write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, **what})
-        write_text_atomically(folder / CONFIG, config.as_toml())
+        try:
+            # In this order, so that the folder is never taken for that of a single run.
+            what = {"recipe": config.recipe, "seeds": seeds, "threads": threads}
+            write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, **what})
+            write_text_atomically(folder / CONFIG, config.as_toml())
+        except OutputError:
+            if not resume:
+                shutil.rmtree(folder, ignore_errors=True)  # it was made a moment ago
+            raise
         outcomes: list[Outcome] = []
 
         def listen(seed: int, message: Message) -> None:
@@ -113,7 +120,11 @@ def run_seeds(
             [outcome for outcome in outcomes if isinstance(outcome, Finished)],
             [outcome for outcome in outcomes if isinstance(outcome, Failed)],
         )
-        write_json(folder / "summary.json", result.as_mapping())
+        try:
+            write_json(folder / "summary.json", result.as_mapping())
+        except OutputError as error:
+            kept = f" The results of the seeds are kept in their own folders in {folder}." if folder.is_dir() else ""
+            raise OutputError(f"{error}{kept}") from error
     return result
 
 
