@@ -16,7 +16,8 @@ from decda.core.config.composition import compose
 from decda.core.contracts import Batch, Decode
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.experiment import run
+from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.runs.experiment import run, run_stepwise
 
 # Shells let background jobs ignore SIGINT, which child processes inherit; some tests send them SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -60,6 +61,25 @@ def finished_run(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -
     """The folder of a finished run on `digits`; tests that change it copy it first."""
     config = compose(registry, parts={"encoder": "fc"}, settings=SHORT)
     return run(config, registry, Files(offline=True), out=tmp_path_factory.mktemp("runs") / "finished").folder
+
+
+@pytest.fixture(scope="session")
+def begun_run(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that was interrupted in pretraining, with one checkpoint; tests copy it first."""
+    config = compose(registry, parts={"encoder": "conv"}, settings=SHORT)
+    interrupts, out = Interrupts(), tmp_path_factory.mktemp("runs") / "begun"
+    steps = run_stepwise(config, registry, Files(offline=True), out=out, interrupts=interrupts)
+    next(steps)
+    interrupts.pending = "SIGTERM"
+    with pytest.raises(Interrupted):
+        next(steps)
+    return out
+
+
+@pytest.fixture(scope="session")
+def runs(finished_run: Path, begun_run: Path) -> dict[str, Path]:
+    """The folders of a finished and of an interrupted run, by the names they have in `tests/places.py`."""
+    return {"run": finished_run, "begun": begun_run}
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import gzip
 import io
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,16 +54,27 @@ FORMATS = (pickle.dumps, as_text, with_torch, with_numpy, compressed)
 @pytest.mark.parametrize("pack", FORMATS, ids=lambda pack: pack.__name__)
 @pytest.mark.parametrize("place", PLACES, ids=str)
 def test_nothing_is_unpickled(
-    place: Place, pack: Callable[[Trap], bytes], finished_run: Path, tmp_path: Path, here: Here
+    place: Place, pack: Callable[[Trap], bytes], runs: Mapping[str, Path], tmp_path: Path, here: Here
 ) -> None:
     """A pickle in any place ends in one message that names the file, and in its exit code, and is never loaded."""
-    shutil.copytree(finished_run, tmp_path / "run")
-    path = place.put(tmp_path)
+    path = place.put(tmp_path, runs)
     path.write_bytes(pack(Trap()))
     code, out, err = here(*place.words)
     assert (code, out) == (place.exit_code, ""), err
     assert path.name in err
     assert "Traceback" not in err
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_a_pickle_in_a_checkpoint_is_passed_over(begun_run: Path, tmp_path: Path, here: Here) -> None:
+    """If there is a checkpoint before the one with the pickle, that is told, and the run goes on from the former."""
+    checkpoints = shutil.copytree(begun_run, tmp_path / "begun") / "checkpoints"
+    shutil.copytree(checkpoints / "00000001", checkpoints / "00000002")
+    (checkpoints / "00000002" / "state.json").write_bytes(pickle.dumps(Trap()))
+    code, out, err = here("train", "--resume", "begun")
+    assert (code, out) == (0, "begun\n"), err
+    assert "00000002" in err
+    assert "state.json is not what was written" in err
     assert not (tmp_path / "sprung").exists()
 
 

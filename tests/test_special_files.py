@@ -1,10 +1,9 @@
 """What is no regular file is refused at once, wherever decda reads one."""
 
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -26,10 +25,9 @@ def alarm() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)
-def test_a_named_pipe_is_refused(place: Place, finished_run: Path, tmp_path: Path, here: Here) -> None:
+def test_a_named_pipe_is_refused(place: Place, runs: Mapping[str, Path], tmp_path: Path, here: Here) -> None:
     """A named pipe ends in one message that names it, and in the exit code of its kind, without waiting."""
-    shutil.copytree(finished_run, tmp_path / "run")
-    os.mkfifo(place.put(tmp_path))
+    os.mkfifo(place.put(tmp_path, runs))
     code, out, err = here(*place.words)
     assert (code, out) == (place.exit_code, ""), err
     assert f"{Path(place.path).name}" in err

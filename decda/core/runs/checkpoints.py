@@ -134,7 +134,7 @@ class Checkpoints:
 
 def _read(path: Path) -> Checkpoint:
     """The checkpoint in a folder; whatever is wrong with it raises."""
-    manifest = json.loads(read_regular(path / MANIFEST))
+    manifest = _parse(MANIFEST, read_regular(path / MANIFEST))
     if manifest["version"] != VERSION:
         raise ValueError(f"its format is version {manifest['version']!r}, and this decda reads version {VERSION}")
     contents = {}
@@ -143,17 +143,22 @@ def _read(path: Path) -> Checkpoint:
         if sha256(contents[name]).hexdigest() != manifest["sha256"][name]:
             raise ValueError(f"{name} is not what was written: its {len(contents[name])} bytes have another sha256")
     tensors = load(contents[TENSORS])
-    state = _put_back(json.loads(contents[STATE]), tensors)
+    state = _put_back(_parse(STATE, contents[STATE]), tensors)
     if not isinstance(state, dict):
         raise TypeError(f"{STATE} is no mapping")
     return Checkpoint(state, contents[LOG])
 
 
+def _parse(name: str, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{name} is not JSON: {error}") from error
+
+
 def _describe(error: BaseException) -> str:
     if isinstance(error, OSError):
         return f"{Path(error.filename).name if error.filename else 'a file'} cannot be read: {error.strerror or error}"
-    if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
-        return f"a file is not JSON: {error}"
     if isinstance(error, KeyError | TypeError):
         return f"an entry is missing or damaged: {error}"
     return str(error)
