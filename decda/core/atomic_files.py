@@ -1,7 +1,6 @@
 """Files that are written completely or not at all, and JSON that is read with checks."""
 
 import contextlib
-import errno
 import json
 import os
 from collections.abc import Iterator, Mapping
@@ -85,14 +84,14 @@ def _write_in_place(path: Path, content: bytes) -> None:
         former, written = file.read(), 0
         file.seek(0)
         try:
-            written = file.write(content)
-        finally:
-            if written < len(content):  # there is room for what was there
-                file.seek(0)
-                file.write(former)
-            file.truncate(len(content) if written == len(content) else len(former))
-    if written < len(content):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            while written < len(content):  # after a part has fitted, the system tells why the rest does not
+                written += file.write(content[written:])
+        except BaseException:
+            file.seek(0)
+            file.write(former)  # there is room for what was there
+            file.truncate()
+            raise
+        file.truncate()
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -59,11 +59,11 @@ def test_a_file_that_cannot_be_rewritten_stays(tmp_path: Path, monkeypatch: pyte
 
     class Full(io.FileIO):
         def write(self, content: bytes) -> int:  # type: ignore[override]
-            if len(content) <= 26:  # what was there before
-                return super().write(content)
-            if not room:
+            if b"reason" in content and room:
+                return super().write(content[:room])
+            if b"started" not in content:
                 refuse(path, content)
-            return super().write(content[:room])
+            return super().write(content)
 
     monkeypatch.setattr(atomic_files, "write_and_sync", refuse)
     monkeypatch.setattr(atomic_files, "open", lambda name, mode, buffering: Full(name, mode), raising=False)

@@ -2,9 +2,7 @@
 
 import contextlib
 import csv
-import errno
 import io
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -151,12 +149,11 @@ def _append(path: Path, line: bytes) -> None:
     with open(path, "r+b", buffering=0) as file:
         end, written = file.seek(0, io.SEEK_END), 0
         try:
-            written = file.write(line)
-        finally:
-            if written < len(line):
-                file.truncate(end)
-    if written < len(line):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            while written < len(line):  # after a part has fitted, the system tells why the rest does not
+                written += file.write(line[written:])
+        except BaseException:
+            file.truncate(end)
+            raise
 
 
 def _decimals(value: float | None) -> str:
