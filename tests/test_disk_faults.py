@@ -232,14 +232,9 @@ def test_a_common_folder_that_becomes_read_only(
 
 
 @pytest.mark.parametrize(
-    ("command", "checkpoints"),
-    [
-        ("train", ALL_THE_TIME),
-        pytest.param("train", NEVER, marks=slow),
-        pytest.param("seeds", NEVER, marks=slow),
-        pytest.param("study", NEVER, marks=slow),
-    ],
+    ("command", "checkpoints"), [("train", ALL_THE_TIME), ("train", NEVER), ("seeds", NEVER), ("study", NEVER)]
 )
+@pytest.mark.slow
 def test_a_folder_that_is_renamed(undisturbed: Path, place: Path, command: str, checkpoints: str) -> None:
     """What cannot be written there is named, nothing is made in its place, and it goes on once it is back."""
     with while_training(LOGS[command], lambda: os.rename(place / "out", place / "elsewhere"), place):
