@@ -11,7 +11,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
 from decda.core.runs.naming import printable
-from tests.conftest import SHORT, Cli, install
+from tests.conftest import SHORT, Cli, Here, install
 
 FILES = Files(offline=True)
 ODD = ("-dash", "..", "../../up", "/etc/x", "🙂", "été", "con", "a" * 300, "x[bold]y[/nothing]", "%s{0}", "'\"", "\\n")
@@ -43,12 +43,14 @@ def test_odd_names_are_listed(decda: Cli, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*ODD[1:], *INVISIBLE[2:], "a\nb", "idecc"])
-def test_odd_names_in_messages(decda: Cli, tmp_path: Path, name: str) -> None:
+def test_odd_names_in_messages(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A message that mentions an odd name, or lists all names, is one line without control characters."""
-    done = decda("train", "--head", name, **odd_site(tmp_path / "site"))
-    assert done.returncode == (5 if name in (*ODD, *INVISIBLE) else 2), done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stderr.rstrip("\n").isprintable()
+    odd_site(tmp_path / "site")
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    code, _, err = here("train", "--head", name)
+    assert code == (5 if name in (*ODD, *INVISIBLE) else 2), err
+    assert len(err.splitlines()) == 1
+    assert err.rstrip("\n").isprintable()
 
 
 @pytest.mark.parametrize("name", ODD)
