@@ -15,6 +15,7 @@ from decda.core.execution.interleave import Steps, cuda_stream, interleave
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
+from decda.core.process.interrupts import Interrupted
 from decda.core.runs.experiment import run, run_stepwise
 from tests.conftest import SHORT
 from tests.core.execution.test_processes import EQUAL, Story
@@ -146,3 +147,13 @@ def test_runs_on_streams_equal_runs_alone(registry: Registry, tmp_path: Path) ->
         end = story.of(seed)[-1]
         assert isinstance(end, Finished)
         assert end.result["acc"] == alone.metrics["acc"]
+
+
+def test_an_interrupt_lets_every_run_save_itself() -> None:
+    """When one run is interrupted, the others get their next step, in which they save themselves; none is started."""
+    runs = Runs({0: Interrupted("SIGTERM"), 1: Interrupted("SIGTERM")})  # type: ignore[dict-item]
+    waiting = jobs([0, 1, 2])
+    with pytest.raises(Interrupted):
+        interleave(waiting, runs.start, Story(), n_jobs=2)
+    assert runs.steps == [0, 1, 0, 1]
+    assert [job.key for job in waiting] == [2]

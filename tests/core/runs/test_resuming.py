@@ -67,12 +67,16 @@ def test_each_contradiction_is_named(registry: Registry, begun: Path, words: dic
     assert told in str(caught.value)
 
 
-def test_a_pretrained_autoencoder_may_be_named_by_its_folder(registry: Registry, tmp_path: Path) -> None:
-    """The folder that was named agrees with the file in it that the configuration holds."""
+def test_a_pretrained_autoencoder_may_be_named_by_its_folder(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder that was named, also from elsewhere, agrees with the file in it that the configuration holds."""
     first = run(compose(registry, parts={"encoder": "fc"}, settings=SHORT), registry, FILES, out=tmp_path / "first")
     config = compose(registry, parts={"encoder": "fc"}, settings=SHORT, autoencoder=first.folder)
     next(run_stepwise(config, registry, FILES, out=tmp_path / "run"))
-    assert read_config(tmp_path / "run", registry, autoencoder=str(first.folder)).autoencoder is not None
+    monkeypatch.chdir(tmp_path)
+    for name in (str(first.folder), "first", "first/autoencoder.safetensors"):
+        assert read_config(tmp_path / "run", registry, autoencoder=name) == read_config(tmp_path / "run", registry)
 
 
 @pytest.mark.parametrize("content", [None, "empty", "other"])

@@ -411,3 +411,68 @@ def test_progress_counts_on(registry: Registry, tmp_path: Path) -> None:
     events: list[Event] = []
     run(config, registry, FILES, out=out, resume=True, notify=events.append)
     assert next(event.step for event in events if isinstance(event, Progress)) > 1
+
+
+def test_nothing_is_saved_that_is_not_finite(registry: Registry, tmp_path: Path) -> None:
+    """A weight that has just become infinite ends the run before it is saved; the former checkpoint stays the last."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 3)
+    before = sorted(path.name for path in (out / "checkpoints").iterdir())
+
+    def spoil(event: Event) -> None:
+        if isinstance(event, PhaseEnded) and event.phase == "pretrain":
+            next(seen[0].autoencoder.parameters()).data[0] = float("inf")
+
+    seen: list[Any] = []
+    genuine = session.Trainer
+
+    class Watched(genuine):  # type: ignore[misc, valid-type]
+        def __init__(self, *words: Any, **named: Any) -> None:
+            super().__init__(*words, **named)
+            seen.append(self.model)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(session, "Trainer", Watched)
+        with pytest.raises(TrainingDiverged, match="the weight '.*' was not a finite number"):
+            run(config, registry, FILES, out=out, resume=True, notify=spoil)
+    assert sorted(path.name for path in (out / "checkpoints").iterdir()) == before
+
+
+def test_a_missing_autoencoder_is_written_again(registry: Registry, tmp_path: Path) -> None:
+    """If the pretrained weights are gone when the run goes on right after pretraining, they are written once more."""
+    config, out = short(registry), tmp_path / "run"
+    work = run_stepwise(config, registry, FILES, out=out)
+    for _ in range(2 * 3 + 1):
+        next(work)
+    work.close()
+    content = (out / "autoencoder.safetensors").read_bytes()
+    (out / "autoencoder.safetensors").unlink()
+    events: list[Event] = []
+    run(config, registry, FILES, out=out, resume=True, notify=events.append)
+    assert Resumed("init_centers", 0, []) in events
+    assert (out / "autoencoder.safetensors").read_bytes() == content
+
+
+def test_another_pretrained_autoencoder_is_refused(registry: Registry, tmp_path: Path) -> None:
+    """A run that was killed before its first checkpoint does not begin again from other weights."""
+    for seed in (0, 1):
+        run(short(registry, seed=seed), registry, FILES, out=tmp_path / f"{seed}")
+    config = short(registry, autoencoder=tmp_path / "0")
+    next(run_stepwise(config, registry, FILES, out=tmp_path / "run", checkpoint_every=0))
+    shutil.copy(tmp_path / "1" / "autoencoder.safetensors", tmp_path / "0" / "autoencoder.safetensors")
+    with pytest.raises(UnusableCheckpoint, match="another pretrained autoencoder: sha256 .* then, sha256 .* now"):
+        run(config, registry, FILES, out=tmp_path / "run", resume=True)
+
+
+def test_the_configuration_is_written_first(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever happens next, the run can begin again from its config.toml."""
+
+    def fail(self: Any, name: str, values: Any) -> None:
+        raise OutputError("No room.")
+
+    monkeypatch.setattr(session.RunFolder, "write_json", fail)
+    with pytest.raises(OutputError):
+        run(short(registry), registry, FILES, out=tmp_path / "run")
+    assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.toml"]

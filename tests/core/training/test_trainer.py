@@ -347,22 +347,37 @@ def test_divergence_is_located() -> None:
 
 
 @pytest.mark.parametrize("asked_each_step", [True, False])
-def test_the_step_that_diverged_is_named(monkeypatch: pytest.MonkeyPatch, asked_each_step: bool) -> None:
-    """Also where the device is asked only at the end of an epoch, as a GPU is, the very step and term are named."""
+@pytest.mark.parametrize(
+    ("phase", "step", "told"),
+    [
+        ("pretrain", 4, "in step 4 of epoch 1 of pretraining"),
+        ("pretrain", 7, "in step 2 of epoch 2 of pretraining"),  # five steps in an epoch
+        ("cluster", 2, "at iteration 2 of clustering"),
+        ("cluster", 7, "at iteration 7 of clustering"),  # a refresh every four
+        ("cluster", 10, "at iteration 10 of clustering"),  # the last one
+    ],
+)
+def test_the_step_that_diverged_is_named(
+    monkeypatch: pytest.MonkeyPatch, asked_each_step: bool, phase: str, step: int, told: str
+) -> None:
+    """Also where the device is asked only now and then, as a GPU is, the very step and term are named."""
     calls: list[int] = []
     trainer = make(batch_size=4)
+    method = "_reconstruction" if phase == "pretrain" else "_clustering"
+    genuine = getattr(trainer, method)
 
     def spoil(index: Tensor, draws: Tensor) -> dict[str, Tensor]:
         calls.append(1)
-        weight = trainer.model.autoencoder.to_z.bias.sum()  # type: ignore[union-attr]
-        return {"fine": weight, "bad": weight / (0.0 if len(calls) == 4 else 1.0)}
+        terms = genuine(index, draws)
+        first = next(iter(terms))
+        return {**terms, first: terms[first] / (0.0 if len(calls) == step else 1.0)}
 
-    monkeypatch.setattr(trainer, "_reconstruction", spoil)
+    monkeypatch.setattr(trainer, method, spoil)
     if not asked_each_step:
         monkeypatch.setattr(trainer, "_descend", lambda step, index, draws: step(index, draws))
-    with pytest.raises(TrainingDiverged, match="in step 4 of epoch 1 of pretraining the loss term '(bad|fine)' was"):
+    with pytest.raises(TrainingDiverged, match=f"{told} the loss term '(reconstruction|pull)' was not"):
         trainer.run()
-    assert len(calls) == (4 if asked_each_step else 5)
+    assert len(calls) == step or not asked_each_step
 
 
 def test_a_state_that_is_not_finite_is_no_state() -> None:
