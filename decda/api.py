@@ -13,7 +13,7 @@ from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
-from decda.core.process.threads import MAX_THREADS
+from decda.core.process.threads import MAX_THREADS, is_thread_count
 
 if TYPE_CHECKING:
     from decda.core.runs.run import Run
@@ -141,15 +141,18 @@ def load(
     """
     from decda.core.parts.loading import load_file
     from decda.core.runs.inference import load_run
-    from decda.core.runs.reading import read_run
+    from decda.core.runs.reading import read_configuration, read_run
 
     registry = Registry.discover() if registry is None else registry.copy()
     for file in [parts] if isinstance(parts, str | Path) else parts:
         load_file(registry, Path(file))
-    _, provenance = read_run(Path(path))
+    folder = Path(path)
+    read_configuration(folder)
+    # A run that was killed at once may have no provenance yet.
+    provenance = read_run(folder)[1] if (folder / "provenance.json").exists() else {"status": "started"}
     if provenance.get("status") != "finished":
-        return UnfinishedRun(Path(path), registry, provenance)
-    return load_run(Path(path), registry, device=device)
+        return UnfinishedRun(folder, registry, provenance)
+    return load_run(folder, registry, device=device)
 
 
 class UnfinishedRun:
@@ -221,16 +224,17 @@ class UnfinishedRun:
 
         registry = self._registry.copy()
         part = self._provenance.get("parts", {}).get("dataset", {})
-        if data is not None:
-            _dataset(registry, data, labels, channels)
+        named = None
+        if data is not None or labels is not None or channels is not None:
+            named = _dataset(registry, data, labels, channels)
         elif part.get("package") == LOCAL and part.get("name") not in registry.names("dataset"):
             raise ConfigError(
                 f"The run {self.folder} was started with images from Python, which its folder does not hold. Hand them "
                 "over again: resume(images).",
                 parameter="data",
             )
-        config = read_config(self.folder, registry)
-        former = self._provenance.get("threads")
+        config = read_config(self.folder, registry, parts={"dataset": named})
+        former = self._provenance.get("threads") if is_thread_count(self._provenance.get("threads")) else None
         return _run(
             config, registry, self.folder, data_root, offline, threads or former, progress, notify,
             checkpoint_every=checkpoint_every, resume=True,
@@ -345,7 +349,7 @@ def _threads(threads: int | None) -> Iterator[None]:
         return
     import torch
 
-    if type(threads) is not int or not 1 <= threads <= MAX_THREADS:
+    if not is_thread_count(threads):
         raise ConfigError(
             f"threads must be a whole number from 1 to {MAX_THREADS}, not {threads!r}.", parameter="threads"
         )

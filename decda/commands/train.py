@@ -103,8 +103,8 @@ def train(
     part. The run's folder contains the labels, the model, and everything that is needed to repeat the run. With --seeds
     it contains such a folder for each seed, and the mean and standard deviation of their scores.
 
-    A run is saved every minute. Ctrl-C, SIGTERM and SIGUSR1 save it and end it; --resume goes on with it as if nothing
-    had happened.
+    By default a run is saved every minute. Ctrl-C, SIGTERM and SIGUSR1 save it and end it; --resume goes on as if
+    nothing had happened.
     """
     if seeds is not None and chosen["seed"] is not None:
         raise click.UsageError("--seed sets one seed and --seeds several. Leave out one of the two options.")
@@ -163,6 +163,7 @@ def _reopen(
 ) -> tuple[Any, tuple[int, ...] | None, int | None]:
     """The configuration, the seeds and the number of threads of a run, or of several seeds, to go on with."""
     from decda.core.config.provenance_hints import provenance_beside
+    from decda.core.process.threads import is_thread_count
     from decda.core.runs.resuming import read_config
     from decda.core.runs.run_folder import CONFIG
     from decda.core.studies.seeds import read_seeds
@@ -173,7 +174,7 @@ def _reopen(
         if seeds is not None:
             raise click.UsageError(f"{path} is the folder of one run, not of several seeds. Leave out --seeds.")
         former = provenance_beside(path / CONFIG).get("threads")
-        return config, None, threads or (former if type(former) is int and former > 0 else None)
+        return config, None, threads or (former if is_thread_count(former) else None)
     if words["seed"] is not None or (seeds is not None and list(seeds) != found["seeds"]):
         numbers = ", ".join(map(str, found["seeds"]))
         raise click.UsageError(f"{path} is for the seeds {numbers}. Leave out --seed and --seeds.")

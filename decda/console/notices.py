@@ -38,7 +38,9 @@ def notices(event: Event, config: RunConfig) -> list[tuple[str, str]]:
         return [(f"The checkpoint {event.name} cannot be used: {event.reason}.", "yellow")]
     if isinstance(event, Resumed):
         if event.phase == "finished":
-            return [("The run has finished already; nothing is changed.", "green")]
+            return [("The run has already finished; nothing was changed.", "green")]
+        if event.phase == "start":
+            return [("No checkpoint had been written: the run begins again.", "yellow")]
         lines = [(f"Resumed {PLACES[event.phase].format(step=event.step)}.", "green")]
         if event.cautions:
             differences = "; ".join(event.cautions)

@@ -150,13 +150,13 @@ class Resumed:
     """A run goes on from a checkpoint.
 
     Attributes:
-        phase: in which it goes on; `"done"` if only its results were still to be written; `"finished"` if it had
-            finished, so that nothing is changed.
+        phase: in which it goes on; `"start"` if it begins again, because no checkpoint had been written; `"done"` if
+            only its results were still to be written; `"finished"` if it had finished, so that nothing is changed.
         step: epochs or iterations of that phase that were made before.
         cautions: what differs from before, so that results may differ in rounding from those of an uninterrupted run.
     """
 
-    phase: Phase | Literal["done", "finished"]
+    phase: Phase | Literal["start", "done", "finished"]
     step: int
     cautions: Sequence[str] = ()
 

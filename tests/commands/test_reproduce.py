@@ -52,8 +52,8 @@ def test_an_interrupted_study_is_resumed(decda: Cli, tmp_path: Path) -> None:
     first.send_signal(signal.SIGINT)
     _, said = first.communicate(timeout=60)
     assert first.returncode == 130, said
-    told = "The study in study was interrupted by SIGINT; finished trials are kept, the others are saved."
-    assert f"{told} To go on: run the same command again.\n" in said
+    assert "The study in study was interrupted by SIGINT; finished trials are kept, and the others go on from " in said
+    assert "last checkpoints. To go on: run the same command again.\n" in said
     half, finished = rows(tmp_path / "study"), times(tmp_path / "study")
     assert 1 <= len(half) < 3
 

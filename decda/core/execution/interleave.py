@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 from decda.core.execution.messages import Failed, Finished, Job, Notify
+from decda.core.process.interrupts import Interrupted
 from decda.core.runs.run import Run
 
 Steps = Generator[None, None, Run]
@@ -37,7 +38,7 @@ def interleave(
     Raises:
         KeyboardInterrupt: a run was interrupted. The others were given the chance to save themselves, too.
     """
-    interrupted: KeyboardInterrupt | None = None
+    interrupted: Interrupted | None = None
     turns: deque[tuple[Job, Steps, AbstractContextManager[object]]] = deque()
     while turns or (waiting and interrupted is None):
         while waiting and len(turns) < n_jobs and interrupted is None:
@@ -49,7 +50,9 @@ def interleave(
                 next(steps)
         except StopIteration as stop:
             notify(job.key, Finished.from_run(stop.value))
-        except KeyboardInterrupt as error:
+        except Interrupted as error:
+            if error.folder is None:  # it came while nobody deferred it, or a second time: end at once
+                raise
             interrupted = error
         except Exception as error:
             notify(job.key, Failed.from_error(job.config.seed, error))

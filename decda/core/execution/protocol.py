@@ -87,7 +87,7 @@ def as_line(message: Message) -> str | None:
 
     Example:
         >>> as_line(events.PhaseStarted("cluster", 9))
-        '{"type": "PhaseStarted", "phase": "cluster", "total": 9}\n'
+        '{"type": "PhaseStarted", "phase": "cluster", "total": 9, "done": 0}\n'
     """
     if isinstance(message, Initialised):
         return None
@@ -110,7 +110,7 @@ def from_line(line: str) -> Event | Finished | Failed:
 
     Example:
         >>> from_line('{"type": "PhaseStarted", "phase": "cluster", "total": 9}')
-        PhaseStarted(phase='cluster', total=9)
+        PhaseStarted(phase='cluster', total=9, done=0)
     """
     try:
         values = json.loads(line)

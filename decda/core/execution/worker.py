@@ -63,7 +63,9 @@ class Reporter:
 
 def main() -> None:
     """Make the run that stdin describes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the business of the starting process
+    for name in ("SIGINT", "SIGUSR1"):  # these are the business of the starting process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")  # not inherited by processes that a part starts
     os.dup2(2, 1)
     job = WorkerJob.from_line(sys.stdin.readline())

@@ -18,7 +18,7 @@ class Interrupted(KeyboardInterrupt):
     Args:
         name: of the signal, `"SIGINT"`.
         message: what users should know.
-        folder: where what was interrupted was saved and can be resumed, if it can.
+        folder: the folder to resume from, if there is one.
 
     Attributes:
         name: as given.
@@ -37,7 +37,7 @@ class Interrupted(KeyboardInterrupt):
 
 
 class Interrupts:
-    """While it lasts, the given signals raise `Interrupted`; inside `deferred`, the first one is only noted.
+    """While it lasts, the given signals raise `Interrupted`; inside `deferred` they are only noted.
 
     A second Ctrl-C ends at once, whatever is deferred. Signals that are ignored, by nohup or in the background of a
     script, stay ignored. In another thread than the main one nothing happens: signals cannot be handled there.
@@ -75,7 +75,7 @@ class Interrupts:
 
     @contextlib.contextmanager
     def deferred(self) -> Iterator[None]:
-        """Signals are noted in `pending` instead of raised; who defers them has to look there."""
+        """Signals are noted in `pending` instead of raised; whoever defers them must look there."""
         self._deferring += 1
         try:
             yield
@@ -84,13 +84,13 @@ class Interrupts:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Signals are raised at the end; processes started in here never see Ctrl-C, from their first moment on.
+        """Signals are raised at the end; processes started in here never see Ctrl-C or SIGUSR1 sent to all of them.
 
         Raises:
             Interrupted: a signal came meanwhile.
         """
         masking = hasattr(signal, "pthread_sigmask")
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT}) if masking else ()
+        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGUSR1}) if masking else ()
         try:
             with self.deferred():
                 yield

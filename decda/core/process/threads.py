@@ -48,6 +48,22 @@ def choose_threads(requested: int | None) -> int:
     return min(physical_cores(), MAX_THREADS)
 
 
+def is_thread_count(value: object) -> bool:
+    """Whether a value from a file or a user can be a number of threads.
+
+    Args:
+        value: anything.
+
+    Returns:
+        True for a whole number from 1 to `MAX_THREADS`.
+
+    Example:
+        >>> is_thread_count(4), is_thread_count(10**12), is_thread_count(True)
+        (True, False, False)
+    """
+    return type(value) is int and 1 <= value <= MAX_THREADS
+
+
 def physical_cores() -> int:
     """Count the physical cores that this process may use, given its CPU affinity and the quota of its container.
 

@@ -58,7 +58,7 @@ class Checkpoints:
         self._newest: Path | None = None
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint, and remove all but it and the one before it.
+        """Write a checkpoint, and remove all but this one and the one before.
 
         Args:
             checkpoint: what is kept.
@@ -73,6 +73,7 @@ class Checkpoints:
         manifest = json.dumps({"version": VERSION, "sha256": sums}, indent=2) + "\n"
         with explain_output(self.folder):
             self.folder.mkdir(exist_ok=True)
+            sync_folder(self.folder.parent)
             former = self._all()
             target = self.folder / f"{int(former[-1].name) + 1 if former else 1:08d}"
             partial = self.folder / ".partial"
@@ -115,8 +116,9 @@ class Checkpoints:
         if self.rejected:
             reasons = "; ".join(f"{name}: {reason}" for name, reason in self.rejected.items())
             raise UnusableCheckpoint(
-                f"No checkpoint in {self.folder} can be used ({reasons}). Start a new run; it can start from the "
-                "pretrained autoencoder of this one, if that is there."
+                f"No checkpoint in {self.folder} can be used ({reasons}). Start a new run, which can start from the "
+                f"pretrained autoencoder of this one if that is there; or remove {self.folder.parent} to have a study "
+                "make it again."
             )
         return None
 
@@ -141,11 +143,11 @@ def _read(path: Path) -> Checkpoint:
     for name in (TENSORS, STATE, LOG):
         contents[name] = read_regular(path / name)
         if sha256(contents[name]).hexdigest() != manifest["sha256"][name]:
-            raise ValueError(f"{name} is not what was written: its {len(contents[name])} bytes have another sha256")
+            raise ValueError(f"{name} is not what was written: its {len(contents[name])} bytes have a different sha256")
     tensors = load(contents[TENSORS])
     state = _put_back(_parse(STATE, contents[STATE]), tensors)
     if not isinstance(state, dict):
-        raise TypeError(f"{STATE} is no mapping")
+        raise TypeError(f"{STATE} is not a mapping")
     return Checkpoint(state, contents[LOG])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from decda.core.atomic_files import explain_output
 from decda.core.config.provenance_hints import provenance_beside
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import OutputError
+from decda.core.errors import ConfigError, DataError, OutputError
 from decda.core.events import CheckpointRejected, Event, Resumed, ignore
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -23,6 +23,7 @@ from decda.core.runs.resuming import describe_differences, require_same_images, 
 from decda.core.runs.run import Run
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS, Session
+from decda.core.runs.weights import MODEL
 
 
 def run(
@@ -97,7 +98,16 @@ def run_stepwise(
         DecdaError: as `run`.
         Interrupted: as `run`.
     """
+    if not (isinstance(checkpoint_every, int | float) and checkpoint_every >= 0):
+        raise ConfigError(
+            f"checkpoint_every must be a number of seconds, 0 or more, not {checkpoint_every!r}.",
+            parameter="checkpoint_every",
+        )
     if resume and out is not None and (out / CONFIG).is_file():
+        if provenance_beside(out / CONFIG).get("status") == "finished":  # looked at first: it may be read-only
+            Checkpoints(out).remove()  # left by a process that was killed before it could
+            notify(Resumed("finished", 0))
+            return load_run(out, registry)
         with FolderLock(out):
             return (yield from _go_on(config, registry, files, out, notify, checkpoint_every, interrupts))
     if not resume:
@@ -132,20 +142,20 @@ def _go_on(
 ) -> Generator[None, None, Run]:
     """Go on with a run from its last checkpoint, or from its start if it has none."""
     then: Mapping[str, Any] = provenance_beside(path / CONFIG)
-    if then.get("status") == "finished":
-        notify(Resumed("finished", 0))
-        return load_run(path, registry)
     checkpoints = Checkpoints(path)
     checkpoint = checkpoints.read()
     for name, reason in checkpoints.rejected.items():
         notify(CheckpointRejected(name, reason))
     if checkpoint is not None:
         then = checkpoint.state["provenance"]
+    elif not then and (path / MODEL).exists():
+        raise DataError(f"{path} holds a trained model, but its provenance.json cannot be read. Nothing was changed.")
     require_same_parts(then, config, registry)
     ready = prepare(config, registry, files, pretrained=checkpoint is None)
     today = describe_start(ready, registry)
     require_same_images(then, today)
     if checkpoint is None:
+        notify(Resumed("start", 0))
         session = Session(ready, registry, path, notify, today, checkpoints)
         return (yield from session.steps(checkpoint_every, interrupts))
     phase, step = (checkpoint.state["trainer"][name] for name in ("phase", "position"))
@@ -153,4 +163,5 @@ def _go_on(
     notify(Resumed(phase, step, cautions))
     provenance = describe_resumption(then, phase, step, cautions)
     session = Session(ready, registry, path, notify, provenance, checkpoints, checkpoint)
+    del checkpoint  # its tensors are not needed twice
     return (yield from session.steps(checkpoint_every, interrupts))

@@ -73,6 +73,7 @@ class Recorder:
             now = time.perf_counter()
             self.seconds[event.phase] = round(now - self._phase_start, 3)
             self.seconds["total"] = round(now - self._start, 3)
+            self._phase_start = now
             if event.phase == "pretrain":
                 self.ends["pretrain_epochs"] = event.steps
                 self.on_pretrained()

@@ -60,10 +60,15 @@ def read_config(
     """
     if _is_empty(path):
         raise DataError(
-            f"{printable(path)} cannot be resumed: it is empty, so that nothing was computed yet. Start a new run."
+            f"{printable(path)} cannot be resumed: it is empty; nothing had been computed yet. Start a new run."
         )
     mapping, provenance = read_configuration(path), provenance_beside(path / CONFIG)
     ours = replace(compose(registry, config=mapping, provenance=provenance), recipe=provenance.get("recipe"))
+    if not provenance and (path / CONFIG).read_text(encoding="utf-8") != ours.as_toml():  # a run writes every default
+        raise DataError(
+            f"{printable(path)} is not the folder of a run: its {CONFIG} was written by somebody else, and there is no "
+            "provenance.json. Start a run by naming that file as its configuration."
+        )
     if options.get("autoencoder") is not None:
         options["autoencoder"] = find_pretrained(Path(options["autoencoder"])).absolute()
     wanted = compose(
@@ -116,9 +121,10 @@ def require_same_images(then: Mapping[str, Any], now: Mapping[str, Any]) -> None
     Raises:
         UnusableCheckpoint: they are others; the message tells both digests.
     """
+    whole = "processor" in then  # older versions of decda recorded less
     for name, what in SAME.items():
-        if name in then and then[name] != now[name]:
-            _refuse(what, f"sha256 {then[name]}", f"sha256 {now[name]}")
+        if (whole or name in then) and then.get(name) != now.get(name):
+            _refuse(what, *(f"sha256 {side[name]}" if name in side else "none" for side in (then, now)))
     former, current = (side.get("autoencoder", {}).get("sha256") for side in (then, now))
     if former and current and former != current:
         _refuse("another pretrained autoencoder", f"sha256 {former}", f"sha256 {current}")

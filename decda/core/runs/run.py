@@ -65,8 +65,13 @@ class Run:
         sizes: list[int] = np.bincount(self.labels, minlength=self.config.n_clusters or 0).tolist()
         return sizes
 
-    def resume(self) -> "Run":
-        """The run itself: it has finished, so that there is nothing to go on with."""
+    def resume(self, data: Any = None, **how: Any) -> "Run":
+        """The run itself: it has finished, so that there is nothing to go on with.
+
+        Args:
+            data: not needed any more; taken so that a script may call this again.
+            how: likewise.
+        """
         return self
 
     def predict(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.int64]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from decda.core.errors import DecdaError
+from decda.core.errors import DecdaError, UnusableCheckpoint, in_a_line
 from decda.core.events import Event
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
@@ -19,7 +19,7 @@ from decda.core.runs.preparation import Prepared
 from decda.core.runs.provenance import describe_end, describe_failure
 from decda.core.runs.recorder import Recorder
 from decda.core.runs.run import SCHEMA_VERSION, Run
-from decda.core.runs.run_folder import PROVENANCE, RunFolder
+from decda.core.runs.run_folder import CONFIG, PROVENANCE, RunFolder
 from decda.core.runs.weights import AUTOENCODER, MODEL
 from decda.core.training.metrics import scores
 from decda.core.training.trainer import Trainer
@@ -38,7 +38,7 @@ class Session:
         notify: called with each event.
         provenance: what `provenance.json` says from now on.
         checkpoints: those of the run.
-        checkpoint: where an earlier process had come to.
+        checkpoint: where an earlier process left off.
     """
 
     def __init__(
@@ -75,7 +75,8 @@ class Session:
             Interrupted: a signal came; if there are checkpoints, the run was saved.
         """
         self.folder.clear_partial_files()
-        self.folder.write_config(self.ready.config)
+        if not (self.folder.path / CONFIG).exists():  # else it is that of this run, from which it is resumed
+            self.folder.write_config(self.ready.config)
         self.folder.write_json(PROVENANCE, self.provenance)
         interrupts = interrupts or Interrupts()
         try:
@@ -100,18 +101,18 @@ class Session:
                 seed=config.seed, device=self.ready.device, notify=self.recorder, pretrained=pretrained,
             )  # fmt: skip
             if self.checkpoint is not None:
-                trainer.load_state_dict(self.checkpoint.state["trainer"])
-                self.recorder.load_state_dict(self.checkpoint.state["recorder"], trainer.device)
+                self._take_up(trainer, self.checkpoint)
                 self.checkpoint = None  # its tensors are not needed twice
             if trainer.phase == "init_centers":  # these are the pretrained weights
                 self._keep_autoencoder()
             phase, due = trainer.phase, time.monotonic() + checkpoint_every
             for _ in trainer.steps():
-                if checkpoint_every and (interrupts.pending or trainer.phase != phase or time.monotonic() >= due):
+                asked = interrupts.pending  # looked at once: a signal may come between saving and ending
+                if checkpoint_every and (asked or trainer.phase != phase or time.monotonic() >= due):
                     self._save(trainer)
                     phase, due = trainer.phase, time.monotonic() + checkpoint_every
-                if interrupts.pending:
-                    raise self._interrupted(interrupts.pending, saved=checkpoint_every > 0)
+                if asked:
+                    raise self._interrupted(asked, saved=checkpoint_every > 0)
                 yield
         except (DecdaError, KeyboardInterrupt):
             raise
@@ -121,6 +122,16 @@ class Session:
                 raise
             raise explained from error
         return trainer
+
+    def _take_up(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
+        try:
+            trainer.load_state_dict(checkpoint.state["trainer"])
+            self.recorder.load_state_dict(checkpoint.state["recorder"], trainer.device)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise UnusableCheckpoint(
+                f"The checkpoint in {self.checkpoints.folder} does not fit this run: {in_a_line(error)}. A part may "
+                "have changed without a new version. Restore it, or start a new run."
+            ) from error
 
     def _save(self, trainer: Trainer) -> None:
         trainer.check_finite()

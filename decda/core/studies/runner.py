@@ -16,6 +16,7 @@ from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.runs.checkpoints import Checkpoints
 from decda.core.runs.device import resolve_device
 from decda.core.runs.session import CHECKPOINT_SECONDS
 from decda.core.studies.lock import StudyLock
@@ -83,9 +84,8 @@ def run_study(
                 raise
             _write_table(study)
         except Interrupted as error:
-            told = (
-                f"The study in {out} was interrupted by {error.name}; finished trials are kept, the others are saved."
-            )
+            others = ", and the others go on from their last checkpoints" if checkpoint_every else ""
+            told = f"The study in {out} was interrupted by {error.name}; finished trials are kept{others}."
             raise Interrupted(error.name, told, out) from error
         except OutputError as error:
             kept = " Finished trials are kept; the same command goes on with this study." if out.is_dir() else ""
@@ -115,6 +115,7 @@ class _Run:
             results.drop(trial.folder.name)
             shared = trial.pretraining
             if is_pretrained(shared):
+                Checkpoints(shared.folder).remove()  # left if it was interrupted after its weights had been written
                 self.waiting.append(_job_of(trial))
                 continue
             if shared.folder not in self.dependents:

@@ -15,7 +15,7 @@ from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
-from decda.core.process.threads import MAX_THREADS
+from decda.core.process.threads import is_thread_count
 from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import check_out, new_folder
 from decda.core.runs.preparation import prepare
@@ -88,15 +88,8 @@ def run_seeds(
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):
-        try:
-            # In this order, so that the folder is never taken for that of a single run.
-            what = {"recipe": config.recipe, "seeds": seeds, "threads": threads}
-            write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, **what})
-            write_text_atomically(folder / CONFIG, config.as_toml())
-        except OutputError:
-            if not resume:
-                shutil.rmtree(folder, ignore_errors=True)  # it was made a moment ago
-            raise
+        if not resume:
+            _write_plan(folder, config, seeds, threads)
         outcomes: list[Outcome] = []
 
         def listen(seed: int, message: Message) -> None:
@@ -128,6 +121,17 @@ def run_seeds(
     return result
 
 
+def _write_plan(folder: Path, config: RunConfig, seeds: Sequence[int], threads: int | None) -> None:
+    try:
+        # In this order, so that the folder is never taken for that of a single run.
+        what = {"recipe": config.recipe, "seeds": seeds, "threads": threads}
+        write_json(folder / SEEDS, {"schema_version": SCHEMA_VERSION, **what})
+        write_text_atomically(folder / CONFIG, config.as_toml())
+    except OutputError:
+        shutil.rmtree(folder, ignore_errors=True)  # it was made a moment ago
+        raise
+
+
 def read_seeds(folder: Path) -> dict[str, Any] | None:
     """What a folder of several seeds is for.
 
@@ -146,10 +150,6 @@ def read_seeds(folder: Path) -> dict[str, Any] | None:
     content = read_json(folder / SEEDS)
     seeds, recipe, threads = (content.get(name) for name in ("seeds", "recipe", "threads"))
     whole = isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)
-    if not (whole and (recipe is None or isinstance(recipe, str)) and _is_count(threads)):
+    if not (whole and (recipe is None or isinstance(recipe, str)) and (threads is None or is_thread_count(threads))):
         raise DataError(f"{folder / SEEDS} is damaged: it does not say which seeds the folder is for.")
     return {"seeds": seeds, "recipe": recipe, "threads": threads}
-
-
-def _is_count(threads: object) -> bool:
-    return threads is None or (type(threads) is int and 1 <= threads <= MAX_THREADS)

@@ -186,11 +186,15 @@ class Step:
         for group, own in zip(self.optimizer.param_groups, fused, strict=True):
             if "fused" in group:
                 group["fused"] = own
-        for weight, values in self.optimizer.state.items():
+        # In the memory layout of its weight and in its own number type, as if it had been made here: another layout may
+        # round otherwise, and PyTorch casts what it loads to the type of the weight.
+        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        for number, values in state["optimizer"]["state"].items():  # type: ignore[index]
             for name, value in values.items():
-                if isinstance(value, Tensor) and value.shape == weight.shape:
-                    # In the memory layout of its weight, as if it had been made here: another layout rounds otherwise.
-                    values[name] = torch.empty_like(weight, dtype=value.dtype).copy_(value)
+                if isinstance(value, Tensor):
+                    like = weights[number] if value.shape == weights[number].shape else value
+                    own = torch.empty_like(like, dtype=value.dtype, device=weights[number].device)
+                    self.optimizer.state[weights[number]][name] = own.copy_(value)
         self.names = list(state["names"])  # type: ignore[call-overload]
         device = self.optimizer.param_groups[0]["params"][0].device
         self.totals, self.sound = (

@@ -169,6 +169,7 @@ class Trainer:
         """Everything that training needs to continue: weights, optimizer, target, labels, running means, position."""
         return {
             "phase": self.phase,
+            "mode": self.mode,
             "position": self.position,
             "batch": self.batch,
             "autoencoder": self.model.autoencoder.state_dict(),
@@ -186,6 +187,8 @@ class Trainer:
             state: from `state_dict`.
         """
         self.phase, self.position, self.batch = state["phase"], state["position"], state["batch"]
+        if state["mode"] == "plain":  # perhaps after a fallback
+            self.mode = "plain"
         self.model.autoencoder.load_state_dict(state["autoencoder"])
         self.model.head.load_state_dict(state["head"])
         self.target.copy_(state["target"])
@@ -301,9 +304,8 @@ class Trainer:
         if self.step is not None:
             self._check_terms(self.step)
         for module in self.model.modules().values():
-            for name, tensor in module.state_dict().items():
-                if tensor.is_floating_point():
-                    self._check(f"the weight '{name}'", tensor)
+            for name, weight in module.named_parameters():  # a buffer may well hold an infinite number
+                self._check(f"the weight '{name}'", weight)
 
     def _check_terms(self, step: Step, made: int = 0) -> None:
         """Require that all loss terms were finite since their means were last taken.

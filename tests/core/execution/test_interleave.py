@@ -151,7 +151,7 @@ def test_runs_on_streams_equal_runs_alone(registry: Registry, tmp_path: Path) ->
 
 def test_an_interrupt_lets_every_run_save_itself() -> None:
     """When one run is interrupted, the others get their next step, in which they save themselves; none is started."""
-    runs = Runs({0: Interrupted("SIGTERM"), 1: Interrupted("SIGTERM")})  # type: ignore[dict-item]
+    runs = Runs({0: Interrupted("SIGTERM", folder=Path("0")), 1: Interrupted("SIGTERM", folder=Path("1"))})  # type: ignore[dict-item]
     waiting = jobs([0, 1, 2])
     with pytest.raises(Interrupted):
         interleave(waiting, runs.start, Story(), n_jobs=2)

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from decda.core.config.composition import compose
-from decda.core.errors import ConfigError, DataError
+from decda.core.errors import ConfigError, DataError, UnusableCheckpoint
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run, run_stepwise
-from decda.core.runs.resuming import describe_differences, read_config
+from decda.core.runs.resuming import describe_differences, read_config, require_same_images
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -97,3 +97,19 @@ def test_differences_of_machines_are_told() -> None:
     then = {"threads": 1, "processor": "A", "seed": 3, "versions": {"torch": "1", "numpy": "2"}}
     now = {"threads": 1, "processor": "B", "seed": 4, "versions": {"torch": "1", "numpy": "3"}}
     assert describe_differences(then, now) == ["processor: A then, B now", "numpy: 2 then, 3 now"]
+
+
+def test_a_configuration_of_somebody_else_is_no_run(registry: Registry, tmp_path: Path) -> None:
+    """A folder with a hand-written config.toml is not taken for a run that was killed at once, and stays as it is."""
+    (tmp_path / "config.toml").write_text('# my own settings\nrecipe = "quick"\n')
+    with pytest.raises(DataError, match="not the folder of a run: its config.toml was written by somebody else"):
+        read_config(tmp_path, registry)
+
+
+def test_classes_that_appear_or_disappear_are_refused() -> None:
+    """A run that was scored is not continued without classes, nor the other way round."""
+    known = {"processor": "A", "config_sha256": "c", "data_sha256": "d"}
+    for then, now in ((known | {"classes_sha256": "e"}, known), (known, known | {"classes_sha256": "e"})):
+        with pytest.raises(UnusableCheckpoint, match="other classes: .*none"):
+            require_same_images(then, now)
+    require_same_images({"data_sha256": "d"}, known | {"classes_sha256": "e"})  # of an older version of decda

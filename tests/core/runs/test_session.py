@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import torch
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet
-from decda.core.errors import ConfigError, OutputError, TrainingDiverged, UnusableCheckpoint
+from decda.core.errors import ConfigError, DataError, OutputError, TrainingDiverged, UnusableCheckpoint
 from decda.core.events import ClustersLost, Event, PhaseEnded, Progress, Resumed
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -132,7 +133,7 @@ def test_a_run_without_a_checkpoint_begins_again(registry: Registry, tmp_path: P
     (out / "log.csv").unlink()
     events: list[Event] = []
     run(config, registry, FILES, out=out, resume=True, notify=events.append)
-    assert not any(isinstance(event, Resumed) for event in events)
+    assert Resumed("start", 0) in events
     assert (out / "model.safetensors").read_bytes() == (whole.folder / "model.safetensors").read_bytes()
 
 
@@ -198,6 +199,23 @@ def test_provenance_tells_each_resumption(registry: Registry, tmp_path: Path) ->
     assert list(provenance["seconds"]) == ["pretrain", "total", "init_centers", "cluster"]
     parts = sum(provenance["seconds"][phase] for phase in ("pretrain", "init_centers", "cluster"))
     assert provenance["seconds"]["total"] >= parts - 0.01
+
+
+def test_seconds_of_a_phase_are_its_own(registry: Registry, tmp_path: Path) -> None:
+    """A run that goes on at the end of a phase does not count that phase once more."""
+    config, out = short(registry), tmp_path / "run"
+
+    def slow(event: Event) -> None:
+        if isinstance(event, Progress) and event.phase == "pretrain":
+            time.sleep(0.5)
+
+    work = run_stepwise(config, registry, FILES, out=out, notify=slow)
+    for _ in range(2 * 3 + 1):
+        next(work)
+    work.close()
+    seconds = run(config, registry, FILES, out=out, resume=True).seconds
+    assert seconds["pretrain"] >= 1
+    assert seconds["init_centers"] < 1
 
 
 def test_a_diverged_run_keeps_its_last_good_checkpoint(registry: Registry, tmp_path: Path) -> None:
@@ -476,3 +494,54 @@ def test_the_configuration_is_written_first(
     with pytest.raises(OutputError):
         run(short(registry), registry, FILES, out=tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["config.toml"]
+
+
+def test_a_buffer_may_be_infinite(registry: Registry, tmp_path: Path) -> None:
+    """A part whose buffer holds infinity, as a mask does, is no divergence when its run is saved."""
+    own = registry.copy()
+    conv = registry.load(registry.find("encoder", "conv")).factory
+
+    class Masked(conv):  # type: ignore[misc, valid-type]
+        def __init__(self, input_shape: tuple[int, ...]) -> None:
+            super().__init__(input_shape)
+            self.register_buffer("mask", torch.tensor(float("-inf")))
+
+    own.add("encoder", "masked", Masked)
+    assert len(run(short(own, encoder="masked"), own, FILES, out=tmp_path / "run").labels) == 300
+
+
+def test_a_state_that_does_not_fit_is_an_unusable_checkpoint(registry: Registry, tmp_path: Path) -> None:
+    """A part that was changed without a new version does not pass for a part that failed; the exit code is 6."""
+    own = registry.copy()
+    dec = registry.load(registry.find("head", "dec")).factory
+    own.add("head", "mine", dec)
+    out = tmp_path / "run"
+    cut(short(own, head="mine"), own, out, 12)
+
+    class Wider(dec):  # type: ignore[misc, valid-type]
+        def __init__(self, n_clusters: int, embedding_dim: int) -> None:
+            super().__init__(n_clusters, embedding_dim)
+            self.register_buffer("more", torch.zeros(2))
+
+    changed = registry.copy()
+    changed.add("head", "mine", Wider)
+    with pytest.raises(UnusableCheckpoint, match="does not fit this run: RuntimeError"):
+        run(short(changed, head="mine"), changed, FILES, out=out, resume=True)
+
+
+def test_a_trained_model_is_not_trained_again(registry: Registry, tmp_path: Path) -> None:
+    """A finished run whose provenance was lost is not taken for one that was killed at once."""
+    out = run(short(registry), registry, FILES, out=tmp_path / "run").folder
+    (out / "provenance.json").write_text("{half")
+    content = (out / "model.safetensors").read_bytes()
+    with pytest.raises(DataError, match="holds a trained model, but its provenance"):
+        run(short(registry), registry, FILES, out=out, resume=True)
+    assert (out / "model.safetensors").read_bytes() == content
+
+
+@pytest.mark.parametrize("every", [-1, float("nan"), "60", None])
+def test_a_wrong_interval_is_refused(registry: Registry, tmp_path: Path, every: Any) -> None:
+    """What is no number of seconds is refused before there is a folder."""
+    with pytest.raises(ConfigError, match="checkpoint_every must be a number of seconds, 0 or more"):
+        run(short(registry), registry, FILES, out=tmp_path / "run", checkpoint_every=every)
+    assert not list(tmp_path.iterdir())
