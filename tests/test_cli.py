@@ -205,7 +205,7 @@ def test_a_signal_saves_the_run(decda: Cli, tmp_path: Path, name: str, code: int
         assert (tmp_path / "a run" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
     again = decda("train", "--resume", "a run", "--json")
     assert again.returncode == 0
-    assert "has finished already; nothing is changed" in again.stderr
+    assert "The run has already finished; nothing was changed." in again.stderr
     assert json.loads(again.stdout)["run"] == "a run"
 
 
@@ -250,7 +250,7 @@ def test_seeds_are_resumed(decda: Cli, tmp_path: Path) -> None:
     assert "all is for the seeds 0, 1" in " ".join(refused.stderr.split())
     done = decda("train", "--resume", "all", "--json")
     assert done.returncode == 0, done.stderr
-    assert "seed 0: The run has finished already" in done.stderr
+    assert "seed 0: The run has already finished" in done.stderr
     assert [run["seed"] for run in json.loads(done.stdout)["runs"]] == [0, 1]
     assert {path: path.read_bytes() for path in whole} == whole
 

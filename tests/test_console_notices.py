@@ -1,0 +1,37 @@
+"""What a run has to say beside its progress."""
+
+import pytest
+
+from decda.console.notices import notices
+from decda.core.config.composition import compose
+from decda.core.events import CheckpointRejected, ClustersLost, Event, PhaseStarted, Resumed, StepFallback
+from decda.core.parts.registry import Registry
+
+
+@pytest.mark.parametrize(
+    ("event", "lines"),
+    [
+        (PhaseStarted("cluster", 3), []),
+        (Resumed("start", 0), ["No checkpoint had been written: the run begins again."]),
+        (Resumed("pretrain", 7), ["Resumed in pretraining, after epoch 7."]),
+        (Resumed("init_centers", 0), ["Resumed after pretraining."]),
+        (Resumed("cluster", 30), ["Resumed in clustering, after iteration 30."]),
+        (Resumed("done", 0), ["Resumed after clustering."]),
+        (Resumed("finished", 0), ["The run has already finished; nothing was changed."]),
+        (
+            Resumed("cluster", 1, ["threads: 1 then, 2 now"]),
+            [
+                "Resumed in clustering, after iteration 1.",
+                "The result may differ in rounding from that of a run without interruption (threads: 1 then, 2 now).",
+            ],
+        ),
+        (CheckpointRejected("00000007", "it is empty"), ["The checkpoint 00000007 cannot be used: it is empty."]),
+        (ClustersLost(60, [4]), ["Cluster 4 lost its last image by iteration 60."]),
+        (ClustersLost(60, [4, 5]), ["Clusters 4, 5 lost their last image by iteration 60."]),
+        (StepFallback("graph", "head", "no"), ["Steps could not be captured as a CUDA graph (head 'idec': no). Training "
+                                               "continues with plain steps."]),
+    ],
+)  # fmt: skip
+def test_notices(registry: Registry, event: Event, lines: list[str]) -> None:
+    """Each such event is told in a sentence or two, and other events are not."""
+    assert [text for text, _ in notices(event, compose(registry))] == lines
