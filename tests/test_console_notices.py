@@ -28,10 +28,12 @@ from decda.core.parts.registry import Registry
         (CheckpointRejected("00000007", "it is empty"), ["The checkpoint 00000007 cannot be used: it is empty."]),
         (ClustersLost(60, [4]), ["Cluster 4 lost its last image by iteration 60."]),
         (ClustersLost(60, [4, 5]), ["Clusters 4, 5 lost their last image by iteration 60."]),
-        (StepFallback("graph", "head", "no"), ["Steps could not be captured as a CUDA graph (head 'idec': no). Training "
-                                               "continues with plain steps."]),
+        (
+            StepFallback("graph", "head", "no"),
+            ["Steps could not be captured as a CUDA graph (head 'idec': no). Training continues with plain steps."],
+        ),
     ],
-)  # fmt: skip
+)
 def test_notices(registry: Registry, event: Event, lines: list[str]) -> None:
     """Each such event is told in a sentence or two, and other events are not."""
     assert [text for text, _ in notices(event, compose(registry))] == lines
