@@ -66,6 +66,7 @@ def test_parity_fails_if_a_capture_fails(monkeypatch: pytest.MonkeyPatch) -> Non
         run("parity", "--quick", "--modes=graph", monkeypatch=monkeypatch)
 
 
+@pytest.mark.slow
 def test_checkpoints() -> None:
     """What checkpoints cost is measured on runs that end in equal bytes, with and without them."""
     done = subprocess.run(

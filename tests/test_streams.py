@@ -54,7 +54,13 @@ def test_a_full_stdout_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("redirection", "code"), [("2>&-", 0), ("2>/dev/full", 0), ("<&- >&- 2>&-", 0), (">/dev/full", 1)]
+    ("redirection", "code"),
+    [
+        pytest.param("2>&-", 0, marks=pytest.mark.slow),
+        ("2>/dev/full", 0),
+        ("<&- >&- 2>&-", 0),
+        pytest.param(">/dev/full", 1, marks=pytest.mark.slow),
+    ],
 )
 def test_a_run(tmp_path: Path, expected: dict[str, bytes], redirection: str, code: int) -> None:
     """A run is complete and the same, whatever becomes of its streams; a full stdout is told at the end."""
