@@ -1,6 +1,7 @@
 """Decompress gzip data up to a size, so that a few bytes cannot fill the memory."""
 
 import re
+import sys
 import zlib
 from io import BytesIO
 
@@ -61,7 +62,7 @@ def _unpack_member(raw: bytes, at: int, content: BytesIO, max_bytes: int) -> int
         if not chunk:
             raise DataError(f"its gzip data is truncated: the {len(raw)} bytes end before it does")
         try:
-            content.write(member.decompress(chunk, max_bytes - content.tell() + 1))
+            content.write(member.decompress(chunk, min(max_bytes - content.tell(), sys.maxsize - 1) + 1))
         except zlib.error as error:
             reason = str(error).rpartition(": ")[2]
             raise DataError(f"its gzip data is damaged: {REASONS.get(reason, reason)}") from error
