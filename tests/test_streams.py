@@ -72,9 +72,8 @@ def test_a_run(tmp_path: Path, expected: dict[str, bytes], redirection: str, cod
     assert {name: (tmp_path / "run" / name).read_bytes() for name in RESULTS} == expected
 
 
-@pytest.mark.parametrize(
-    ("redirection", "code"), [pytest.param("2>/dev/full", 0, marks=pytest.mark.slow), (">/dev/full", 1)]
-)
+@pytest.mark.parametrize(("redirection", "code"), [("2>/dev/full", 0), (">/dev/full", 1)])
+@pytest.mark.slow
 def test_a_study(tmp_path: Path, redirection: str, code: int) -> None:
     """A study is complete, whatever becomes of its streams; a full stdout is told at the end."""
     done = redirected(tmp_path, redirection, *STUDY)
