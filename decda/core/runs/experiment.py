@@ -8,12 +8,12 @@ from typing import Any
 from decda.core.atomic_files import explain_output
 from decda.core.config.provenance_hints import provenance_beside
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import ConfigError, DataError, OutputError
+from decda.core.errors import ConfigError, DataError, OutputError, UnusableCheckpoint, in_a_line
 from decda.core.events import CheckpointRejected, Event, Resumed, ignore
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupts
-from decda.core.runs.checkpoints import Checkpoints
+from decda.core.runs.checkpoints import Checkpoint, Checkpoints
 from decda.core.runs.inference import load_run
 from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import check_out, new_folder
@@ -104,11 +104,11 @@ def run_stepwise(
             parameter="checkpoint_every",
         )
     if resume and out is not None and (out / CONFIG).is_file():
-        if provenance_beside(out / CONFIG).get("status") == "finished":  # looked at first: it may be read-only
-            Checkpoints(out).remove()  # left by a process that was killed before it could
-            notify(Resumed("finished", 0))
-            return load_run(out, registry)
+        if _is_finished(out):  # looked at without a lock first: the folder may be read-only
+            return _finished(out, registry, notify)
         with FolderLock(out):
+            if _is_finished(out):  # by another process, while this one waited for the lock
+                return _finished(out, registry, notify)
             return (yield from _go_on(config, registry, files, out, notify, checkpoint_every, interrupts))
     if not resume:
         check_out(out)
@@ -131,6 +131,17 @@ def run_stepwise(
         raise
 
 
+def _is_finished(path: Path) -> bool:
+    return provenance_beside(path / CONFIG).get("status") == "finished"
+
+
+def _finished(path: Path, registry: Registry, notify: Callable[[Event], None]) -> Run:
+    """A run that needs no going on."""
+    Checkpoints(path).remove()  # left by a process that was killed before it could
+    notify(Resumed("finished", 0))
+    return load_run(path, registry)
+
+
 def _go_on(
     config: RunConfig,
     registry: Registry,
@@ -147,7 +158,7 @@ def _go_on(
     for name, reason in checkpoints.rejected.items():
         notify(CheckpointRejected(name, reason))
     if checkpoint is not None:
-        then = checkpoint.state["provenance"]
+        phase, step, then = _position(checkpoint)
     elif not then and (path / MODEL).exists():
         raise DataError(f"{path} holds a trained model, but its provenance.json cannot be read. Nothing was changed.")
     require_same_parts(then, config, registry)
@@ -158,10 +169,20 @@ def _go_on(
         notify(Resumed("start", 0))
         session = Session(ready, registry, path, notify, today, checkpoints)
         return (yield from session.steps(checkpoint_every, interrupts))
-    phase, step = (checkpoint.state["trainer"][name] for name in ("phase", "position"))
     cautions = describe_differences(then, today)
     notify(Resumed(phase, step, cautions))
     provenance = describe_resumption(then, phase, step, cautions)
     session = Session(ready, registry, path, notify, provenance, checkpoints, checkpoint)
     del checkpoint  # its tensors are not needed twice
     return (yield from session.steps(checkpoint_every, interrupts))
+
+
+def _position(checkpoint: Checkpoint) -> tuple[Any, int, Mapping[str, Any]]:
+    """The phase and step of a checkpoint, and the provenance of its run."""
+    try:
+        trainer, then = checkpoint.state["trainer"], checkpoint.state["provenance"]
+        return trainer["phase"], trainer["position"], dict(then)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnusableCheckpoint(
+            f"The checkpoint lacks what a run goes on from: {in_a_line(error)}. Start a new run."
+        ) from error

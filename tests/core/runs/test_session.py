@@ -23,7 +23,8 @@ from decda.core.events import ClustersLost, Event, PhaseEnded, Progress, Resumed
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
-from decda.core.runs import session
+from decda.core.runs import experiment, session
+from decda.core.runs.checkpoints import Checkpoint, Checkpoints
 from decda.core.runs.experiment import run, run_stepwise
 from decda.core.runs.inference import load_run
 from decda.core.runs.run import Run
@@ -545,3 +546,42 @@ def test_a_wrong_interval_is_refused(registry: Registry, tmp_path: Path, every: 
     with pytest.raises(ConfigError, match="checkpoint_every must be a number of seconds, 0 or more"):
         run(short(registry), registry, FILES, out=tmp_path / "run", checkpoint_every=every)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_another_process_has_just_finished(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the run is finished by the time that its folder is free, it is left alone, not made again."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 3)
+    genuine = experiment.FolderLock.__enter__
+
+    def wait(self: Any) -> None:
+        monkeypatch.setattr(experiment.FolderLock, "__enter__", genuine)
+        run(config, registry, FILES, out=out, resume=True)
+        genuine(self)
+
+    monkeypatch.setattr(experiment.FolderLock, "__enter__", wait)
+    events: list[Event] = []
+    run(config, registry, FILES, out=out, resume=True, notify=events.append)
+    assert events == [Resumed("finished", 0)]
+
+
+def test_what_a_killed_process_left_beside_a_finished_run_is_cleared(registry: Registry, tmp_path: Path) -> None:
+    """Checkpoints that were not removed any more go when the finished run is resumed."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 12)
+    shutil.copytree(out / "checkpoints", tmp_path / "kept")
+    run(config, registry, FILES, out=out, resume=True)
+    shutil.copytree(tmp_path / "kept", out / "checkpoints")
+    run(config, registry, FILES, out=out, resume=True)
+    assert not (out / "checkpoints").exists()
+
+
+def test_a_checkpoint_without_a_run_is_unusable(registry: Registry, tmp_path: Path) -> None:
+    """A whole checkpoint that lacks what a run goes on from is told, with exit code 6."""
+    config, out = short(registry), tmp_path / "run"
+    cut(config, registry, out, 3)
+    Checkpoints(out).write(Checkpoint({"trainer": {"phase": "pretrain"}}, b""))
+    with pytest.raises(UnusableCheckpoint, match="lacks what a run goes on from: KeyError"):
+        run(config, registry, FILES, out=out, resume=True)
