@@ -215,6 +215,7 @@ def test_ctrl_c_saves_a_run_that_can_be_resumed() -> None:
     again = decda.load("half")
     assert isinstance(again, decda.Run)
     assert again.resume() is again
+    assert again.resume(photographs(), labels=["a", "b"] * 20) is again  # as a script does that is started once more
 
 
 def test_an_unfinished_run_can_be_copied() -> None:
@@ -224,6 +225,17 @@ def test_an_unfinished_run_can_be_copied() -> None:
     half = decda.load("half")
     assert copy.copy(half).folder == half.folder
     assert not hasattr(half, "metrics")
+
+
+def test_another_data_set_is_refused() -> None:
+    """The images that a run is resumed with are those that it was started with."""
+    with pytest.raises(KeyboardInterrupt):
+        decda.train("digits", **QUIET, out="half", notify=Ctrl())
+    half = decda.load("half")
+    with pytest.raises(ConfigError, match="dataset is decda:digits in the run, decda:usps here"):
+        half.resume("usps", progress=False)  # type: ignore[call-arg]
+    with pytest.raises(ConfigError, match="labels and channels go with images"):
+        half.resume(labels=[1, 2], progress=False)
 
 
 def test_a_run_in_another_thread(tmp_path: Path) -> None:

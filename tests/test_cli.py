@@ -146,9 +146,11 @@ def seed_processes(parent: int) -> list[int]:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
-@pytest.mark.parametrize("whole_group", [False, True], ids=["SIGTERM to the parent", "Ctrl-C"])
-def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
-    """Ctrl-C (to all processes) or SIGTERM (to the parent alone) saves all runs; folders stay, processes do not."""
+@pytest.mark.parametrize(
+    ("name", "whole_group", "code"), [("SIGTERM", False, 143), ("SIGINT", True, 130), ("SIGUSR1", True, 75)]
+)
+def test_an_interrupt_ends_all_seeds(tmp_path: Path, name: str, whole_group: bool, code: int) -> None:
+    """SIGTERM to the parent, or Ctrl-C or SIGUSR1 to all processes, saves all runs; folders stay, processes do not."""
     words = ("train", "--encoder", "fc", "--out", "all", "--set", "train.pretrain_epochs=100000", *FEW[:2])
     run = subprocess.Popen(
         [sys.executable, "-m", "decda", *words, "--seeds=0-1", "--jobs=2"],
@@ -161,15 +163,16 @@ def test_an_interrupt_ends_all_seeds(tmp_path: Path, whole_group: bool) -> None:
             time.sleep(0.05)
         processes = seed_processes(run.pid)
         assert len(processes) == 2
+        number = getattr(signal, name)
         if whole_group:
-            os.killpg(run.pid, signal.SIGINT)
+            os.killpg(run.pid, number)
         else:
-            run.send_signal(signal.SIGTERM)
+            run.send_signal(number)
         out, err = run.communicate(timeout=30)
     finally:
         run.kill()
-    assert (run.returncode, out) == (130 if whole_group else 143, "")
-    assert f"interrupted by {'SIGINT' if whole_group else 'SIGTERM'}" in err
+    assert (run.returncode, out) == (code, "")
+    assert f"interrupted by {name}" in err
     assert "To go on: decda train --resume all\n" in err
     assert "Traceback" not in err
     for process in processes:

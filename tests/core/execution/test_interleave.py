@@ -157,3 +157,11 @@ def test_an_interrupt_lets_every_run_save_itself() -> None:
         interleave(waiting, runs.start, Story(), n_jobs=2)
     assert runs.steps == [0, 1, 0, 1]
     assert [job.key for job in waiting] == [2]
+
+
+def test_an_interrupt_that_saved_nothing_ends_at_once() -> None:
+    """A second Ctrl-C, or one that nobody noted, does not let the others train on."""
+    runs = Runs({0: Interrupted("SIGINT")})  # type: ignore[dict-item]
+    with pytest.raises(Interrupted):
+        interleave(jobs([0, 1]), runs.start, Story(), n_jobs=2)
+    assert runs.steps == [0, 1, 0]

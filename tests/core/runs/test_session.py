@@ -585,3 +585,17 @@ def test_a_checkpoint_without_a_run_is_unusable(registry: Registry, tmp_path: Pa
     Checkpoints(out).write(Checkpoint({"trainer": {"phase": "pretrain"}}, b""))
     with pytest.raises(UnusableCheckpoint, match="lacks what a run goes on from: KeyError"):
         run(config, registry, FILES, out=out, resume=True)
+
+
+def test_the_configuration_is_not_rewritten(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that is resumed with a relative path of its autoencoder keeps the absolute one in its config.toml."""
+    monkeypatch.chdir(tmp_path)
+    run(short(registry), registry, FILES, out=Path("first"))
+    config, out = short(registry, autoencoder=Path("first")), tmp_path / "run"
+    cut(config, registry, out, 3)
+    before = (out / "config.toml").read_bytes()
+    assert str(tmp_path).encode() in before
+    run(config, registry, FILES, out=out, resume=True)
+    assert (out / "config.toml").read_bytes() == before

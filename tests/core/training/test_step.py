@@ -318,3 +318,18 @@ def test_a_real_graph() -> None:
         results.append((float(step.take_means()["error"]), layer.weight.detach().cpu()))
     assert results[0][0] == pytest.approx(results[1][0], rel=1e-5)
     torch.testing.assert_close(results[0][1], results[1][1], rtol=1e-5, atol=1e-6)
+
+
+def test_a_restored_optimizer_keeps_its_number_types() -> None:
+    """Adam counts its steps in float32 also for bfloat16 weights, before and after its state was restored."""
+    steps = []
+    for _ in range(2):
+        weight = nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+        optimizer = make_optimizer([weight], "adam", 0.1, 0.0, torch.device("cpu"))
+        steps.append((Step(lambda index, draws, weight=weight: {"sum": weight.sum()}, optimizer), optimizer, weight))
+    (first, former, weight), (second, restored, again) = steps
+    first(torch.zeros(1, dtype=torch.long), torch.zeros(1, 0))
+    second.load_state_dict(first.state_dict())
+    for name, value in former.state[weight].items():
+        assert restored.state[again][name].dtype == value.dtype, name
+    assert restored.state[again]["count"].dtype == torch.float32

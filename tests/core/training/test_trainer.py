@@ -521,3 +521,16 @@ def test_bfloat16() -> None:
     assert trainer.model.embed(images()).dtype == torch.float32
     torch.testing.assert_close(trainer.model.embed(images()), plain.model.embed(images()), rtol=0.05, atol=0.05)
     assert not torch.equal(trainer.model.embed(images()), plain.model.embed(images()))
+
+
+def test_a_fallback_outlasts_an_interruption() -> None:
+    """A training that went on with plain steps goes on with them after it was restored, too."""
+    trainer = make()
+    next(trainer.steps())
+    state = trainer.state_dict()
+    again = make()
+    again.mode = "compiled"
+    again.load_state_dict(state)
+    assert again.mode == "plain"
+    assert again.step is not None
+    assert again.step.mode == "plain"
