@@ -220,7 +220,7 @@ class UnfinishedRun:
             DecdaError: the run is in use by another process, its checkpoints are damaged, or its parts or images are
                 not those that it was started with.
         """
-        from decda.core.runs.resuming import read_config
+        from decda.core.runs.resuming import resumed_config
 
         registry = self._registry.copy()
         part = self._provenance.get("parts", {}).get("dataset", {})
@@ -233,7 +233,7 @@ class UnfinishedRun:
                 "over again: resume(images).",
                 parameter="data",
             )
-        config = read_config(self.folder, registry, parts={"dataset": named})
+        config = resumed_config(self.folder, registry, parts={"dataset": named})
         former = self._provenance.get("threads") if is_thread_count(self._provenance.get("threads")) else None
         return _run(
             config, registry, self.folder, data_root, offline, threads or former, progress, notify,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from decda.core.parts.discovery import switch_off_all
+from decda.core.process.interrupts import EXIT_CODES
 
 if TYPE_CHECKING:
     from decda.core.parts.registry import Registry
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path, readable=False)
 """The type of options that are paths. Whether one can be read shows when it is read, with the exit code by kind."""
-SIGNALS = ("SIGINT", "SIGTERM", "SIGUSR1")
+SIGNALS = tuple(EXIT_CODES)
 """The signals at which runs are saved and the program ends."""
 
 

@@ -164,12 +164,12 @@ def _reopen(
     """The configuration, the seeds and the number of threads of a run, or of several seeds, to go on with."""
     from decda.core.config.provenance_hints import provenance_beside
     from decda.core.process.threads import is_thread_count
-    from decda.core.runs.resuming import read_config
+    from decda.core.runs.resuming import resumed_config
     from decda.core.runs.run_folder import CONFIG
     from decda.core.studies.seeds import read_seeds
 
     found = read_seeds(path)
-    config = read_config(path, registry, **words)
+    config = resumed_config(path, registry, **words)
     if found is None:
         if seeds is not None:
             raise click.UsageError(f"{path} is the folder of one run, not of several seeds. Leave out --seeds.")

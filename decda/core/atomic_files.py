@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -79,13 +80,27 @@ def rewrite_json(path: Path, values: Mapping[str, Any]) -> None:
             _write_in_place(path, (json.dumps(values, indent=2) + "\n").encode())
 
 
+def write_fully(file: FileIO, content: bytes) -> None:
+    """Write bytes to a file without a buffer; if only a part fits, the next attempt makes the system tell why.
+
+    Args:
+        file: open for writing.
+        content: all that is written, from its current position on.
+
+    Raises:
+        OSError: not all of it fits; a part may have been written.
+    """
+    written = 0
+    while written < len(content):
+        written += file.write(content[written:])
+
+
 def _write_in_place(path: Path, content: bytes) -> None:
     with open(path, "r+b", buffering=0) as file:
-        former, written = file.read(), 0
+        former = file.read()
         file.seek(0)
         try:
-            while written < len(content):  # after a part has fitted, the system tells why the rest does not
-                written += file.write(content[written:])
+            write_fully(file, content)
         except BaseException:
             file.seek(0)
             file.write(former)  # there is room for what was there

@@ -18,8 +18,6 @@ from decda.core.runs.weights import find_pretrained
 
 MACHINE = ("device", "threads", "processor", "platform")
 """What decides how sums are rounded, beside the libraries."""
-
-
 SAME = {
     "config_sha256": "another configuration",
     "data_sha256": "other images",
@@ -28,7 +26,7 @@ SAME = {
 """Digests in the provenance of a run that must not change, and how errors call them."""
 
 
-def read_config(
+def resumed_config(
     path: Path,
     registry: Registry,
     *,

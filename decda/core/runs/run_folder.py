@@ -15,6 +15,7 @@ from decda.core.atomic_files import (
     explain_output,
     rewrite_json,
     write_bytes_atomically,
+    write_fully,
     write_json,
     write_text_atomically,
 )
@@ -147,10 +148,9 @@ class RunFolder:
 def _append(path: Path, line: bytes) -> None:
     """Append a line to an existing file; if there is no room for all of it, for none of it."""
     with open(path, "r+b", buffering=0) as file:
-        end, written = file.seek(0, io.SEEK_END), 0
+        end = file.seek(0, io.SEEK_END)
         try:
-            while written < len(line):  # after a part has fitted, the system tells why the rest does not
-                written += file.write(line[written:])
+            write_fully(file, line)
         except BaseException:
             file.truncate(end)
             raise

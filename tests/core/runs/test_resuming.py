@@ -10,7 +10,7 @@ from decda.core.errors import ConfigError, DataError, UnusableCheckpoint
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run, run_stepwise
-from decda.core.runs.resuming import describe_differences, read_config, require_same_images
+from decda.core.runs.resuming import describe_differences, require_same_images, resumed_config
 from tests.conftest import SHORT
 
 FILES = Files(offline=True)
@@ -38,7 +38,7 @@ def begun(registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_what_agrees_may_be_repeated(registry: Registry, begun: Path, words: dict[str, Any]) -> None:
     """The command that began the run may be repeated in whole or in part."""
-    config = read_config(begun, registry, **words)
+    config = resumed_config(begun, registry, **words)
     assert (config.seed, config.head.parameters["gamma"], config.recipe, config.n_clusters) == (
         5,
         0.25,
@@ -63,7 +63,7 @@ def test_what_agrees_may_be_repeated(registry: Registry, begun: Path, words: dic
 def test_each_contradiction_is_named(registry: Registry, begun: Path, words: dict[str, Any], told: str) -> None:
     """What differs from the run's configuration is refused, with both values."""
     with pytest.raises(ConfigError, match="cannot go on with other settings") as caught:
-        read_config(begun, registry, **words)
+        resumed_config(begun, registry, **words)
     assert told in str(caught.value)
 
 
@@ -76,7 +76,9 @@ def test_a_pretrained_autoencoder_may_be_named_by_its_folder(
     next(run_stepwise(config, registry, FILES, out=tmp_path / "run"))
     monkeypatch.chdir(tmp_path)
     for name in (str(first.folder), "first", "first/autoencoder.safetensors"):
-        assert read_config(tmp_path / "run", registry, autoencoder=name) == read_config(tmp_path / "run", registry)
+        assert resumed_config(tmp_path / "run", registry, autoencoder=name) == resumed_config(
+            tmp_path / "run", registry
+        )
 
 
 @pytest.mark.parametrize("content", [None, "empty", "other"])
@@ -89,7 +91,7 @@ def test_what_is_no_run_cannot_be_resumed(registry: Registry, tmp_path: Path, co
         (folder / "photo.png").write_text("")
     told = "x cannot be resumed: it is empty" if content == "empty" else "x is not the folder of a run"
     with pytest.raises(DataError, match=told):
-        read_config(folder, registry)
+        resumed_config(folder, registry)
 
 
 def test_differences_of_machines_are_told() -> None:
@@ -103,7 +105,7 @@ def test_a_configuration_of_somebody_else_is_no_run(registry: Registry, tmp_path
     """A folder with a hand-written config.toml is not taken for a run that was killed at once, and stays as it is."""
     (tmp_path / "config.toml").write_text('# my own settings\nrecipe = "quick"\n')
     with pytest.raises(DataError, match="not the folder of a run: its config.toml was written by somebody else"):
-        read_config(tmp_path, registry)
+        resumed_config(tmp_path, registry)
 
 
 def test_classes_that_appear_or_disappear_are_refused() -> None:
