@@ -22,9 +22,10 @@ heads changed since version 1, whose `loss` took `(z, target, *, x, decode)`.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
@@ -47,7 +48,7 @@ class Autoencoder(nn.Module, ABC):
         """Embed a batch of images; in eval mode an embedding does not depend on the rest of its batch.
 
         Args:
-            x: images (B, C, H, W), float32 in [0, 1], any B from 1 up.
+            x: images (B, C, H, W), float32 in [0, 1] (of tables: any finite values), any B from 1 up.
 
         Returns:
             Embeddings (B, D).
@@ -142,8 +143,10 @@ class ClusteringHead(nn.Module, ABC):
 class Augmentation(Protocol):
     """What the factory of an augmentation returns; no base class is needed.
 
-    The factory gets `input_shape` (C, H, W) if its signature names it. Drawing and applying are separate, so that
-    parameters can be drawn ahead on the CPU, alike for every device, and replayed.
+    The factory gets `input_shape` (C, H, W) if its signature names it, and `value_range` if it names that: (0, 1) for
+    images, None for the rows of a table, whose values may be any finite ones. An augmentation that does not ask for
+    `value_range` is for images alone. Drawing and applying are separate, so that parameters can be drawn ahead on the
+    CPU, alike for every device, and replayed.
     """
 
     def sample(self, n: int, generator: Generator) -> Tensor:
@@ -161,27 +164,83 @@ class Augmentation(Protocol):
         """Augment images: a pure function, and one of each image with its own parameters alone.
 
         Args:
-            x: images (B, C, H, W) in [0, 1].
+            x: images (B, C, H, W) in [0, 1]; where `value_range` is None, any finite values.
             params: what `sample` drew for them (B, P).
 
         Returns:
-            Images of the same shape, dtype and device, in [0, 1].
+            Images of the same shape, dtype and device, in [0, 1] or, where `value_range` is None, finite.
         """
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """What the function of a data set returns.
+    """What the function of a data set returns; or, for images that are read when they are needed, an `ImageSource`.
+
+    The function may name two things before the star of its signature: `files`, which finds, downloads and verifies data
+    files; and `input_shape`, (C, H, W) where images are read for a trained model and must get that shape, else None.
 
     Attributes:
-        x: images (N, C, H, W) on the CPU, float32 in [0, 1] or uint8 (divided by 255 when used).
+        x: images (N, C, H, W) on the CPU, float32 in `value_range` or uint8 (divided by 255 when used).
         y: true classes int64 (N,), or None. For measuring only, never for training.
         names: a name for each image (file name, key), or None.
+        settings: parameters of the data set with what was found out filled in (size, colour, scale). The run records
+            them, and new images are prepared by them.
+        value_range: between which values floats lie. None: any finite values, of rows (N, 1, 1, D) of a table, which
+            only augmentations that ask for `value_range` can take.
+        skipped: name and reason of each image that was left out because it cannot be read.
     """
 
     x: Tensor
     y: Tensor | None = None
     names: Sequence[str] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    value_range: tuple[float, float] | None = (0.0, 1.0)
+    skipped: Sequence[tuple[str, str]] = ()
+
+
+class ImageSource(ABC):
+    """Images that are read part by part, so that they need not fit into memory.
+
+    Attributes:
+        shape: (N, C, H, W).
+        dtype: torch.uint8 or torch.float32.
+        y: as of an `ImageSet`, and so are the following.
+        names: one for each image, or None.
+        settings: what was found out.
+        value_range: between which values floats lie.
+        skipped: what was left out before anything is read.
+        key: a text that changes whenever a pixel does; what is read is kept under it in the user's cache, so that the
+            next run starts at once. None: nothing is kept.
+    """
+
+    shape: tuple[int, int, int, int]
+    dtype: torch.dtype
+    y: Tensor | None = None
+    names: Sequence[str] | None = None
+    settings: Mapping[str, Any] = MappingProxyType({})
+    value_range: tuple[float, float] | None = (0.0, 1.0)
+    skipped: Sequence[tuple[str, str]] = ()
+    key: str | None = None
+
+    @abstractmethod
+    def read(self, start: int, stop: int) -> tuple[Tensor, Mapping[int, str]]:
+        """Read some consecutive images.
+
+        Args:
+            start: position of the first, from 0.
+            stop: position after the last, at most N.
+
+        Returns:
+            Images (stop - start, C, H, W) of `dtype`, on the CPU; and, by position, why some cannot be read, whose
+            pixels mean nothing. They are left out of the set.
+
+        Raises:
+            DataError: nothing can be read, or one image that cannot be is enough to refuse the set.
+        """
+
+    def whole(self) -> Tensor | None:
+        """All images (N, C, H, W) at once where that costs no memory, as of a mapped file; else None."""
+        return None
 
 
 def as_float(x: Tensor) -> Tensor:

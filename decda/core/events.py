@@ -177,6 +177,32 @@ class Downloading:
 
 
 @dataclass(frozen=True)
+class ImagesRead:
+    """Some images of a set have been read.
+
+    Attributes:
+        done: images so far.
+        total: images in all.
+    """
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class ImagesSkipped:
+    """Some images cannot be read, and are left out.
+
+    Attributes:
+        skipped: name and reason of each.
+        total: images in all, with these.
+    """
+
+    skipped: Sequence[tuple[str, str]]
+    total: int
+
+
+@dataclass(frozen=True)
 class StepFallback:
     """A faster mode of making steps failed; training goes on with plain steps.
 
@@ -204,6 +230,8 @@ Event = (
     | CheckpointRejected
     | Resumed
     | Downloading
+    | ImagesRead
+    | ImagesSkipped
 )
 
 
