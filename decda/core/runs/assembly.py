@@ -1,6 +1,7 @@
 """RunConfig and registry -> the parts themselves, built in the one possible order and checked at the border."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import torch
@@ -9,6 +10,7 @@ from decda.core.config.run_config import PART_KINDS, RunConfig
 from decda.core.contracts import Autoencoder, ClusteringHead, ImageSet, as_float
 from decda.core.errors import (
     BrokenComponent,
+    ConfigError,
     ContractViolation,
     DecdaError,
     InvalidParameter,
@@ -17,8 +19,9 @@ from decda.core.errors import (
     is_out_of_memory,
 )
 from decda.core.parts.class_checks import loss_defect
+from decda.core.parts.discovery import OWN_PACKAGE
 from decda.core.parts.parameters import supplied_names
-from decda.core.parts.registry import Component, Registry
+from decda.core.parts.registry import LOCAL, Component, Registry
 from decda.core.random_keys import derive_seed
 from decda.core.training.model import Model
 from decda.core.training.probe import probe
@@ -43,7 +46,12 @@ def components(config: RunConfig, registry: Registry, kinds: Iterable[str] = PAR
     return {kind: registry.load(registry.find(kind, config.part(kind).name)) for kind in kinds}
 
 
-def build_model(config: RunConfig, registry: Registry, input_shape: tuple[int, ...]) -> Model:
+def build_model(
+    config: RunConfig,
+    registry: Registry,
+    input_shape: tuple[int, ...],
+    value_range: tuple[float, float] | None = (0.0, 1.0),
+) -> Model:
     """Build encoder, head and augmentation for images of a given shape.
 
     Each is built under a forked global generator seeded by (seed, kind), from which PyTorch's layers draw; the caller's
@@ -53,23 +61,34 @@ def build_model(config: RunConfig, registry: Registry, input_shape: tuple[int, .
         config: with `n_clusters` resolved.
         registry: where the parts are.
         input_shape: (C, H, W).
+        value_range: between which values the images lie; None for the rows of a table.
 
     Returns:
         The model, on the CPU.
 
     Raises:
         InvalidParameter: a value is out of range.
+        ConfigError: the augmentation is for images, and there is a table.
         ContractViolation: a part is not what `decda.core.contracts` requires.
         OutOfMemory: a part does not fit into memory.
     """
     parts = components(config, registry, ("encoder", "head", "augment"))
-    autoencoder = make_part(parts["encoder"], config, input_shape=input_shape)
+    if value_range is None:
+        _require_augmentation_of_tables(parts["augment"], registry, input_shape)
+    try:
+        autoencoder = make_part(parts["encoder"], config.encoder.parameters, config.seed, input_shape=input_shape)
+    except InvalidParameter as error:
+        if value_range is not None or config.encoder.short == "fc":
+            raise
+        raise InvalidParameter(f"{error} A table goes with the encoder fc.") from error
     owner = owner_of(parts["encoder"])
     _expect(isinstance(autoencoder, Autoencoder), f"{owner} must be an Autoencoder, not {_class(autoencoder)}.")
     dim = getattr(autoencoder, "embedding_dim", None)
     _expect(type(dim) is int and dim > 0, f"{owner} must set embedding_dim to a whole number above 0, not to {dim!r}.")
 
-    head = make_part(parts["head"], config, n_clusters=config.n_clusters, embedding_dim=dim)
+    head = make_part(
+        parts["head"], config.head.parameters, config.seed, n_clusters=config.n_clusters, embedding_dim=dim
+    )
     owner = owner_of(parts["head"])
     _expect(isinstance(head, ClusteringHead), f"{owner} must be a ClusteringHead, not {_class(head)}.")
     defect = loss_defect(type(head))
@@ -78,7 +97,9 @@ def build_model(config: RunConfig, registry: Registry, input_shape: tuple[int, .
     expected = (config.n_clusters, dim)
     _expect(shape == expected, f"{owner} must set centers to a tensor of shape {expected}, not {shape}.")
 
-    augment = make_part(parts["augment"], config, input_shape=input_shape)
+    augment = make_part(
+        parts["augment"], config.augment.parameters, config.seed, input_shape=input_shape, value_range=value_range
+    )
     methods = all(callable(getattr(augment, method, None)) for method in ("sample", "apply"))
     _expect(methods, f"{owner_of(parts['augment'])} must have the methods sample and apply; {_class(augment)} has not.")
     return Model(autoencoder, head, augment, config.train.precision)
@@ -98,17 +119,18 @@ def check_model(model: Model, config: RunConfig, registry: Registry, images: Ima
         OutOfMemory: memory ran out.
     """
     owners = {kind: owner_of(component) for kind, component in components(config, registry).items()}
-    x = as_float(images.x[:4])
+    x = as_float(images.x[:4].contiguous())
     with torch.random.fork_rng(devices=[]):
         probe(model.autoencoder, model.head, model.augment, x, owners, config.seed)
 
 
-def make_part(component: Component, config: RunConfig, **supplies: Any) -> Any:
+def make_part(component: Component, parameters: Mapping[str, Any], seed: int, **supplies: Any) -> Any:
     """Call a factory with what it asks for before the star, and with its configured parameters.
 
     Args:
         component: the loaded part.
-        config: of the run.
+        parameters: a value for each of its parameters.
+        seed: of the run.
         supplies: what may be asked for, by name.
 
     Returns:
@@ -125,11 +147,13 @@ def make_part(component: Component, config: RunConfig, **supplies: Any) -> Any:
     wanted = supplied_names(factory)
     # Encoders and heads always get their sizes; an augmentation and a data set only what they name.
     optional = kind in ("augment", "dataset")
+    if kind == "dataset":
+        supplies.setdefault("input_shape", None)  # images for a model that is yet to be built may have any
     given = {name: value for name, value in supplies.items() if not optional or name in wanted}
     strange = [name for name in wanted if name not in given]
     if strange:
         raise ContractViolation(f"{owner} wants '{strange[0]}' before the star; only {sorted(supplies)} are supplied.")
-    return _guarded(owner, lambda: _seeded(config.seed, kind, lambda: factory(**given, **config.part(kind).parameters)))
+    return _guarded(owner, lambda: _seeded(seed, kind, lambda: factory(**given, **parameters)))
 
 
 def owner_of(component: Component) -> str:
@@ -140,6 +164,27 @@ def owner_of(component: Component) -> str:
     """
     entry = component.entry
     return f"{entry.kind} '{entry.name}' ({entry.owner})"
+
+
+def _require_augmentation_of_tables(component: Component, registry: Registry, input_shape: tuple[int, ...]) -> None:
+    """Refuse an augmentation that does not ask for `value_range`, and is for images alone."""
+    if _takes_tables(component):
+        return
+    fitting = []
+    for entry in registry:  # of other packages none is imported only for a message
+        if entry.kind == "augment" and entry.package in (OWN_PACKAGE, LOCAL):
+            with suppress(DecdaError):
+                fitting += [entry.name] if _takes_tables(registry.load(entry)) else []
+    columns = input_shape[-1]
+    raise ConfigError(
+        f"{owner_of(component)} is for images, and these are the rows of a table ({columns} "
+        f"column{'' if columns == 1 else 's'}). Choose one that takes tables: {', '.join(fitting) or 'none is known'}.",
+        parameter="augment",
+    )
+
+
+def _takes_tables(component: Component) -> bool:
+    return "value_range" in supplied_names(component.factory)
 
 
 def _guarded(owner: str, make: Callable[[], T]) -> T:

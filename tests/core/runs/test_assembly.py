@@ -1,5 +1,6 @@
 """Parts are built in order and checked before they are used."""
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -9,10 +10,10 @@ import torch
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet
-from decda.core.errors import BrokenComponent, ContractViolation, DataError, InvalidParameter
+from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, DataError, InvalidParameter
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.assembly import build_model
+from decda.core.runs.assembly import build_model, components, make_part
 from decda.core.runs.images import load_images
 
 FINE = torch.rand(4, 1, 8, 8)
@@ -93,6 +94,63 @@ def test_an_augmentation_gets_input_shape_if_it_names_it(registry: Registry) -> 
 
     config, own = with_part(registry, "augment", Mine)
     assert build_model(config, own, (1, 8, 9)).augment.shape == (1, 8, 9)  # type: ignore[attr-defined]
+
+
+class OfTables:
+    """An augmentation of images and of tables."""
+
+    def __init__(self, value_range):
+        self.value_range = value_range
+
+    sample = apply = lambda self: None
+
+
+@pytest.mark.parametrize("value_range", [(0.0, 1.0), None])
+def test_an_augmentation_gets_value_range_if_it_names_it(
+    registry: Registry, value_range: tuple[float, float] | None
+) -> None:
+    """`value_range` is passed to an augmentation that names it: (0, 1) unless told otherwise, None of a table."""
+    config, own = with_part(registry, "augment", OfTables)
+    config = replace(config, encoder=compose(registry, parts={"encoder": "fc"}).encoder)
+    told = {} if value_range else {"value_range": None}
+    assert build_model(config, own, (1, 1, 30), **told).augment.value_range == value_range  # type: ignore[attr-defined]
+
+
+def test_a_table_is_not_augmented_as_images_are(registry: Registry) -> None:
+    """Where images are the rows of a table, an augmentation of images is refused, and the ones for tables are named."""
+    own = Registry(registry)
+    own.add("augment", "jitter", OfTables)
+    config = replace(compose(own, parts={"encoder": "fc", "augment": "affine"}), n_clusters=3)
+    with pytest.raises(ConfigError) as caught:
+        build_model(config, own, (1, 1, 30), None)
+    start = r"augment 'affine' \(decda .*\) is for images, and these are the rows of a table \(30 columns\)\. "
+    assert re.match(start + "Choose one that takes tables: .*jitter", str(caught.value))
+    assert "affine" not in str(caught.value).partition("tables:")[2]
+    assert caught.value.parameter == "augment"
+
+
+def test_an_encoder_of_images_points_to_the_one_of_tables(registry: Registry) -> None:
+    """If the encoder refuses the rows of a table, the error names the one that takes them; of images it does not."""
+    config, own = with_part(registry, "augment", OfTables)
+    config = replace(config, encoder=compose(registry, parts={"encoder": "conv"}).encoder)
+    with pytest.raises(InvalidParameter, match=r"these are 1x30\. A table goes with the encoder fc\.$"):
+        build_model(config, own, (1, 1, 30), None)
+    with pytest.raises(InvalidParameter, match=r"these are 1x30\.$"):
+        build_model(config, own, (1, 1, 30))
+    narrow = replace(
+        config, encoder=compose(registry, parts={"encoder": "fc"}, settings=["encoder.embedding_dim=0"]).encoder
+    )
+    with pytest.raises(InvalidParameter) as caught:
+        build_model(narrow, own, (1, 1, 30), None)
+    assert "A table goes" not in str(caught.value)
+
+
+@pytest.mark.parametrize("told", [{}, {"input_shape": None}, {"input_shape": (3, 8, 8)}])
+def test_a_data_set_gets_input_shape_if_it_names_it(registry: Registry, told: dict[str, Any]) -> None:
+    """A data set that names `input_shape` gets the shape that its images must have; None where any will do."""
+    config, own = with_part(registry, "dataset", lambda files, input_shape: [files, input_shape])
+    component = components(config, own, ["dataset"])["dataset"]
+    assert make_part(component, {}, 0, files="files", **told) == ["files", told.get("input_shape")]
 
 
 def test_loaded_images_are_contiguous(registry: Registry) -> None:
