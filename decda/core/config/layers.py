@@ -9,6 +9,7 @@ from decda.core.config.provenance_hints import describe_origin
 from decda.core.config.run_config import PART_KINDS
 from decda.core.config.train_config import TRAIN_PARAMETERS
 from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, UnknownComponent, did_you_mean
+from decda.core.parts.chains import CHAINED
 from decda.core.parts.entries import Entry
 from decda.core.parts.parameters import complete_values, convert_value, find_parameter, read_parameters
 from decda.core.parts.registry import Registry
@@ -113,7 +114,7 @@ def _qualified(
                 raise InvalidParameter(
                     f"{name} must be a name or a table with one, not {shown(value)} (from {layer.origin})."
                 )
-            table = dict(table)
+            table = _flat(table) if name == CHAINED else dict(table)
             if "name" in table and name not in unresolved:
                 try:
                     table["name"] = _find(registry, name, table["name"], layer).qualified
@@ -131,6 +132,14 @@ def _qualified(
             option = find_parameter("The configuration", OPTION_PARAMETERS, name)
             result[name] = convert_value("The configuration", option, value, layer.origin)
     return result
+
+
+def _flat(table: Mapping[str, Any]) -> dict[str, Any]:
+    """A table of which the parameters of a link, `affine.degrees = 15` in TOML, may be a table of their own."""
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        flat |= {f"{name}.{inner}": v for inner, v in value.items()} if isinstance(value, Mapping) else {name: value}
+    return flat
 
 
 def _find(registry: Registry, kind: str, name: str, layer: Layer) -> Entry:

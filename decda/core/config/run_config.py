@@ -21,12 +21,13 @@ class PartConfig:
     """One part of a run.
 
     Attributes:
-        name: `package:name`, so that no other package can change what it refers to.
+        name: `package:name`, so that no other package can change what it refers to; of a chain, `package:name` of
+            each link, joined by `+`.
         parameters: a value for each parameter that the part declares.
 
     Example:
-        >>> PartConfig("decda:idec", {"gamma": 0.1}).short
-        'idec'
+        >>> PartConfig("decda:idec", {"gamma": 0.1}).short, PartConfig("decda:affine+mine:color").short
+        ('idec', 'affine+color')
     """
 
     name: str
@@ -35,7 +36,7 @@ class PartConfig:
     @property
     def short(self) -> str:
         """The name without the package."""
-        return self.name.rpartition(":")[2]
+        return "+".join(link.rpartition(":")[2] for link in self.name.split("+"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,8 @@ GROUPS = {
     "recipe": "decda.recipes",
 }
 """The group of entry points of each kind."""
+PLUS = "+"
+"""Between the links of a chain of augmentations."""
 
 
 @dataclass(frozen=True, order=True)
@@ -29,6 +31,7 @@ class Entry:
         module: the module that defines the part.
         attribute: the object in that module, dotted if it is nested; "" if none is given.
         problem: why the part cannot be used, if the metadata alone show it.
+        links: of a chain of parts, their entries in order; package and version then join theirs, where they differ.
     """
 
     kind: str
@@ -38,16 +41,19 @@ class Entry:
     module: str
     attribute: str
     problem: str | None = None
+    links: tuple["Entry", ...] = ()
 
     @property
     def owner(self) -> str:
         """Package and version, as shown in messages; just `local` for a part that was added by hand."""
+        if self.links:
+            return " + ".join(dict.fromkeys(link.owner for link in self.links))
         return f"{self.package} {self.version}".strip()
 
     @property
     def qualified(self) -> str:
         """The name `package:name`, which is unambiguous whatever else is installed."""
-        return f"{self.package}:{self.name}"
+        return PLUS.join(link.qualified for link in self.links) or f"{self.package}:{self.name}"
 
 
 @dataclass(frozen=True, order=True)

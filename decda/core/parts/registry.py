@@ -25,9 +25,10 @@ from decda.core.errors import (
     in_a_line,
     is_out_of_memory,
 )
+from decda.core.parts.chains import CHAINED, ChainFactory, join_entries, join_parameters, split_chain
 from decda.core.parts.class_checks import VERSION_1_LOSS, class_defect
 from decda.core.parts.discovery import DISABLE_VARIABLE, discover, is_switched_off
-from decda.core.parts.entries import API_VERSION, GROUPS, KINDS, Entry, Problem, normalise
+from decda.core.parts.entries import API_VERSION, GROUPS, KINDS, PLUS, Entry, Problem, normalise
 from decda.core.parts.parameters import Parameter, read_parameters
 from decda.core.parts.summaries import Source, read_source
 
@@ -43,11 +44,13 @@ class Component:
         entry: its registration.
         factory: the class or function; for a recipe, the mapping or a function that returns one.
         parameters: what users may set; empty for a recipe.
+        links: of a chain, the parts that it is made of.
     """
 
     entry: Entry
     factory: Any
     parameters: tuple[Parameter, ...]
+    links: tuple["Component", ...] = ()
 
 
 class Registry:
@@ -156,7 +159,7 @@ class Registry:
         for former in [former for former in self._added if (former.kind, former.name) == (kind, name)]:
             self._entries.remove(former)
             del self._added[former]
-            self._loaded.pop(former, None)
+            self._loaded = {e: loaded for e, loaded in self._loaded.items() if former not in (e, *e.links)}
         self._entries.append(entry)
         self._added[entry] = factory
         self.from_files.discard(entry)
@@ -175,7 +178,8 @@ class Registry:
 
         Args:
             kind: one of `KINDS`.
-            name: `idec`, or `package:idec` if several packages provide that name.
+            name: `idec`, or `package:idec` if several packages provide that name; for augmentations also a chain,
+                `affine+color`, unless a part has that very name.
             prefer: the package whose part a bare name refers to first, if there is one. Inside a recipe, this is the
                 package of the recipe.
 
@@ -186,18 +190,13 @@ class Registry:
             ConfigError: the kind is unknown.
             UnknownComponent: there is no such part; the message lists the existing ones.
             AmbiguousComponent: several packages provide that bare name.
+            ConfigError: a part occurs twice in a chain.
         """
         _check_kind(kind)
-        package, qualified, bare = name.partition(":") if ":" in name else (prefer or "", "", name)
-        found = [entry for entry in self if entry.kind == kind and entry.name == bare]
-        named = [entry for entry in found if entry.package == normalise(package)]
-        if qualified or named:
-            found = named
-        if not found:
-            raise self._unknown(kind, name)
-        if len(found) > 1:
-            raise AmbiguousComponent(_twins(found))
-        return found[0]
+        if PLUS not in name or kind != CHAINED or self._named(kind, name, prefer):
+            return self._only(kind, name, prefer)
+        links = split_chain(name, lambda link: bool(self._named(kind, link, prefer)))
+        return join_entries([self._only(kind, link, prefer, name) for link in links])
 
     def load(self, entry: Entry) -> Component:
         """Import a part. Any error in its code is reported with its package and version.
@@ -213,7 +212,11 @@ class Registry:
             OutOfMemory: memory ran out while it was imported.
             ContractViolation: its signature cannot be read as parameters, or its class cannot be a part of its kind.
         """
-        if entry not in self._loaded:
+        if entry not in self._loaded and entry.links:
+            links = tuple(self.load(link) for link in entry.links)
+            factory = ChainFactory(links, _import(entry))
+            self._loaded[entry] = Component(entry, factory, join_parameters(links), links)
+        elif entry not in self._loaded:
             if entry.problem:
                 raise _broken(entry, entry.problem)
             factory = self._added[entry] if entry in self._added else _import(entry)
@@ -264,7 +267,23 @@ class Registry:
             self._sources[entry] = read_source(entry)
         return self._sources[entry]
 
-    def _unknown(self, kind: str, name: str) -> UnknownComponent:
+    def _named(self, kind: str, name: str, prefer: str | None) -> list[Entry]:
+        """The parts that a name may mean."""
+        package, qualified, bare = name.partition(":") if ":" in name else (prefer or "", "", name)
+        found = [entry for entry in self if entry.kind == kind and entry.name == bare]
+        named = [entry for entry in found if entry.package == normalise(package)]
+        return named if qualified or named else found
+
+    def _only(self, kind: str, name: str, prefer: str | None, chain: str = "") -> Entry:
+        """The one part that a name means, alone or in a chain."""
+        found = self._named(kind, name, prefer)
+        if not found:
+            raise self._unknown(kind, name, chain)
+        if len(found) > 1:
+            raise AmbiguousComponent(_twins(found))
+        return found[0]
+
+    def _unknown(self, kind: str, name: str, chain: str) -> UnknownComponent:
         entries = [entry for entry in self if entry.kind == kind]
         names = [entry.qualified for entry in entries] if ":" in name else self.names(kind)
         names = [each for each in names if each.isprintable()]  # others are broken, see discovery
@@ -278,7 +297,9 @@ class Registry:
         if off:
             listing += f" {off[0].owner} provides it but is switched off (by {DISABLE_VARIABLE} or for this program)."
         hint = f"{listing} See: decda list-components {kind}"
-        return UnknownComponent(f"Unknown {kind} {name!r}.{did_you_mean(name, names)} {hint}")
+        where = f" in the chain {chain!r}" if chain else ""
+        only = " Only augmentations can be chained by '+'." if PLUS in name and kind != CHAINED else ""
+        return UnknownComponent(f"Unknown {kind} {name!r}{where}.{did_you_mean(name, names)}{only} {hint}")
 
 
 def _check_kind(kind: str) -> None:

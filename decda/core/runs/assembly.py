@@ -168,7 +168,8 @@ def owner_of(component: Component) -> str:
 
 def _require_augmentation_of_tables(component: Component, registry: Registry, input_shape: tuple[int, ...]) -> None:
     """Refuse an augmentation that does not ask for `value_range`, and is for images alone."""
-    if _takes_tables(component):
+    unfit = [link for link in component.links or (component,) if not _takes_tables(link)]
+    if not unfit:
         return
     fitting = []
     for entry in registry:  # of other packages none is imported only for a message
@@ -177,7 +178,7 @@ def _require_augmentation_of_tables(component: Component, registry: Registry, in
                 fitting += [entry.name] if _takes_tables(registry.load(entry)) else []
     columns = input_shape[-1]
     raise ConfigError(
-        f"{owner_of(component)} is for images, and these are the rows of a table ({columns} "
+        f"{owner_of(unfit[0])} is for images, and these are the rows of a table ({columns} "
         f"column{'' if columns == 1 else 's'}). Choose one that takes tables: {', '.join(fitting) or 'none is known'}.",
         parameter="augment",
     )
