@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from decda.core.config.composition import compose
 from decda.core.config.listing import describe
@@ -14,12 +14,10 @@ from decda.core.events import Event, ignore
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import MAX_THREADS, is_thread_count
+from decda.inputs import Channels, Part, as_dataset, as_table
 
 if TYPE_CHECKING:
     from decda.core.runs.run import Run
-
-Part = str | Mapping[str, Any] | Callable[..., Any]
-"""A registered name, a table with `name` and parameters, or a class or function."""
 
 
 def train(
@@ -27,7 +25,9 @@ def train(
     *,
     n_clusters: int | None = None,
     labels: Any = None,
-    channels: Literal["first", "last"] | None = None,
+    channels: Channels | None = None,
+    image_shape: Sequence[int] | None = None,
+    scale: str | float | None = None,
     recipe: str | None = None,
     config: str | Path | Mapping[str, Any] | None = None,
     encoder: Part | None = None,
@@ -52,13 +52,18 @@ def train(
     Ctrl-C lets the step end, saves the run and raises a KeyboardInterrupt; `load(folder).resume()` goes on with it.
 
     Args:
-        data: images, or the name of a data set. Images are an array or tensor (N, H, W), (N, H, W, C), (N, C, H, W), or
-            rows (N, D), uint8 or floats in [0, 1]. A data set is a name, a table with `name` and parameters, or a
+        data: your own images or rows, or a data set. Images are a folder, a file (.npy, .npz, .csv), or an array,
+            tensor or DataFrame: (N, H, W), (N, H, W, C), (N, C, H, W), or rows (N, D). Rows without `image_shape` are a
+            table, whose columns are standardised. A data set is a name, a table with `name` and parameters, or a
             function that returns an `ImageSet`. None: the data set of the recipe or configuration.
         n_clusters: number of clusters; None: as many as there are classes.
         labels: true classes of the images (N,), numbers or texts; they measure the result and never train.
         channels: whether the channels of an array come `first` or `last`, where its shape leaves that open.
-        recipe: the named composition to start from; with neither recipe nor config, `quick`.
+        image_shape: (height, width), or a shape with channels, of the images that rows were flattened from.
+        scale: by what an array is divided to come into [0, 1] (`255`), or `minmax`, `standard` or `none`. None: uint8
+            by 255, floats in [0, 1] not at all, the columns of a table by mean and standard deviation.
+        recipe: the named composition to start from; with neither recipe nor config, `auto` for images of your own,
+            which chooses by their number and size, else `quick`.
         config: a configuration file or mapping to start from.
         encoder: the autoencoder: a name, a table such as `{"name": "fc", "embedding_dim": 5}` (without a name: settings
             of the part that is there), or a class.
@@ -91,12 +96,21 @@ def train(
         >>> run.predict(images[:5]).shape, run.embed(images).shape
         ((5,), (60, 10))
     """
+    from decda.core.files import Files
+    from decda.core.runs.opening import ImageOpener
+
     registry = Registry.discover() if registry is None else registry.copy()
-    parts: dict[str, Any] = {"dataset": _dataset(registry, data, labels, channels), "train": train}
+    dataset = as_dataset(registry, data, labels=labels, channels=channels, image_shape=image_shape, scale=scale)
+    parts: dict[str, Any] = {"dataset": dataset, "train": train}
     for kind, part in (("encoder", encoder), ("head", head), ("augment", augment)):
-        parts[kind] = _table(registry, kind, part)
+        parts[kind] = as_table(registry, kind, part)
+    if recipe is None and config is None and inspect.isroutine(data):
+        recipe = getattr(data, "recipe", "auto")
+    files = Files(None if data_root is None else Path(data_root), offline=offline)
+    opener = ImageOpener(registry, files)
     composed = compose(
         registry,
+        look=opener,
         recipe=recipe,
         config=Path(config) if isinstance(config, str) else config,
         parts=parts,
@@ -106,8 +120,8 @@ def train(
         autoencoder=autoencoder,
     )
     return _run(
-        composed, registry, None if out is None else Path(out), data_root, offline, threads, progress, notify,
-        checkpoint_every=checkpoint_every,
+        composed, registry, files, None if out is None else Path(out), threads, progress, notify,
+        choice=opener.choice(composed), images=opener.opened(composed), checkpoint_every=checkpoint_every,
     )  # fmt: skip
 
 
@@ -190,7 +204,9 @@ class UnfinishedRun:
         data: Any = None,
         *,
         labels: Any = None,
-        channels: Literal["first", "last"] | None = None,
+        channels: Channels | None = None,
+        image_shape: Sequence[int] | None = None,
+        scale: str | float | None = None,
         data_root: str | Path | None = None,
         offline: bool | None = None,
         threads: int | None = None,
@@ -206,6 +222,8 @@ class UnfinishedRun:
             data: the images, where the run was started with an array or a function; None: its registered data set.
             labels: as for `train`.
             channels: as for `train`.
+            image_shape: as for `train`.
+            scale: as for `train`.
             data_root: as for `train`.
             offline: as for `train`.
             threads: as for `train`; None: as many as the run was started with.
@@ -220,13 +238,15 @@ class UnfinishedRun:
             DecdaError: the run is in use by another process, its checkpoints are damaged, or its parts or images are
                 not those that it was started with.
         """
+        from decda.core.files import Files
         from decda.core.runs.resuming import resumed_config
 
         registry = self._registry.copy()
         part = self._provenance.get("parts", {}).get("dataset", {})
         named = None
-        if data is not None or labels is not None or channels is not None:
-            named = _dataset(registry, data, labels, channels)
+        how = {"labels": labels, "channels": channels, "image_shape": image_shape, "scale": scale}
+        if data is not None or any(value is not None for value in how.values()):
+            named = as_dataset(registry, data, **how)
         elif part.get("package") == LOCAL and part.get("name") not in registry.names("dataset"):
             raise ConfigError(
                 f"The run {self.folder} was started with images from Python, which its folder does not hold. Hand them "
@@ -235,8 +255,9 @@ class UnfinishedRun:
             )
         config = resumed_config(self.folder, registry, parts={"dataset": named})
         former = self._provenance.get("threads") if is_thread_count(self._provenance.get("threads")) else None
+        files = Files(None if data_root is None else Path(data_root), offline=offline)
         return _run(
-            config, registry, self.folder, data_root, offline, threads or former, progress, notify,
+            config, registry, files, self.folder, threads or former, progress, notify,
             checkpoint_every=checkpoint_every, resume=True,
         )  # fmt: skip
 
@@ -264,76 +285,27 @@ def components(kind: str | None = None, *, registry: Registry | None = None) -> 
     return [describe(registry, entry) for entry in registry if kind in (None, entry.kind)]
 
 
-def _table(registry: Registry, kind: str, part: Part | None) -> str | dict[str, Any] | None:
-    """A part as configurations name it; a class or function is added to the registry under its own name."""
-    if part is None or isinstance(part, str):
-        return part
-    if isinstance(part, Mapping):
-        table = dict(part)
-        if "name" in table and not isinstance(table["name"], str):
-            table["name"] = _add(registry, kind, table["name"])
-        return table
-    return _add(registry, kind, part)
-
-
-def _add(registry: Registry, kind: str, factory: Any) -> str:
-    if not callable(factory):
-        raise ConfigError(
-            f"{kind} must be a name, a table with a name, or a class or function; not {type(factory).__name__}.",
-            parameter=kind,
-        )
-    name = getattr(factory, "__name__", type(factory).__name__).strip("<>").lower()
-    return registry.add(kind, name, factory).qualified
-
-
-def _dataset(registry: Registry, data: Any, labels: Any, channels: Any) -> str | dict[str, Any] | None:
-    from decda.core.contracts import ImageSet
-    from decda.core.runs.arrays import as_images, as_labels
-
-    if data is None or isinstance(data, str | Mapping) or inspect.isroutine(data):
-        if labels is not None or channels is not None:
-            raise ConfigError("labels and channels go with images; a data set brings its own.", parameter="labels")
-        return _table(registry, "dataset", data)
-    if isinstance(data, ImageSet):
-        if labels is not None or channels is not None:
-            raise ConfigError(
-                "An ImageSet has its own labels and layout; leave out labels and channels.", parameter="labels"
-            )
-        images = data
-    else:
-        x = as_images(data, channels=channels)
-        images = ImageSet(x, None if labels is None else as_labels(labels, len(x)))
-
-    def array() -> ImageSet:
-        """Images that were given as an array."""
-        return images
-
-    return registry.add("dataset", "array", array).qualified
-
-
 def _run(
     config: RunConfig,
     registry: Registry,
+    files: Any,
     out: Path | None,
-    data_root: str | Path | None,
-    offline: bool | None,
     threads: int | None,
     progress: bool,
     notify: Callable[[Event], None],
+    choice: str = "",
     **how: Any,
 ) -> "Run":
     """Make a run, or go on with it, and show it."""
-    from decda.core.files import Files
     from decda.core.runs.experiment import run as run_experiment
 
-    root = None if data_root is None else Path(data_root)
-    with _threads(threads), _display(config, progress) as show, Interrupts(["SIGINT"]) as interrupts:
+    with _threads(threads), _display(config, progress, choice) as show, Interrupts(["SIGINT"]) as interrupts:
 
         def listen(event: Event) -> None:
             show(event)
             notify(event)
 
-        files = Files(root, offline=offline, notify=listen)
+        files.notify = listen
         run = run_experiment(config, registry, files, out=out, notify=listen, interrupts=interrupts, **how)
     if show is not ignore:
         from decda.console import print_result
@@ -362,13 +334,13 @@ def _threads(threads: int | None) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _display(config: RunConfig, progress: bool) -> Iterator[Callable[[Event], None]]:
+def _display(config: RunConfig, progress: bool, choice: str) -> Iterator[Callable[[Event], None]]:
     """A listener that shows a run, or none."""
     if progress:
         from decda.console import ProgressDisplay, is_interactive
 
         if is_interactive():
-            with ProgressDisplay(config) as display:
+            with ProgressDisplay(config, choice=choice) as display:
                 yield display
             return
     yield ignore

@@ -58,7 +58,7 @@ def test_arrays_in_clusters_out() -> None:
     run = decda.train(photographs(), n_clusters=3, progress=False, train=FEW)
     assert run.input_shape == (3, 40, 33)
     assert (run.labels.shape, run.confidence.shape, run.metrics["acc"]) == ((40,), (40,), None)
-    assert run.folder == Path("runs/quick-array-seed0-1")
+    assert run.folder == Path("runs/auto-array-seed0-1")
     assert np.array_equal(run.predict(photographs()), run.labels)
     assert run.soft_assign(photographs()[:2]).shape == (2, 3)
     assert run.embed(torch.rand(2, 3, 40, 33)).shape == (2, 10)
@@ -117,11 +117,11 @@ def test_data_sets_of_other_kinds() -> None:
         ({"data": "digits", "recipe": "convdec-da", "head": {"gamma": 0.2}}, InvalidParameter, "no parameter 'gamma'"),
         ({"data": "digits", "train": {"epochs": 3}}, InvalidParameter, r"no parameter 'epochs' \(from the arguments\)"),
         ({"data": "digits", "train": {"max_iter": "many"}}, InvalidParameter, "'max_iter' must be int"),
-        ({"data": "digits", "labels": [1]}, ConfigError, "a data set brings its own"),
+        ({"data": "digits", "labels": [1]}, ConfigError, "A data set brings its own"),
         ({"data": "digits", "head": 3}, ConfigError, "head must be a name, a table with a name, or a class"),
         ({"data": "digits", "threads": 0}, ConfigError, "threads must be a whole number from 1 to 256, not 0"),
         ({"data": np.zeros((9, 8, 8))}, InvalidParameter, "Give the number of clusters, n_clusters"),
-        ({"data": np.zeros((9, 8, 8)) - 1}, DataError, "Floats must be in"),
+        ({"data": np.zeros((9, 8, 8)) - 1}, DataError, r"Pixels must be uint8 or in \[0, 1\]"),
     ],
 )
 def test_mistakes_name_parameters_not_options(words: dict[str, Any], error: type[Exception], says: str) -> None:
@@ -234,7 +234,7 @@ def test_another_data_set_is_refused() -> None:
     half = decda.load("half")
     with pytest.raises(ConfigError, match="dataset is decda:digits in the run, decda:usps here"):
         half.resume("usps", progress=False)  # type: ignore[call-arg]
-    with pytest.raises(ConfigError, match="labels and channels go with images"):
+    with pytest.raises(ConfigError, match="brings its own labels and settings: leave out labels"):
         half.resume(labels=[1, 2], progress=False)
 
 

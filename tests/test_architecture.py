@@ -9,7 +9,7 @@ import decda
 
 ROOT = Path(decda.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
-PUBLIC = {"contracts", "functional", "files", "errors"}
+PUBLIC = {"contracts", "functional", "files", "errors", "arrays"}
 HEAVY = {"torch", "kornia", "numpy", "scipy", "sklearn", "safetensors"}
 BELOW = {
     "process": set(),

@@ -280,7 +280,7 @@ def test_several_seeds_off_a_terminal(
     clock = [0.0]
     monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
     with SeedsDisplay(compose(registry), [3, 1000]) as display:
-        display.download(Downloading("x.gz", 1_000_000, None))
+        display.reading(Downloading("x.gz", 1_000_000, None))
         for seed in (3, 1000):
             display(seed, PhaseStarted("cluster", 1000))
         for step in range(1, 101):

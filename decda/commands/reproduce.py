@@ -107,7 +107,7 @@ def reproduce(
         registry = open_registry(load)
         requests = _requests(registry, table, _names(algorithms), _names(datasets), all_settings, device)
         with StudyDisplay(f"{table}, {len(requests)} cells, {trials} trials each, budget {budget}") as display:
-            files = Files(data_root, offline=offline or None, notify=display.download)
+            files = Files(data_root, offline=offline or None, notify=display.reading)
             cells = prepare_cells(requests, registry, files)
             planned = plan_trials(cells, range(seed, seed + trials), out, registry)
             try:

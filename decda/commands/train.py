@@ -43,7 +43,7 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 
 
 @click.command()
-@_part("recipe", "Named composition to start from.  [default: quick]")
+@_part("recipe", "Named composition to start from.  [default: quick; for --images, auto]")
 @click.option(
     "--config",
     type=PATH,
@@ -53,7 +53,8 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @_part("encoder", "Autoencoder.")
 @_part("head", "Clustering objective.")
 @_part("augment", "Augmentation.")
-@_part("dataset", "Images to cluster.")
+@_part("dataset", "Registered data set to cluster.")
+@click.option("--images", type=PATH, metavar="PATH", help="Your own: a folder of images, or .npy, .npz, .csv.")
 @click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters.  [default: the data set's classes]")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
@@ -83,6 +84,7 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 def train(
     recipe: str | None,
     config: Path | None,
+    images: Path | None,
     data_root: Path | None,
     seeds: tuple[int, ...] | None,
     jobs: int | None,
@@ -110,26 +112,34 @@ def train(
         raise click.UsageError("--seed sets one seed and --seeds several. Leave out one of the two options.")
     if resume is not None and out is not None:
         raise click.UsageError("--resume goes on in the folder of the run, so --out has no place. Leave it out.")
+    if images is not None and chosen["dataset"] is not None:
+        raise click.UsageError("--images and --dataset both say what to cluster. Leave out one of the two options.")
     from decda.core.process.interrupts import Interrupted, Interrupts
     from decda.core.process.threads import choose_threads, limit_spinning
 
     limit_spinning()  # both must be called before a part imports torch
     keep_freed_memory()
     from decda.core.config.composition import compose
+    from decda.core.config.own_images import own_images
+    from decda.core.files import Files
     from decda.core.runs.naming import check_out
+    from decda.core.runs.opening import ImageOpener
 
     if resume is None:
         check_out(out)
 
     with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
         registry = open_registry(load)
+        if images is not None:
+            chosen["dataset"] = own_images(images)
+        opener = ImageOpener(registry, Files(data_root, offline=offline or None))
         options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device", "autoencoder")}
         words = {
             "recipe": recipe, "config": config, "parts": chosen, "settings": settings, "settings_origin": "--set",
             **options,
         }  # fmt: skip
         if resume is None:
-            run_config = compose(registry, **words)
+            run_config = compose(registry, look=opener, **words)
         else:
             run_config, seeds, threads = _reopen(resume, registry, words, seeds, threads)
         if seeds is None and jobs is not None:
@@ -139,15 +149,17 @@ def train(
 
         torch.set_num_threads(choose_threads(threads))
         where = {"data_root": data_root, "offline": offline or None}
+        choice = opener.choice(run_config)
         how = {
-            "out": out if resume is None else resume, "resume": resume is not None,
+            "images": opener.opened(run_config), "out": out if resume is None else resume, "resume": resume is not None,
             "checkpoint_every": checkpoint_every, "interrupts": interrupts,
         }  # fmt: skip
         try:
             if seeds is None:
-                done, code = _train_one(run_config, registry, where, how), 0
+                done, code = _train_one(run_config, registry, where, choice, how), 0
             else:
-                done = _train_seeds(run_config, registry, where, seeds, {**how, "n_jobs": jobs, "threads": threads})
+                how |= {"n_jobs": jobs, "threads": threads}
+                done = _train_seeds(run_config, registry, where, choice, seeds, how)
                 code = done.exit_code
         except Interrupted as error:
             if error.folder is None:
@@ -202,26 +214,31 @@ def resume_command(folder: Path, data_root: Path | None = None, load: Sequence[P
     return shlex.join(words)
 
 
-def _train_one(config: Any, registry: Any, where: Mapping[str, Any], how: Mapping[str, Any]) -> Any:
+def _train_one(config: Any, registry: Any, where: Mapping[str, Any], choice: str, how: Mapping[str, Any]) -> Any:
     from decda.console import ProgressDisplay, print_result
     from decda.core.files import Files
     from decda.core.runs.experiment import run
 
-    with ProgressDisplay(config) as display:
+    with ProgressDisplay(config, choice=choice) as display:
         result = run(config, registry, Files(**where, notify=display), notify=display, **how)
     print_result(result.as_mapping(), result.sizes)
     return result
 
 
 def _train_seeds(
-    config: Any, registry: Any, where: Mapping[str, Any], seeds: tuple[int, ...], how: Mapping[str, Any]
+    config: Any,
+    registry: Any,
+    where: Mapping[str, Any],
+    choice: str,
+    seeds: tuple[int, ...],
+    how: Mapping[str, Any],
 ) -> Any:
     from decda.console import SeedsDisplay, print_seeds_result
     from decda.core.files import Files
     from decda.core.studies.seeds import run_seeds
 
-    with SeedsDisplay(config, seeds) as display:
-        files = Files(**where, notify=display.download)
+    with SeedsDisplay(config, seeds, choice=choice) as display:
+        files = Files(**where, notify=display.reading)
         result = run_seeds(config, registry, files, seeds, notify=display, **how)
     print_seeds_result(result)
     return result

@@ -1,7 +1,8 @@
 """Lines for what a run has to say beside its progress: where it goes on, and what went wrong without stopping it."""
 
 from decda.core.config.run_config import RunConfig
-from decda.core.events import CheckpointRejected, ClustersLost, Event, Resumed, StepFallback
+from decda.core.events import CheckpointRejected, ClustersLost, Event, ImagesSkipped, Resumed, StepFallback
+from decda.core.runs.naming import printable
 
 MODES = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
 """How messages describe the modes of a training step."""
@@ -47,9 +48,32 @@ def notices(event: Event, config: RunConfig) -> list[tuple[str, str]]:
             text = f"The result may differ in rounding from that of a run without interruption ({differences})."
             lines.append((text, "yellow"))
         return lines
+    if isinstance(event, ImagesSkipped):
+        return skipped_notice(event)
     if isinstance(event, ClustersLost):
         one = len(event.clusters) == 1
         which = ", ".join(str(cluster) for cluster in event.clusters)
         text = f"Cluster{'' if one else 's'} {which} lost {'its' if one else 'their'} last image by iteration "
         return [(f"{text}{event.iteration}.", "yellow")]
     return []
+
+
+def skipped_notice(event: ImagesSkipped) -> list[tuple[str, str]]:
+    """What is to be printed about images that were left out.
+
+    Args:
+        event: which they are.
+
+    Returns:
+        A line with a style of rich.
+
+    Example:
+        >>> skipped_notice(ImagesSkipped([("a.jpg", "it is truncated")], 20))[0][0]
+        '1 of 20 images cannot be read and is left out (a.jpg: it is truncated); see skipped.csv.'
+    """
+    count = len(event.skipped)
+    first = "; ".join(f"{printable(name)[:80]}: {printable(reason)[:120]}" for name, reason in event.skipped[:3])
+    more = "; ..." if count > 3 else ""
+    verb = "is" if count == 1 else "are"
+    text = f"{count} of {event.total} images cannot be read and {verb} left out ({first}{more}); see skipped.csv."
+    return [(text, "yellow")]

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import TaskID
 
-from decda.console.notices import notices
+from decda.console.notices import notices, skipped_notice
 from decda.console.screen import ALL_SEEDS, WAITING, Screen, join_notes
 from decda.core.config.run_config import RunConfig
 from decda.core.events import (
     BatchEnded,
     Downloading,
     Event,
+    ImagesRead,
+    ImagesSkipped,
     PhaseEnded,
     PhaseStarted,
     Progress,
@@ -47,14 +49,18 @@ class ProgressDisplay:
     Args:
         config: the configuration of the run.
         console: where to print, by default stderr.
+        choice: what was chosen by the images, told below the title.
     """
 
-    def __init__(self, config: RunConfig, console: Console | None = None):
+    def __init__(self, config: RunConfig, console: Console | None = None, choice: str = ""):
         self.screen = Screen(_title(config), console)
         self.run = RunLine(self.screen, config)
+        self.choice = choice
 
     def __enter__(self) -> "ProgressDisplay":
         self.screen.open()
+        if self.choice:
+            self.screen.print(self.choice, "dim")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -79,9 +85,11 @@ class SeedsDisplay:
         config: the configuration that the runs share.
         seeds: all seeds.
         console: where to print, by default stderr.
+        choice: what was chosen by the images, told below the title.
     """
 
-    def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None):
+    def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None, choice: str = ""):
+        self.choice = choice
         self.screen = Screen(f"{_title(config)} · seeds {format_seeds(seeds).replace('_', ',')}", console)
         self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the count, the prompt
         self.all = self.screen.progress.add_task(ALL_SEEDS, total=len(seeds), notes={}, visible=self.crowded)
@@ -90,6 +98,8 @@ class SeedsDisplay:
 
     def __enter__(self) -> "SeedsDisplay":
         self.screen.open()
+        if self.choice:
+            self.screen.print(self.choice, "dim")
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -111,14 +121,19 @@ class SeedsDisplay:
         else:
             run(message)
 
-    def download(self, event: Event) -> None:
-        """Show a download that all seeds wait for.
+    def reading(self, event: Event) -> None:
+        """Show what all seeds wait for: downloads, and images that are read.
 
         Args:
-            event: any event; only `Downloading` is shown.
+            event: any event.
         """
         if isinstance(event, Downloading):
             self.screen.download(event)
+        elif isinstance(event, ImagesRead):
+            self.screen.images(event)
+        elif isinstance(event, ImagesSkipped):
+            for text, style in skipped_notice(event):
+                self.screen.print(text, style)
 
 
 class RunLine:
@@ -174,6 +189,8 @@ class RunLine:
             self._end_phase(event)
         elif isinstance(event, Downloading):
             self.screen.download(event)
+        elif isinstance(event, ImagesRead):
+            self.screen.images(event)
         else:
             for text, style in notices(event, self.config):
                 self.screen.print(self.prefix + text, style)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, Tex
 from rich.table import Column
 from rich.text import Text
 
-from decda.core.events import Downloading
+from decda.core.events import Downloading, ImagesRead
 
 PLAIN_SECONDS = 5.0
 """Least time between two plain status lines, counting all runs together."""
@@ -65,6 +65,7 @@ class Screen:
         )
         self.progress.above = above
         self.downloads: dict[str, TaskID] = {}
+        self._images: TaskID | None = None
         self.status_seconds = PLAIN_SECONDS
         self.next_status = 0.0
 
@@ -116,6 +117,19 @@ class Screen:
         elif time.monotonic() >= self.next_status:
             share = f" of {event.total / 1e6:.1f}" if event.total else ""
             self.print_status(f"download {event.file}  {event.received / 1e6:.1f}{share} MB")
+
+    def images(self, event: ImagesRead) -> None:
+        """Show how many images have been read.
+
+        Args:
+            event: the images so far.
+        """
+        if self.live:
+            if self._images is None:
+                self._images = self.progress.add_task(f"{'images':<8}", total=event.total, notes={})
+            self.progress.update(self._images, completed=event.done)
+        elif event.done == event.total or time.monotonic() >= self.next_status:
+            self.print_status(f"images {event.done}/{event.total} read")
 
 
 class _Count(ProgressColumn):

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from decda.console.progress import RunLine
 from decda.console.screen import Screen
-from decda.core.events import Downloading, Event
+from decda.core.events import Downloading, Event, ImagesRead
 from decda.core.execution.messages import Failed, Finished, Message, OutputLine
 from decda.core.studies.study import Entered, Key, Study
 from decda.core.studies.summary import REPRODUCED_WITHIN, Summary, figures_text, published_text, shared, summarise
@@ -81,14 +81,16 @@ class StudyDisplay:
         else:
             line(message)
 
-    def download(self, event: Event) -> None:
-        """Show a download that all trials wait for.
+    def reading(self, event: Event) -> None:
+        """Show what all trials wait for: downloads, and images that are read.
 
         Args:
-            event: any event; only `Downloading` is shown.
+            event: any event.
         """
         if isinstance(event, Downloading):
             self.screen.download(event)
+        elif isinstance(event, ImagesRead):
+            self.screen.images(event)
 
     def _table(self) -> RenderableType:
         if self.study is None:

@@ -178,6 +178,7 @@ class ImageSet:
 
     The function may name two things before the star of its signature: `files`, which finds, downloads and verifies data
     files; and `input_shape`, (C, H, W) where images are read for a trained model and must get that shape, else None.
+    An attribute `recipe` of the function names the recipe to stand on where users name none.
 
     Attributes:
         x: images (N, C, H, W) on the CPU, float32 in `value_range` or uint8 (divided by 255 when used).

@@ -31,6 +31,8 @@ class Files:
     Attributes:
         data_root: the folder that is searched first and downloaded into.
         cache: decda's data folder in the user's cache; the data root if none is given.
+        images: the folder in the user's cache that keeps the pixels of images that took long to read.
+        notify: as given.
         offline: whether downloads are disabled.
     """
 
@@ -55,6 +57,7 @@ class Files:
         """
         from_environment = os.environ.get("DECDA_DATA")
         self.cache = user_cache_path("decda", appauthor=False) / "data"
+        self.images = self.cache.with_name("images")
         try:
             self.data_root = Path(data_root or from_environment or self.cache).expanduser()
         except RuntimeError as error:  # ~somebody

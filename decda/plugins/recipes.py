@@ -74,3 +74,44 @@ QUICK: dict[str, Any] = {
     "train": {"pretrain_epochs": 110, "batch_size": 32, "max_iter": 4000},
 }
 """A first run, a minute or two on a CPU: convolutional IDEC with random shifts, small images and small batches."""
+
+_PASSES = 1.2e8
+"""Pixels times images times epochs that a conv net makes in some two minutes on one core."""
+
+
+def auto(n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[float, float] | None) -> dict[str, Any]:
+    """Any images of your own, in minutes on a CPU: parts, epochs and iterations by their number and size.
+
+    Images from 8x8 up get the convolutional autoencoder and a small `affine`, smaller ones and tables the fully
+    connected one without augmentation. Epochs are as many as some two minutes on one core allow, from 10 to 200;
+    clustering makes at most half as many steps. Chosen by times and by the number of steps that reconstruction takes to
+    settle, not by labels.
+
+    Args:
+        n_samples: number of images.
+        input_shape: (C, H, W).
+        value_range: None for the rows of a table.
+
+    Returns:
+        Settings in the shape of a configuration file, without a data set.
+
+    Example:
+        >>> auto(2000, (3, 64, 64), (0.0, 1.0))["train"]["pretrain_epochs"]
+        15
+    """
+    depth, height, width = input_shape
+    images = value_range is not None and min(height, width) >= 8
+    cost = n_samples * (height * width if images else max(depth * height * width // 4, 300))
+    epochs = min(max(round(_PASSES / cost), 10), 200)
+    batch = 32 if n_samples < 2000 else 64 if n_samples < 5000 else 128 if n_samples < 20_000 else 256
+    steps = epochs * -(-n_samples // batch)
+    return {
+        "encoder": "conv" if images else "fc",
+        "head": "idec",
+        "augment": {"name": "affine", "degrees": 10.0, "translate": 0.05} if images else "none",
+        "train": {
+            "pretrain_epochs": epochs,
+            "batch_size": batch,
+            "max_iter": min(max(steps // 2, 100), 4000),
+        },
+    }

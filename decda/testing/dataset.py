@@ -1,15 +1,20 @@
-"""The rules for data sets: a function that returns a `decda.core.contracts.ImageSet`."""
+"""The rules for data sets: a function that returns a `decda.core.contracts.ImageSet`, or an `ImageSource`."""
 
 import pickle
 import random
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from decda.core.contracts import ImageSet
+from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import ContractViolation, DataError, MissingFile
-from decda.core.parts.parameters import supplied_names
+from decda.core.events import ignore
+from decda.core.parts.parameters import read_parameters, supplied_names
+from decda.core.runs.collection import collect
 from decda.core.runs.images import check_images
 from decda.testing.assertions import require_generators_unmoved, require_quiet_stdout
 from decda.testing.generators import advance_generators
@@ -25,20 +30,25 @@ def load(subject: Subject, seed: int = 0) -> Any:
         seed: seed of torch's global generator during the call.
 
     Returns:
-        What the function returns.
+        What the function returns; of a source, all its images.
 
     Raises:
         Skipped: one of its files is missing.
     """
-    supplied = {"files": subject.files} if "files" in supplied_names(subject.factory) else {}
+    supplies = {"files": subject.files, "input_shape": None}
+    supplied = {name: supplies[name] for name in supplied_names(subject.factory) if name in supplies}
     try:
-        return subject.make(seed, **supplied)
+        images = subject.make(seed, **supplied)
     except MissingFile as missing:
         raise Skipped(str(missing).partition(". ")[0]) from missing
+    if isinstance(images, ImageSource):
+        with tempfile.TemporaryDirectory() as cache:
+            return collect(images, Path(cache), "it", ignore)
+    return images
 
 
 def _signature(subject: Subject) -> None:
-    check_signature(subject, ("files",), all_required=False)
+    check_signature(subject, ("files", "input_shape"), all_required=False)
 
 
 def _images(subject: Subject) -> None:
@@ -57,6 +67,15 @@ def _labels(subject: Subject) -> None:
         raise Skipped("it has no labels")
     require(bool((y >= 0).all()), f"classes must be numbered from 0; the smallest label is {int(y.min())}")
     require(len(y.unique()) >= 2, "all images are of one class; return y=None if the classes are unknown")
+
+
+def _settings(subject: Subject) -> None:
+    images = load(subject)
+    declared = [parameter.name for parameter in read_parameters(subject.factory)]
+    strange = [name for name in images.settings if name not in declared]
+    require(not strange, f"it fills in '{', '.join(strange)}', which it does not declare")
+    again = load(replace(subject, parameters={**subject.parameters, **images.settings}))
+    require(torch.equal(again.x, images.x), "called with the settings that it filled in, it returns different images")
 
 
 def _determinism(subject: Subject) -> None:
@@ -91,9 +110,14 @@ def _stdout(subject: Subject) -> None:
 
 
 RULES = (
-    Rule("signature", "files or nothing before the star; after it, parameters with type, help and default", _signature),
+    Rule(
+        "signature",
+        "files, input_shape or nothing before the star; after it, parameters with type, help and default",
+        _signature,
+    ),
     Rule("images", "an ImageSet of float32 in [0, 1] or uint8, with matching labels and names", _images, basic=True),
     Rule("labels", "classes are numbered from 0, and there are at least two", _labels),
+    Rule("settings", "what it fills in are parameters that give the same images again", _settings),
     Rule("determinism", "equal arguments give equal images, whatever the state of global generators", _determinism),
     Rule("global generators", "it neither draws from nor reseeds a global generator", _generators),
     Rule("copies", "what it returns can be pickled", _copies),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from decda.core.contracts import ImageSet
+from decda.core.contracts import ImageSet, ImageSource
 from decda.core.files import Files
 from decda.testing import check_dataset
 from decda.testing.rules import Subject
@@ -27,9 +27,31 @@ def unlabelled() -> ImageSet:
     return ImageSet((sound().x * 255).to(torch.uint8))
 
 
-@pytest.mark.parametrize("factory", [sound, unlabelled])
+class Stream(ImageSource):
+    """The same images, read part by part; the third one cannot be."""
+
+    def __init__(self, contrast: float):
+        x = sound().x * contrast
+        self.x, self.shape, self.dtype = x, tuple(x.shape), torch.float32
+        self.y, self.settings = torch.arange(20) % 2, {"contrast": contrast}
+
+    def read(self, start: int, stop: int):
+        return self.x[start:stop], {i: "damaged" for i in range(start, stop) if i == 2}
+
+
+def streamed(input_shape, *, contrast: Annotated[float, "0: found out"] = 0.0) -> ImageSource:
+    """Images that are read part by part, with a setting that is found out."""
+    return Stream(contrast or 0.5)
+
+
+def table() -> ImageSet:
+    """Rows of any numbers."""
+    return ImageSet(torch.randn(20, 1, 1, 4, generator=torch.Generator().manual_seed(0)), value_range=None)
+
+
+@pytest.mark.parametrize("factory", [sound, unlabelled, streamed, table])
 def test_sound_functions_pass(factory) -> None:
-    """Sound data sets break no rule, with or without classes, as floats or as uint8."""
+    """Sound data sets break no rule: with or without classes, as floats or uint8, as a source, as a table."""
     check_dataset(factory)
 
 
@@ -68,6 +90,14 @@ def test_read_only_memory_is_accepted(tmp_path: Path) -> None:
 
 def wants_more(n: int = 5) -> ImageSet:
     return sound()
+
+
+def finds_what_it_does_not_declare() -> ImageSet:
+    return ImageSet(sound().x, settings={"size": 6})
+
+
+def finds_other_settings(*, contrast: Annotated[float, "0: found out"] = 0.0) -> ImageSet:
+    return ImageSet(sound().x * (contrast or 0.5), settings={"contrast": 0.4})
 
 
 def no_images() -> Any:
@@ -133,13 +163,15 @@ def loud() -> ImageSet:
 
 
 BREAKAGES = [
-    Breakage("signature", wants_more, "'n' stands before the star, where only files may"),
+    Breakage("signature", wants_more, "'n' stands before the star, where only files, input_shape may"),
     Breakage("images", no_images, "it must return an ImageSet, not Tensor"),
     Breakage("images", too_bright, "not in [0, 1]"),
     Breakage("images", one_image, "it has 1 image"),
     Breakage("images", half_labelled, "int64 of shape (20,)"),
     Breakage("labels", counted_from_minus_one, "the smallest label is -1"),
     Breakage("labels", of_one_class, "of one class"),
+    Breakage("settings", finds_what_it_does_not_declare, "it fills in 'size'"),
+    Breakage("settings", finds_other_settings, "it returns different images"),
     Breakage("determinism", drawn_by_torch, "a second call returns different images"),
     Breakage("determinism", drawn_by_numpy, "a second call returns different images"),
     Breakage("determinism", shuffled_labels, "a second call returns different labels"),

@@ -23,6 +23,18 @@ def loud() -> dict[str, Any]:
     return SOUND
 
 
+def by_size(n_samples: int, input_shape: tuple[int, ...], value_range: object) -> dict[str, Any]:
+    return {"encoder": "fc", "head": "idec", "augment": "none", "train": {"pretrain_epochs": n_samples}}
+
+
+def for_large_ones(input_shape: tuple[int, ...]) -> dict[str, Any]:
+    return {"encoder": "conv", "head": "idec", "augment": "none"}
+
+
+def by_colour(colour: str) -> dict[str, Any]:
+    return SOUND
+
+
 def no_images() -> ImageSet:
     return ImageSet(None)  # type: ignore[arg-type]
 
@@ -37,6 +49,9 @@ def no_images() -> ImageSet:
         ({**SOUND, "head": {"name": "idec", "gamma": -1.0}}, "first batch", "gamma must not be negative"),
         ({**SOUND, "dataset": "local:bad"}, "first batch", "dataset 'bad'"),
         (loud, "stdout", "a recipe"),
+        (by_size, None, ""),
+        (for_large_ones, "first batch", "at least 8x8"),
+        (by_colour, "composes", "asks for 'colour'"),
     ],
 )
 def test_recipes(recipe: Any, broken: str | None, words: str) -> None:

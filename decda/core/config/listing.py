@@ -3,11 +3,15 @@
 from typing import Any
 
 from decda.core.config.composition import load_recipe
+from decda.core.config.image_facts import ImageFacts
 from decda.core.errors import DecdaError
 from decda.core.parts.entries import Entry
 from decda.core.parts.parameters import Parameter
 from decda.core.parts.registry import Registry
 from decda.core.parts.value_types import type_name
+
+EXAMPLE = ImageFacts(10_000, (1, 28, 28))
+"""The images for which a recipe is shown that chooses by them."""
 
 
 def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[str, Any]:
@@ -16,7 +20,8 @@ def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[st
     Args:
         registry: the registry that holds the part.
         entry: the part.
-        load: import the part to show its parameters (for a recipe, its settings); errors are reported in the result.
+        load: import the part to show its parameters (for a recipe, its settings; if it chooses by the images, those for
+            10,000 gray images of 28x28); errors are reported in the result.
             Otherwise no code of its package runs.
 
     Returns:
@@ -42,7 +47,7 @@ def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[st
     if load:
         try:
             if entry.kind == "recipe":
-                row["settings"] = load_recipe(registry, entry)
+                row["settings"] = load_recipe(registry, entry, lambda: EXAMPLE)
             else:
                 row["parameters"] = describe_parameters(registry.load(entry).parameters)
         except DecdaError as failure:

@@ -8,6 +8,7 @@ from typing import Any
 from decda.core.atomic_files import explain_output
 from decda.core.config.provenance_hints import provenance_beside
 from decda.core.config.run_config import RunConfig
+from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import ConfigError, DataError, OutputError, UnusableCheckpoint, in_a_line
 from decda.core.events import CheckpointRejected, Event, Resumed, ignore
 from decda.core.files import Files
@@ -31,6 +32,7 @@ def run(
     registry: Registry,
     files: Files,
     *,
+    images: ImageSet | ImageSource | None = None,
     out: Path | None = None,
     notify: Callable[[Event], None] = ignore,
     resume: bool = False,
@@ -43,6 +45,7 @@ def run(
         config: from `compose`.
         registry: where the parts are.
         files: where the data is.
+        images: those of the data set, if they have been loaded or opened already.
         out: the folder, which must not exist; by default a new one below `runs/`.
         notify: called with each event.
         resume: go on with the run in `out`, of the same configuration, if there is one that has not finished.
@@ -58,7 +61,7 @@ def run(
     """
     steps = run_stepwise(
         config, registry, files,
-        out=out, notify=notify, resume=resume, checkpoint_every=checkpoint_every, interrupts=interrupts,
+        images=images, out=out, notify=notify, resume=resume, checkpoint_every=checkpoint_every, interrupts=interrupts,
     )  # fmt: skip
     while True:
         try:
@@ -73,6 +76,7 @@ def run_stepwise(
     registry: Registry,
     files: Files,
     *,
+    images: ImageSet | ImageSource | None = None,
     out: Path | None = None,
     notify: Callable[[Event], None] = ignore,
     resume: bool = False,
@@ -85,6 +89,7 @@ def run_stepwise(
         config: as for `run`.
         registry: as for `run`.
         files: as for `run`.
+        images: as for `run`.
         out: as for `run`.
         notify: as for `run`.
         resume: as for `run`.
@@ -109,10 +114,10 @@ def run_stepwise(
         with FolderLock(out):
             if _is_finished(out):  # by another process, while this one waited for the lock
                 return _finished(out, registry, notify)
-            return (yield from _go_on(config, registry, files, out, notify, checkpoint_every, interrupts))
+            return (yield from _go_on(config, registry, files, images, out, notify, checkpoint_every, interrupts))
     if not resume:
         check_out(out)
-    ready = prepare(config, registry, files)
+    ready = prepare(config, registry, files, images)
     provenance = describe_start(ready, registry)
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}"
     if resume and out is not None:
@@ -146,6 +151,7 @@ def _go_on(
     config: RunConfig,
     registry: Registry,
     files: Files,
+    images: ImageSet | ImageSource | None,
     path: Path,
     notify: Callable[[Event], None],
     checkpoint_every: float,
@@ -162,7 +168,7 @@ def _go_on(
     elif not then and (path / MODEL).exists():
         raise DataError(f"{path} holds a trained model, but its provenance.json cannot be read. Nothing was changed.")
     require_same_parts(then, config, registry)
-    ready = prepare(config, registry, files, pretrained=checkpoint is None)
+    ready = prepare(config, registry, files, images, pretrained=checkpoint is None)
     today = describe_start(ready, registry)
     require_same_images(then, today)
     if checkpoint is None:

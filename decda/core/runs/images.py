@@ -2,51 +2,100 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from decda.core.config.run_config import RunConfig
-from decda.core.contracts import ImageSet
+from decda.core.arrays import require_channels_first, tidy
+from decda.core.config.run_config import PartConfig, RunConfig
+from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import BrokenComponent, ContractViolation, DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import components, make_part, owner_of
+from decda.core.runs.collection import collect
 
 CHUNK = 2**24
 """Pixels looked at together: checks and digests need memory for so many, whatever the size of the set."""
 
 
-def load_images(config: RunConfig, registry: Registry, files: Files) -> ImageSet:
+def open_images(
+    dataset: PartConfig,
+    registry: Registry,
+    files: Files,
+    *,
+    seed: int = 0,
+    input_shape: tuple[int, ...] | None = None,
+) -> ImageSet | ImageSource:
+    """Call the function of a data set. Images that are read part by part are not read yet.
+
+    Args:
+        dataset: which, with its parameters.
+        registry: where it is.
+        files: where its files are.
+        seed: of PyTorch's global generator meanwhile.
+        input_shape: (C, H, W) that the images must get, for a trained model; passed on to data sets that ask for it.
+
+    Returns:
+        What the function returned.
+
+    Raises:
+        DataError: files are missing or unusable.
+        ContractViolation: the data set returned something other than images.
+    """
+    component = registry.load(registry.find("dataset", dataset.name))
+    with torch.random.fork_rng(devices=[]):
+        try:
+            images = make_part(component, dataset.parameters, seed, files=files, input_shape=input_shape)
+        except BrokenComponent as error:
+            if isinstance(error.__cause__, OSError):  # a file that it could not find or read
+                raise DataError(str(error)) from error
+            raise
+    if not isinstance(images, ImageSet | ImageSource):
+        raise ContractViolation(f"{owner_of(component)} must return an ImageSet, not {type(images).__name__}.")
+    strange = sorted(set(images.settings) - {parameter.name for parameter in component.parameters})
+    if strange:
+        raise ContractViolation(
+            f"{owner_of(component)} fills in the setting '{strange[0]}', which is none of its parameters."
+        )
+    return images
+
+
+def load_images(
+    config: RunConfig, registry: Registry, files: Files, opened: ImageSet | ImageSource | None = None
+) -> ImageSet:
     """Load the images of a run's data set, and check them.
 
     Args:
         config: of the run.
         registry: where the data set is.
-        files: where its files are.
+        files: where its files are, and what reports progress.
+        opened: what `open_images` returned for it, if it was called already.
 
     Returns:
-        The images, contiguous.
+        The images.
 
     Raises:
         DataError: files are missing, or the images are unusable (no pixels, NaN, values outside [0, 1]).
         ContractViolation: the data set returned something other than images.
     """
-    component = components(config, registry, ("dataset",))["dataset"]
-    with torch.random.fork_rng(devices=[]):
-        try:
-            images: ImageSet = make_part(component, config, files=files)
-        except BrokenComponent as error:
-            if isinstance(error.__cause__, OSError):  # a file that it could not find or read
-                raise DataError(str(error)) from error
-            raise
-    owner = owner_of(component)
-    if not isinstance(images, ImageSet):
-        raise ContractViolation(f"{owner} must return an ImageSet, not {type(images).__name__}.")
+    owner = owner_of(components(config, registry, ("dataset",))["dataset"])
+    images = open_images(config.dataset, registry, files, seed=config.seed) if opened is None else opened
+    if isinstance(images, ImageSource):
+        images = collect(images, files.images, owner, files.notify)
+    images = tidy(images, owner)
     check_images(images, owner)
-    # Pixels in the order of the shape, so that parts may view them as rows even if they were read as (H, W, C).
-    return replace(images, x=images.x.contiguous())
+    require_channels_first(images.x, owner)
+    return images
+
+
+def count_classes(images: ImageSet | ImageSource) -> int | None:
+    """The number of different classes, None where the images have no labels.
+
+    Args:
+        images: opened or loaded.
+    """
+    return None if images.y is None else len(images.y.unique())
 
 
 def check_images(images: ImageSet, owner: str) -> None:
@@ -73,7 +122,7 @@ def check_images(images: ImageSet, owner: str) -> None:
     if 0 in x.shape:
         raise DataError(f"{owner} holds no pixels: its images have the shape {tuple(x.shape)}.")
     if x.dtype == torch.float32:
-        check_pixels(x, owner, names)
+        check_pixels(x, owner, names, images.value_range)
 
 
 def check_distinct(images: ImageSet, n_clusters: int, owner: str) -> None:
@@ -105,13 +154,19 @@ def check_distinct(images: ImageSet, n_clusters: int, owner: str) -> None:
     )
 
 
-def check_pixels(x: Tensor, owner: str, names: Sequence[str] | None = None) -> None:
-    """Require finite pixels in [0, 1].
+def check_pixels(
+    x: Tensor,
+    owner: str,
+    names: Sequence[str] | None = None,
+    value_range: tuple[float, float] | None = (0.0, 1.0),
+) -> None:
+    """Require finite pixels in their range.
 
     Args:
         x: images (N, ...), float.
         owner: what errors call them.
         names: of the images, if they have some.
+        value_range: in which pixels must lie; None: any finite ones serve.
 
     Raises:
         DataError: some are not; the message names the first image.
@@ -122,8 +177,12 @@ def check_pixels(x: Tensor, owner: str, names: Sequence[str] | None = None) -> N
         flat = chunk.flatten(1)
         low, high = flat.aminmax(dim=1)  # NaN if there is one
         infinite.append(~(low.isfinite() & high.isfinite()))
-        outside.append((low < 0) | (high > 1))
-    for bad, what in ((infinite, "not finite (NaN or infinite)"), (outside, "not in [0, 1]")):
+        if value_range is not None:
+            outside.append((low < value_range[0]) | (high > value_range[1]))
+    kinds = [(infinite, "not finite (NaN or infinite)")]
+    if value_range is not None:
+        kinds.append((outside, f"not in [{value_range[0]:g}, {value_range[1]:g}]"))
+    for bad, what in kinds:
         rows = torch.cat(bad).nonzero().flatten()
         if len(rows):
             first = int(rows[0])

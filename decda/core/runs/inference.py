@@ -1,6 +1,6 @@
 """A trained model read back from the folder of its run, and scored."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import build_model, components
 from decda.core.runs.device import resolve_device
-from decda.core.runs.images import hash_images, load_images
+from decda.core.runs.images import hash_images, load_images, open_images
 from decda.core.runs.reading import read_labels, read_run
 from decda.core.runs.run import Run
 from decda.core.runs.weights import MODEL, read_weights
@@ -98,7 +98,7 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
     config = replace(config, recipe=provenance.get("recipe"))
     if config.n_clusters is None:
         raise DataError(f"{path / 'config.toml'} is damaged: it does not state the number of clusters.")
-    model = build_model(config, registry, tuple(shape))
+    model = build_model(config, registry, tuple(shape), _value_range(provenance))
     read_weights(path / MODEL, model.modules())
     place = resolve_device(config.device if device is not None or _is_available(config.device) else "cpu")
     if config.train.precision == "tf32" and place.type != "cuda":
@@ -158,14 +158,15 @@ def evaluate(
         registry, config=run.config.as_mapping(), provenance=provenance, parts={"dataset": dataset},
         settings=settings, settings_origin=settings_origin,
     )  # fmt: skip
-    images = load_images(config, registry, files)
+    opened = open_images(config.dataset, registry, files, seed=config.seed, input_shape=run.input_shape)
+    images = load_images(config, registry, files, opened)
     shape = tuple(images.x.shape[1:])
     if shape != run.input_shape:
         raise DataError(
             f"The data set '{config.dataset.short}' holds images of shape {shape}, and the model of {path} was trained "
             f"on '{run.config.dataset.short}', of shape {run.input_shape}. Name a data set of that shape."
         )
-    q = run.soft_assign(images.x, channels="first")
+    q = run.apply(run.model.soft_assign, images.x)
     labels, digest = q.argmax(1), hash_images(images.x)
     return Evaluation(
         run=run,
@@ -176,6 +177,11 @@ def evaluate(
         data_sha256=digest,
         trained_on_these=digest == provenance.get("data_sha256"),
     )
+
+
+def _value_range(provenance: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Between which values the images of a run lie; older versions of decda knew [0, 1] alone."""
+    return None if "value_range" in provenance and provenance["value_range"] is None else (0.0, 1.0)
 
 
 def _is_available(device: str) -> bool:

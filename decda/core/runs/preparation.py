@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 import torch
 
 from decda.core.config.run_config import RunConfig
-from decda.core.contracts import ImageSet
+from decda.core.contracts import ImageSet, ImageSource
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import build_model, check_model
 from decda.core.runs.device import resolve_device
-from decda.core.runs.images import check_distinct, load_images
+from decda.core.runs.images import check_distinct, count_classes, load_images, open_images
 from decda.core.runs.weights import find_pretrained, load_pretrained
 from decda.core.training.model import Model
 from decda.core.training.precision import check_precision
@@ -40,7 +40,7 @@ def prepare(
     config: RunConfig,
     registry: Registry,
     files: Files,
-    images: ImageSet | None = None,
+    images: ImageSet | ImageSource | None = None,
     *,
     pretrained: bool = True,
 ) -> Prepared:
@@ -50,7 +50,7 @@ def prepare(
         config: from `compose`.
         registry: where the parts are.
         files: where the data is.
-        images: those of the data set, if they have been loaded already.
+        images: those of the data set, if they have been loaded or opened already.
         pretrained: whether to load the pretrained autoencoder that the configuration may name; a resumed run holds its
             own weights.
 
@@ -63,10 +63,17 @@ def prepare(
     device = resolve_device(config.device)
     mode = resolve_mode(config.train.step, device)
     check_precision(config.train.precision, device)
-    images = images or load_images(config, registry, files)
-    config = config.resolved(len(images.x), None if images.y is None else len(images.y.unique()))
+    if images is None:
+        images = open_images(config.dataset, registry, files, seed=config.seed)
+    if isinstance(images, ImageSource):  # which may take long to read
+        config.resolved(images.shape[0], count_classes(images))
+    images = load_images(config, registry, files, images)
+    config = config.resolved(len(images.x), count_classes(images))
+    config = replace(
+        config, dataset=replace(config.dataset, parameters={**config.dataset.parameters, **images.settings})
+    )
     check_distinct(images, config.n_clusters or 0, f"The data set '{config.dataset.short}'")
-    model = build_model(config, registry, tuple(images.x.shape[1:]))
+    model = build_model(config, registry, tuple(images.x.shape[1:]), images.value_range)
     if config.autoencoder is not None and pretrained:
         # The file itself, by its absolute path, so that the saved configuration means it from any folder.
         weights = find_pretrained(config.autoencoder).absolute()

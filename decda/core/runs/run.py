@@ -3,20 +3,23 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from decda.core.arrays import ArraySource
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError, DecdaError
 from decda.core.parts.registry import Component
-from decda.core.runs.arrays import Channels, as_images
 from decda.core.runs.failures import explain_failure
 from decda.core.training.model import Model
 
 SCHEMA_VERSION = 1
+Channels = Literal["first", "last"]
+ARRAY_SETTINGS = ("shape", "channels", "scale", "center", "spread")
+"""Settings of a data set by which new arrays are prepared as those of the run were."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -103,7 +106,7 @@ class Run:
         Raises:
             DataError: as for `predict`.
         """
-        return self._apply(self.model.soft_assign, as_images(images, channels=channels, shape=self.input_shape))
+        return self.apply(self.model.soft_assign, self._prepare(images, channels))
 
     def embed(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.float32]:
         """Embed images by the trained encoder.
@@ -118,7 +121,7 @@ class Run:
         Raises:
             DataError: as for `predict`.
         """
-        return self._apply(self.model.embed, as_images(images, channels=channels, shape=self.input_shape))
+        return self.apply(self.model.embed, self._prepare(images, channels))
 
     def as_mapping(self) -> dict[str, Any]:
         """What `decda train --json` prints."""
@@ -137,7 +140,29 @@ class Run:
             "baseline": dict(self.baseline),
         }
 
-    def _apply(self, method: Callable[[Tensor], Tensor], x: Tensor) -> NDArray[np.float32]:
+    def _prepare(self, images: Any, channels: Channels | None) -> Tensor:
+        """Images (N, C, H, W) as the run's were prepared: with its layout and its scale."""
+        known = self.config.dataset.parameters
+        settings = {name: known[name] for name in ARRAY_SETTINGS if name in known}
+        if channels is not None:
+            settings["channels"] = channels
+        source = ArraySource(images, input_shape=self.input_shape, **settings)
+        whole = source.whole()
+        return source.read(0, source.shape[0])[0] if whole is None else whole
+
+    def apply(self, method: Callable[[Tensor], Tensor], x: Tensor) -> NDArray[np.float32]:
+        """Send images through a method of the model, and explain what goes wrong.
+
+        Args:
+            method: such as `model.embed`.
+            x: images as the model takes them (N, C, H, W), uint8 or float32.
+
+        Returns:
+            Its result, float32.
+
+        Raises:
+            DecdaError: a part fails, or returns numbers that are not finite.
+        """
         try:
             result = method(x).cpu()
         except DecdaError:

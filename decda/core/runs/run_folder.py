@@ -3,7 +3,7 @@
 import contextlib
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -121,13 +121,27 @@ class RunFolder:
             confidence: (N,), written to six decimals.
             names: of the images, or None.
         """
+        rows = [
+            (index, "" if names is None else names[index], label, f"{share:.6f}")
+            for index, (label, share) in enumerate(zip(labels.tolist(), confidence.tolist(), strict=True))
+        ]
+        self._write_table("labels.csv", ("index", "name", "label", "confidence"), rows)
+
+    def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
+        """Write `skipped.csv`: the images that were left out because they cannot be read.
+
+        Args:
+            skipped: name and reason of each.
+        """
+        self._write_table("skipped.csv", ("name", "reason"), skipped)
+
+    def _write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         lines = io.StringIO(newline="")
         writer = csv.writer(lines, lineterminator="\n")
-        writer.writerow(("index", "name", "label", "confidence"))
-        for index, (label, share) in enumerate(zip(labels.tolist(), confidence.tolist(), strict=True)):
-            writer.writerow((index, "" if names is None else names[index], label, f"{share:.6f}"))
+        writer.writerow(columns)
+        writer.writerows(rows)
         # A file name that is not UTF-8 must not cost a finished training its labels.
-        write_bytes_atomically(self.path / "labels.csv", lines.getvalue().encode(errors="backslashreplace"))
+        write_bytes_atomically(self.path / name, lines.getvalue().encode(errors="backslashreplace"))
 
     def _add_row(self, phase: str, step: int, terms: Mapping[str, Tensor], *cells: object) -> None:
         values = {name: float(term) for name, term in terms.items()}

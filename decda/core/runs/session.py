@@ -156,6 +156,8 @@ class Session:
         labels, confidence = trainer.labels.cpu().numpy(), trainer.confidence.cpu().numpy()
         metrics = scores(self.classes, labels)
         folder.write_weights(MODEL, trainer.model.modules())
+        if images.skipped:
+            folder.write_skipped(images.skipped)
         folder.write_labels(labels, confidence, images.names)
         warnings = collapse_warnings(
             labels, config.n_clusters or 0,

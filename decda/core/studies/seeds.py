@@ -9,6 +9,7 @@ from typing import Any
 
 from decda.core.atomic_files import read_json, write_json, write_text_atomically
 from decda.core.config.run_config import RunConfig
+from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import DataError, OutputError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
@@ -43,6 +44,7 @@ def run_seeds(
     files: Files,
     seeds: Sequence[int],
     *,
+    images: ImageSet | ImageSource | None = None,
     out: Path | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
@@ -64,6 +66,7 @@ def run_seeds(
         registry: where the parts are.
         files: where the data is.
         seeds: at least one, each once.
+        images: those of the data set, if they have been loaded or opened already.
         out: the common folder, which must not exist; by default a new one below `runs/`.
         n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4.
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
@@ -83,8 +86,9 @@ def run_seeds(
     if not resume:
         check_out(out)
     seeds = sorted(seeds)
-    ready = prepare(replace(config, seed=seeds[0]), registry, files)
-    config = replace(config, autoencoder=ready.config.autoencoder)  # by its absolute path
+    ready = prepare(replace(config, seed=seeds[0]), registry, files, images)
+    # With the absolute path of the autoencoder, and what the data set found out.
+    config = replace(config, autoencoder=ready.config.autoencoder, dataset=ready.config.dataset)
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):

@@ -103,7 +103,7 @@ class Model:
         self.train(False)
         with matmul_precision(self.precision, self.device):
             batches = x.split(embedding_batch(tuple(x.shape[1:]), self.device))
-            return torch.cat([self.encode(as_float(batch.to(self.device))) for batch in batches])
+            return torch.cat([self.encode(as_float(batch.to(self.device).contiguous())) for batch in batches])
 
     @torch.no_grad()
     def soft_assign(self, x: Tensor) -> Tensor:

@@ -248,7 +248,7 @@ class Trainer:
         return self.model.head.loss(Batch(z=z, target=self.target[index], x=x, decode=self.model.decode, index=index))
 
     def _batch(self, index: Tensor, draws: Tensor, phase: Phase) -> Tensor:
-        x = as_float(self.images[index])
+        x = as_float(self.images[index].contiguous())  # an array of users may be stored as (N, H, W, C)
         return self.model.augment.apply(x, draws) if self.config.augments(phase) else x
 
     def _refresh(self, step: Step, iteration: int) -> float:

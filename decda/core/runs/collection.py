@@ -1,0 +1,107 @@
+"""An image source -> a set of images: read with progress, kept for the next time, without what is unreadable."""
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from decda.core.contracts import ImageSet, ImageSource
+from decda.core.errors import DataError, OutOfMemory, is_out_of_memory
+from decda.core.events import Event, ImagesRead, ImagesSkipped
+from decda.core.runs.image_cache import ImageCache
+from decda.core.runs.naming import printable
+
+CHUNK = 2**22
+"""Numbers that are read together."""
+
+
+def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Event], None]) -> ImageSet:
+    """Read all images of a source.
+
+    Args:
+        source: of the images.
+        cache: the folder in which images are kept whose source has a key.
+        owner: what errors call the data set.
+        notify: gets `ImagesRead` and `ImagesSkipped` events.
+
+    Returns:
+        The images, mapped from a file or in memory, without those that cannot be read.
+
+    Raises:
+        DataError: no image can be read.
+        OutOfMemory: they do not fit.
+    """
+    x = source.whole()
+    failures: Mapping[int, str] = {}
+    if x is None:
+        kept = ImageCache(cache).find(source) if source.key is not None else None
+        x, failures = (kept.x, kept.failures) if kept is not None else _read(source, cache, owner, notify)
+    n = source.shape[0]
+    good = [position for position in range(n) if position not in failures]
+    names = source.names or [f"image {position}" for position in range(n)]
+    skipped = [*source.skipped, *((names[position], reason) for position, reason in sorted(failures.items()))]
+    if not good:
+        name, reason = skipped[0]
+        raise DataError(f"{owner}: none of its {len(skipped)} images can be read; of {printable(name)}: {reason}.")
+    if skipped:
+        notify(ImagesSkipped(skipped, n + len(source.skipped)))
+    complete = len(good) == n
+    return ImageSet(
+        x,
+        source.y if complete or source.y is None else source.y[good],
+        source.names if complete or source.names is None else [source.names[position] for position in good],
+        dict(source.settings),
+        source.value_range,
+        skipped,
+    )
+
+
+def _read(
+    source: ImageSource, cache: Path, owner: str, notify: Callable[[Event], None]
+) -> tuple[Tensor, Mapping[int, str]]:
+    if source.key is None:
+        return _read_into_memory(source, owner, notify)
+    with ImageCache(cache).writer(source) as writer:
+        if writer is None:
+            return _read_into_memory(source, owner, notify)
+        failures: dict[int, str] = {}
+        for part, failed in _parts(source, notify):
+            writer.add(part)
+            failures |= failed
+            if writer.failed:  # the disk is full
+                break
+        kept = writer.finish(failures) if len(failures) < source.shape[0] else None
+        if len(failures) == source.shape[0]:
+            return torch.empty(0, *source.shape[1:], dtype=source.dtype), failures
+    return (kept.x, kept.failures) if kept is not None else _read_into_memory(source, owner, notify)
+
+
+def _read_into_memory(
+    source: ImageSource, owner: str, notify: Callable[[Event], None]
+) -> tuple[Tensor, Mapping[int, str]]:
+    try:
+        x = torch.empty(source.shape, dtype=source.dtype)
+    except (RuntimeError, MemoryError) as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"Out of memory: the images of {owner} do not fit. Choose a smaller size.") from error
+        raise
+    failures: dict[int, str] = {}
+    done = 0
+    for part, failed in _parts(source, notify):
+        x[done : done + len(part)] = part
+        done += len(part)
+        failures |= failed
+    return x[:done], failures
+
+
+def _parts(source: ImageSource, notify: Callable[[Event], None]) -> Iterator[tuple[Tensor, Mapping[int, str]]]:
+    """The images of a source that can be read, some at a time, and what is wrong with the others."""
+    n, *shape = source.shape
+    size = max(CHUNK // max(int(torch.Size(shape).numel()), 1), 1)
+    for start in range(0, n, size):
+        stop = min(start + size, n)
+        x, failed = source.read(start, stop)
+        good = torch.tensor([position not in failed for position in range(start, stop)])
+        notify(ImagesRead(stop, n))
+        yield (x[good] if failed else x).contiguous(), failed

@@ -1,0 +1,83 @@
+"""Images that are read part by part become a set."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from decda.core.errors import DataError
+from decda.core.events import Event, ImagesRead, ImagesSkipped, ignore
+from decda.core.runs import collection, image_cache
+from decda.core.runs.collection import collect
+from tests.core.runs.sources import CountedSource
+
+
+@pytest.mark.parametrize("key", [None, "a key"])
+def test_what_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str | None) -> None:
+    """Unreadable images leave no row behind: pixels, labels and names stay together, and each is told with its name."""
+    monkeypatch.setattr(collection, "CHUNK", 64 * 7)  # 7 images at a time
+    events: list[Event] = []
+    images = collect(CountedSource(bad=(0, 13, 39), key=key), tmp_path / "cache", "the set", events.append)
+    left = [i for i in range(40) if i not in (0, 13, 39)]
+    assert images.x[:, 0, 0, 0].tolist() == left
+    assert images.names == [f"{i}.png" for i in left]
+    assert images.y is not None
+    assert images.y.tolist() == [i % 3 for i in left]
+    assert images.skipped == [(f"{i}.png", "it is damaged") for i in (0, 13, 39)]
+    assert [e.done for e in events if isinstance(e, ImagesRead)] == [7, 14, 21, 28, 35, 40]
+    assert [(len(e.skipped), e.total) for e in events if isinstance(e, ImagesSkipped)] == [(3, 40)]
+
+
+def test_the_second_time_nothing_is_read(tmp_path: Path) -> None:
+    """What has a key is read once, and comes from the cache then: the same images, and the same images left out."""
+    first, again = CountedSource(bad=(5,)), CountedSource(bad=(5,))
+    one, two = (collect(source, tmp_path, "the set", ignore) for source in (first, again))
+    assert (first.reads, again.reads) == (1, 0)
+    assert torch.equal(one.x, two.x)
+    assert one.skipped == two.skipped
+    other = CountedSource(key="another key")
+    collect(other, tmp_path, "the set", ignore)
+    assert other.reads == 1
+
+
+def test_without_a_key_nothing_is_kept(tmp_path: Path) -> None:
+    """A source without a key is read every time, and leaves no file."""
+    collect(CountedSource(key=None), tmp_path / "cache", "the set", ignore)
+    assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("fault", ["no room", "not writable", "full while it is written", "too large"])
+def test_a_cache_that_cannot_be_used_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str) -> None:
+    """Without a usable cache the images are read into memory."""
+    cache = tmp_path / "cache"
+    if fault == "no room":
+        monkeypatch.setattr(image_cache, "SPARE_BYTES", 2**60)
+    elif fault == "not writable":
+        cache.write_text("a file where the folder would be")
+    elif fault == "too large":
+        monkeypatch.setattr(image_cache, "MAX_BYTES", 100)
+    else:
+        monkeypatch.setattr(image_cache.Writer, "add", lambda self, x: setattr(self, "failed", True))
+    images = collect(CountedSource(bad=(1,)), cache, "the set", ignore)
+    assert images.x[:, 0, 0, 0].tolist() == [0, *range(2, 40)]
+    assert not cache.is_dir() or not list(cache.iterdir())
+
+
+def test_a_set_of_which_nothing_can_be_read_is_refused(tmp_path: Path) -> None:
+    """If no image can be read, the error names the first with its reason."""
+    with pytest.raises(DataError, match=r"none of its 4 images can be read; of 0\.png: it is damaged"):
+        collect(CountedSource(4, bad=(0, 1, 2, 3)), tmp_path, "the set", ignore)
+
+
+def test_a_mapped_set_is_not_copied(tmp_path: Path) -> None:
+    """What a source has as a whole is taken as it is."""
+
+    class Mapped(CountedSource):
+        def whole(self) -> torch.Tensor:
+            return pixels
+
+    pixels = torch.zeros(40, 1, 8, 8, dtype=torch.uint8)
+    source = Mapped()
+    images = collect(source, tmp_path / "cache", "the set", ignore)
+    assert images.x.data_ptr() == pixels.data_ptr()
+    assert source.reads == 0
