@@ -11,11 +11,13 @@ from decda.core.errors import DecdaError
 from decda.core.process.interrupts import Interrupted
 from decda.core.process.streams import mend_streams
 
-COMMANDS = ("check", "evaluate", "list-components", "new-plugin", "reproduce", "show", "train")
+COMMANDS = ("check", "evaluate", "export", "list-components", "new-plugin", "predict", "reproduce", "show", "train")
 OPTIONS = {
     "autoencoder": "--autoencoder",
     "data_root": "--data-root",
     "device": "--device",
+    "embeddings": "--embeddings",
+    "images": "--images",
     "load": "--load",
     "n_clusters": "--n-clusters",
     "n_jobs": "--jobs",

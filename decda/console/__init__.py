@@ -3,6 +3,7 @@
 Importing it does not import torch. `decda.console.study` does, so it is not imported here.
 """
 
+from decda.console.predictions import ImagesDisplay, print_clusters, print_onnx, print_predictions
 from decda.console.progress import ProgressDisplay, SeedsDisplay, is_interactive
 from decda.console.tables import (
     print_component,
@@ -14,13 +15,17 @@ from decda.console.tables import (
 )
 
 __all__ = [
+    "ImagesDisplay",
     "ProgressDisplay",
     "SeedsDisplay",
     "is_interactive",
+    "print_clusters",
     "print_component",
     "print_components",
     "print_evaluation",
+    "print_onnx",
     "print_parameters",
+    "print_predictions",
     "print_result",
     "print_seeds_result",
 ]

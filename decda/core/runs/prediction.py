@@ -148,7 +148,7 @@ class Prediction:
             distance = torch.linalg.vector_norm(z - model.head.centers[q.argmax(1)], dim=1)
             return torch.cat([z, q, distance.unsqueeze(1)], 1)  # (B, D + K + 1)
 
-        result = self.run._apply(assign, x)
+        result = self.run.apply(assign, x)
         dim = model.autoencoder.embedding_dim
         predicted = Predicted(self.n_samples, names, result[:, :dim], result[:, dim:-1], result[:, -1])
         for cluster, size in enumerate(np.bincount(predicted.labels, minlength=len(self.sizes)).tolist()):
