@@ -5,7 +5,10 @@ from torch import Generator, Tensor
 
 
 class NoAugmentation:
-    """No augmentation: images pass through unchanged.
+    """No augmentation: images, and the rows of a table, pass through unchanged.
+
+    Args:
+        value_range: asked for, so that tables are taken, too; nothing depends on it.
 
     Example:
         >>> augment = NoAugmentation()
@@ -13,6 +16,9 @@ class NoAugmentation:
         >>> augment.apply(torch.ones(1, 1, 1, 2), params).tolist()
         [[[[1.0, 1.0]]]]
     """
+
+    def __init__(self, value_range: tuple[float, float] | None = (0.0, 1.0)):
+        self.value_range = value_range
 
     def sample(self, n: int, generator: Generator) -> Tensor:
         """Draw nothing.
