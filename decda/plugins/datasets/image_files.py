@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, __version__
 
+from decda.core.errors import in_a_line
 from decda.plugins.datasets.bounded_files import BoundedFile
 from decda.plugins.datasets.quiet_warnings import quiet_warnings
 
@@ -188,7 +189,9 @@ def _reason(error: Exception) -> str:
     """What went wrong, in one line without control characters."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return "there is not enough memory for it"
-    told = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
+    told = in_a_line(error)
+    if isinstance(error, OSError | ValueError | SyntaxError) and str(error):  # pillow's own, with a message for people
+        told = (isinstance(error, OSError) and error.strerror) or str(error)
     return "".join(sign if sign.isprintable() else " " for sign in told)[:200]
 
 
@@ -264,9 +267,13 @@ def _to_8_bits(image: Image.Image, alpha: Alpha) -> Image.Image:
         return _rescaled(image, low, high)
     gray = image.mode in GRAY_MODES
     if alpha == "white" and image.has_transparency_data:
-        return image.convert("LA" if gray else "RGBA").convert("La" if gray else "RGBa")
+        return _converted(_converted(image, "LA" if gray else "RGBA"), "La" if gray else "RGBa")
     image.info.pop("transparency", None)  # else pillow converts it, too, or warns that it cannot
-    return image.convert("L" if gray else "RGB")
+    return _converted(image, "L" if gray else "RGB")
+
+
+def _converted(image: Image.Image, mode: str) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)  # which would copy it
 
 
 def _rescaled(image: Image.Image, low: float, high: float) -> Image.Image:
