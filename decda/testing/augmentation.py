@@ -26,20 +26,26 @@ from decda.testing.training import require_trains
 BATCH = 6
 MANY = 300
 """So many images that it is no coincidence if their random parameters are all equal."""
+TABLE = (1, 1, 7)
+"""Shape of the rows of a table with 7 columns."""
 
 
-def build(subject: Subject, shape: tuple[int, ...]) -> Augmentation:
+def build(
+    subject: Subject, shape: tuple[int, ...], value_range: tuple[float, float] | None = (0.0, 1.0)
+) -> Augmentation:
     """Build the augmentation under test.
 
     Args:
         subject: the part under test.
         shape: shape of an image (C, H, W), passed on if the signature names `input_shape`.
+        value_range: between which values images lie, None for a table; passed on if the signature names it.
 
     Returns:
         The augmentation.
     """
-    supplied: dict[str, Any] = {"input_shape": shape} if "input_shape" in supplied_names(subject.factory) else {}
-    augment: Augmentation = subject.make(**supplied)
+    supplies: dict[str, Any] = {"input_shape": shape, "value_range": value_range}
+    wanted = supplied_names(subject.factory)
+    augment: Augmentation = subject.make(**{name: value for name, value in supplies.items() if name in wanted})
     return augment
 
 
@@ -55,7 +61,7 @@ def _draw(augment: Augmentation, n: int = BATCH, seed: int = 0) -> Tensor:
 
 
 def _signature(subject: Subject) -> None:
-    check_signature(subject, ("input_shape",), all_required=False)
+    check_signature(subject, ("input_shape", "value_range"), all_required=False)
 
 
 def _type(subject: Subject) -> None:
@@ -177,6 +183,20 @@ def _degenerate(subject: Subject) -> None:
     augment, x, draws = _build_with_batch(subject)
     for what, batch in (("black", x * 0), ("white", x * 0 + 1)):
         require_tensor(f"apply to {what} images", augment.apply(batch, draws), tuple(x.shape))
+    if "value_range" in supplied_names(subject.factory):
+        _try_tables(subject)
+
+
+def _try_tables(subject: Subject) -> None:
+    try:
+        augment = build(subject, TABLE, None)
+    except ValueError:  # it asks, and says that it cannot take them
+        return
+    draws, rows = _draw(augment), images(BATCH, TABLE)
+    for scale in (0.0, 1.0, 1e6):
+        y = augment.apply((rows - 0.5) * scale, draws)
+        require_tensor("apply to the rows of a table", y, (BATCH, *TABLE))
+    require(not bool((y.abs() <= 1).all()), "the values of tables, which may be any, are clamped")
 
 
 def _stdout(subject: Subject) -> None:
@@ -199,7 +219,7 @@ def _training(subject: Subject) -> None:
 RULES = (
     Rule(
         "signature",
-        "input_shape or nothing before the star; after it, parameters with type, help and default",
+        "input_shape, value_range or nothing before the star; after it, parameters with type, help and default",
         _signature,
     ),
     Rule("type", "an object with the methods sample and apply", _type, basic=True),
@@ -218,7 +238,11 @@ RULES = (
     Rule("device", "apply computes on the device of its images and reads no tensor's value on the host", _device),
     Rule("inputs", "apply does not modify images or parameters", _inputs),
     Rule("copies", "it can be pickled and deep-copied", _copies),
-    Rule("degenerate images", "constant images give finite images", _degenerate),
+    Rule(
+        "degenerate images",
+        "constant images give finite images; so do the rows of a table, where value_range is asked for",
+        _degenerate,
+    ),
     Rule("stdout", "it writes nothing to stdout", _stdout),
     Rule("training", "a short training succeeds, and repeating it gives the same labels", _training),
 )

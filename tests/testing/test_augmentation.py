@@ -34,9 +34,30 @@ class Shaped(Sound):
         self.weight = 1 / input_shape[0]
 
 
-@pytest.mark.parametrize("factory", [Sound, Shaped])
+class OfTables(Sound):
+    """Takes the rows of a table, too."""
+
+    def __init__(self, value_range: tuple[float, float] | None) -> None:
+        super().__init__()
+        self.value_range = value_range
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        y = x + params.to(x.dtype).view(-1, 1, 1, 1)
+        return y if self.value_range is None else y.clamp(*self.value_range)
+
+
+class Refusing(Shaped):
+    """Asks for the range of values, and refuses tables."""
+
+    def __init__(self, input_shape: tuple[int, int, int], value_range: tuple[float, float] | None) -> None:
+        super().__init__(input_shape)
+        if value_range is None:
+            raise ValueError("it is for images")
+
+
+@pytest.mark.parametrize("factory", [Sound, Shaped, OfTables, Refusing])
 def test_a_sound_augmentation_passes(factory) -> None:
-    """A sound augmentation breaks no rule, with or without `input_shape`."""
+    """A sound augmentation breaks no rule, with or without `input_shape` and `value_range`."""
     check_augmentation(factory)
 
 
@@ -55,6 +76,20 @@ def test_refused_images_are_skipped() -> None:
     outcomes = {o.rule.name: o for o in try_all(Subject("augment", "the part", ColourOnly))}
     assert outcomes["gray images"].status == "skipped"
     assert "it needs three channels" in outcomes["gray images"].seen
+
+
+class Clamping(OfTables):
+    """Clamps the values of tables as well."""
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, params).clamp(0, 1)
+
+
+class Normalising(OfTables):
+    """Divides by the deviation of each row, which may be 0."""
+
+    def apply(self, x: Tensor, params: Tensor) -> Tensor:
+        return super().apply(x, params) if self.value_range else x / x.std((1, 2, 3), keepdim=True)
 
 
 class WantsMore(Sound):
@@ -201,7 +236,9 @@ BREAKAGES = [
     Breakage("independence", Sharing, "sample returns the same parameters for all images"),
     Breakage("determinism", Constant, "sample returns equal parameters for different generators"),
     Breakage("range", Boosting, "clamp them to [0, 1]"),
-    Breakage("signature", WantsMore, "'strength' stands before the star, where only input_shape may"),
+    Breakage("signature", WantsMore, "'strength' stands before the star, where only input_shape, value_range may"),
+    Breakage("degenerate images", Clamping, "the values of tables, which may be any, are clamped"),
+    Breakage("degenerate images", Normalising, "apply to the rows of a table"),
     Breakage("type", NoMethods, "lacks the method sample and apply"),
     Breakage("gray images", Double, "sample must be float32 of shape (6, any); it is float64"),
     Breakage("colour images", GrayOnly, "apply to (3, 16, 16)"),

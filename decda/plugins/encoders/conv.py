@@ -57,7 +57,7 @@ class ConvAutoencoder(Autoencoder):
         super().__init__()
         depth, *sides = input_shape
         if min(sides) < 8:
-            raise ValueError(f"images must be at least 8x8 pixels, these are {sides[0]}x{sides[1]}")
+            raise ValueError(f"images must be at least 8x8 pixels, these are {sides[0]}x{sides[1]}{_hint(input_shape)}")
         if min((*channels, embedding_dim)) < 1:
             raise ValueError(f"channels {channels} and embedding_dim {embedding_dim} must be at least 1")
         self.embedding_dim = embedding_dim
@@ -129,6 +129,17 @@ class ConvAutoencoder(Autoencoder):
             x = F.relu(transposed(x), inplace=True)
         x = self.transposed[-1](x)
         return x.flip((-2, -1))
+
+
+def _hint(shape: tuple[int, int, int]) -> str:
+    """What to do if images have the channels last: 28 channels of 28x3 pixels."""
+    depth, height, width = shape
+    if width > 4 or min(depth, height) < 8:
+        return ""
+    return (
+        f". Images (C, H, W) = {shape}: the channels seem to come last; bring them first, x.permute(0, 3, 1, 2), or "
+        "declare the data set's channels='last'"
+    )
 
 
 def same_padding(large: int, small: int, kernel: int) -> int:

@@ -71,7 +71,7 @@ def test_all_together_are_the_steps_in_order() -> None:
 
 
 def test_hue_turns_about_the_grays() -> None:
-    """A turn of the hue keeps grays, the sum of the channels and the distance from gray; a full circle changes nothing."""
+    """A turn of the hue keeps grays, the sum of channels and the distance from gray; a full circle changes nothing."""
     x = images(3, 3, 2, 2)
     y = changed(x, hue=0.1)
     gray = x.mean(1, keepdim=True)

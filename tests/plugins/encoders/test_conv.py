@@ -6,6 +6,7 @@ degrees. `turned` converts images, maps and kernels between the two.
 
 import math
 import pickle
+import re
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 
@@ -326,6 +327,24 @@ def test_any_size(height: int) -> None:
 def test_too_small(shape: tuple[int, int, int]) -> None:
     """Images below 8x8 are refused, and the error states their size."""
     with pytest.raises(ValueError, match=f"at least 8x8 pixels, these are {shape[1]}x{shape[2]}"):
+        ConvAutoencoder(shape)
+
+
+@pytest.mark.parametrize("shape", [(28, 28, 3), (64, 48, 1), (8, 100, 4)])
+def test_channels_that_come_last(shape: tuple[int, int, int]) -> None:
+    """Where the sizes look as if the channels came last, the error says so, and what to do."""
+    message = (
+        f"images must be at least 8x8 pixels, these are {shape[1]}x{shape[2]}. Images (C, H, W) = {shape}: the channels "
+        "seem to come last; bring them first, x.permute(0, 3, 1, 2), or declare the data set's channels='last'"
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        ConvAutoencoder(shape)
+
+
+@pytest.mark.parametrize("shape", [(3, 28, 3), (1, 1, 3), (28, 7, 3), (28, 28, 7)])
+def test_other_small_images_are_only_small(shape: tuple[int, int, int]) -> None:
+    """Without a likely reason, none is given."""
+    with pytest.raises(ValueError, match=r"these are \d+x\d$"):
         ConvAutoencoder(shape)
 
 
