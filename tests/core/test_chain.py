@@ -1,18 +1,27 @@
 """A chain draws for all of its links at once, and applies them in order."""
 
 import pickle
+from collections import deque
 from copy import deepcopy
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Generator, Tensor
 
 from decda.core.chain import Chain
+from decda.core.config.composition import compose
 from decda.core.contracts import Augmentation
+from decda.core.execution.messages import Finished, Job, Message
+from decda.core.execution.processes import run_in_processes
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
 from decda.plugins.augmentations.affine import RandomAffine
 from decda.plugins.augmentations.none import NoAugmentation
 from decda.plugins.augmentations.shift import RandomShift
 from decda.testing import check_augmentation
+from tests.conftest import SHORT
 
 
 class Times:
@@ -101,3 +110,21 @@ def test_copies() -> None:
 def test_contract(links: list[type[Augmentation]]) -> None:
     """A chain of augmentations is an augmentation."""
     check_augmentation(lambda: Chain([link() for link in links]))
+
+
+def test_a_chain_trains_in_a_process_of_its_own(registry: Registry, tmp_path: Path) -> None:
+    """A run with a chain leaves the same bytes in another process, which finds the links anew, as in this one."""
+    parts = {"encoder": "fc", "augment": {"name": "shift+color", "shift.translate": 0.2}}
+    config = compose(registry, parts=parts, settings=[*SHORT, "train.pretrain_epochs=0", "encoder.hidden=20"])
+    here = run(config, registry, Files(offline=True), out=tmp_path / "here")
+    outcomes: list[Message] = []
+    jobs = deque([Job(0, config, tmp_path / "there")])
+    run_in_processes(
+        jobs, lambda key, message: outcomes.append(message), n_jobs=1, threads=1, offline=True, data_root=tmp_path
+    )
+    assert isinstance(outcomes[-1], Finished), outcomes[-1]
+    for name in ("config.toml", "labels.csv", "model.safetensors"):
+        assert (tmp_path / "there" / name).read_bytes() == (here.folder / name).read_bytes()
+    plain = compose(registry, parts={**parts, "augment": "none"}, settings=[*SHORT, "encoder.hidden=20"])
+    other = run(plain, registry, Files(offline=True), out=tmp_path / "plain")
+    assert (other.folder / "model.safetensors").read_bytes() != (here.folder / "model.safetensors").read_bytes()

@@ -334,8 +334,8 @@ def test_too_small(shape: tuple[int, int, int]) -> None:
 def test_channels_that_come_last(shape: tuple[int, int, int]) -> None:
     """Where the sizes look as if the channels came last, the error says so, and what to do."""
     message = (
-        f"images must be at least 8x8 pixels, these are {shape[1]}x{shape[2]}. Images (C, H, W) = {shape}: the channels "
-        "seem to come last; bring them first, x.permute(0, 3, 1, 2), or declare the data set's channels='last'"
+        f"images must be at least 8x8 pixels, these are {shape[1]}x{shape[2]}. Images (C, H, W) = {shape}: the "
+        "channels seem to come last; bring them first, x.permute(0, 3, 1, 2), or declare the data set's channels='last'"
     )
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
         ConvAutoencoder(shape)
