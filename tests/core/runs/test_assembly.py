@@ -13,7 +13,7 @@ from decda.core.contracts import ImageSet
 from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, DataError, InvalidParameter
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.assembly import build_model, components, make_part
+from decda.core.runs.assembly import build_model, check_model, components, make_part
 from decda.core.runs.images import load_images
 
 FINE = torch.rand(4, 1, 8, 8)
@@ -57,9 +57,8 @@ def test_invalid_images_are_a_data_error(registry: Registry, made: ImageSet, pat
     [
         (FINE, "must return an ImageSet"),
         (ImageSet(FINE[0]), r"\(N, C, H, W\)"),
-        (ImageSet(FINE.double()), "float64"),
+        (ImageSet((FINE * 255).to(torch.int32)), "int32"),
         (ImageSet(FINE, y=torch.zeros(3, dtype=torch.int64)), r"int64 of shape \(4,\)"),
-        (ImageSet(FINE, y=torch.zeros(4)), "int64"),
         (ImageSet(FINE, names=["a"]), "names as texts, one for each"),
     ],
 )
@@ -153,13 +152,28 @@ def test_a_data_set_gets_input_shape_if_it_names_it(registry: Registry, told: di
     assert make_part(component, {}, 0, files="files", **told) == ["files", told.get("input_shape")]
 
 
-def test_loaded_images_are_contiguous(registry: Registry) -> None:
-    """Images that were read as (H, W, C) are copied into (C, H, W) order, so that a part may view them as rows."""
-    pixels = torch.arange(2 * 4 * 5 * 3, dtype=torch.uint8).view(2, 4, 5, 3).permute(0, 3, 1, 2)
-    config, own = with_part(registry, "dataset", lambda: ImageSet(pixels))
+def test_parts_see_contiguous_images(registry: Registry) -> None:
+    """Images that were read as (H, W, C) come to parts in (C, H, W) order, so that they may be viewed as rows."""
+    seen: list[torch.Tensor] = []
+
+    class Viewing:
+        def sample(self, n: int, generator: torch.Generator) -> torch.Tensor:
+            return torch.rand(n, 1, generator=generator)
+
+        def apply(self, x: torch.Tensor, params: torch.Tensor) -> torch.Tensor:
+            seen.append(x.view(len(x), -1))
+            return x
+
+    pixels = (
+        torch.arange(2 * 8 * 9 * 3, dtype=torch.int64).fmod(256).to(torch.uint8).view(2, 8, 9, 3).permute(0, 3, 1, 2)
+    )
+    own = Registry(registry)
+    own.add("dataset", "mine", lambda: ImageSet(pixels))
+    own.add("augment", "mine", Viewing)
+    config = compose(own, parts={"dataset": "mine", "augment": "mine", "encoder": "fc"}, n_clusters=2)
     images = load_images(config, own, Files(offline=True))
-    assert images.x.is_contiguous()
-    assert torch.equal(images.x, pixels)
+    check_model(build_model(config, own, (3, 8, 9)), config, own, images)
+    assert torch.equal(seen[0], pixels.contiguous().view(2, -1) / 255)
 
 
 def no_head(n_clusters, embedding_dim):
