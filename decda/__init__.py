@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from decda.core.errors import DecdaError
     from decda.core.parts.registry import Registry
     from decda.core.runs.run import Run
+    from decda.estimator import DeepClustering
 
 __version__ = "0.1.0"
-__all__ = ["DecdaError", "Registry", "Run", "components", "load", "train"]
+__all__ = ["DecdaError", "DeepClustering", "Registry", "Run", "components", "load", "train"]
 
 _HOMES = {
     "DecdaError": "decda.core.errors",
+    "DeepClustering": "decda.estimator",
     "Registry": "decda.core.parts.registry",
     "Run": "decda.core.runs.run",
     "components": "decda.api",
