@@ -65,7 +65,7 @@ def image_folder(run: Run, images: Path | None = None) -> Path | None:
         return None
     if run.names is None:
         raise DataError(
-            f"The images of the run {run.folder} have no names, by which they could be found in {printable(images)}. "
+            f"The run {run.folder} knows its images by no names, so that they cannot be found in {printable(images)}. "
             "Name the file that holds them.",
             parameter="images",
         )

@@ -126,8 +126,7 @@ def _packages() -> dict[str, Any]:
 def _export(run: Run, graph: Graph, packages: Mapping[str, Any]) -> tuple[bytes, float]:
     """The graph as ONNX, made by the first of PyTorch's two exporters whose result computes what the model does.
 
-    Tracing takes a tenth of the time of the newer exporter, and follows parts that compute with the size of a batch,
-    which the newer one takes for a constant.
+    Tracing takes a tenth of the time; the other may serve where it fails, or where PyTorch has no tracing any more.
     """
     failures: list[BrokenComponent] = []
     for make in (trace, capture):

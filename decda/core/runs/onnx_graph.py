@@ -116,9 +116,11 @@ def capture(module: nn.Module, example: Tensor, names: Sequence[str]) -> bytes:
         Exception: whatever module and exporter raise.
     """
     with _quiet():
+        # Strict, and with any range of sizes: otherwise `len(x)` in a part makes the size of the example a constant.
+        dynamic = ({0: torch.export.Dim.AUTO},)
         program = torch.onnx.export(
-            module, (example,), dynamo=True, opset_version=OPSET, input_names=[names[0]], output_names=list(names[1:]),
-            dynamic_shapes=({0: torch.export.Dim("n", min=1)},), verbose=False,
+            torch.export.export(module, (example,), dynamic_shapes=dynamic, strict=True), (example,), dynamo=True,
+            opset_version=OPSET, input_names=[names[0]], output_names=list(names[1:]), verbose=False,
         )  # fmt: skip
     content: bytes = program.model_proto.SerializeToString()  # type: ignore[union-attr]
     return content
