@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from decda.core.config.composition import compose
 from decda.core.config.provenance_hints import provenance_beside
 from decda.core.contracts import ImageSource
-from decda.core.errors import DataError
+from decda.core.errors import DataError, UnknownComponent
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.images import load_images
@@ -159,7 +159,13 @@ def find_pixels(run: Run, registry: Registry, files: Files, images: Path | None)
         source: ImageSource = open_source(run, images, registry, files)
     else:
         provenance = provenance_beside(run.folder / "config.toml")
-        config = compose(registry, config=run.config.as_mapping(), provenance=provenance)
+        try:
+            config = compose(registry, config=run.config.as_mapping(), provenance=provenance)
+        except UnknownComponent as error:
+            raise DataError(
+                f"The images of the run cannot be loaded again: {error} Or write them to a file (.npy), and name that.",
+                parameter="images",
+            ) from error
         source = Loaded(load_images(config, registry, files))
     n, *shape = source.shape
     if (n, tuple(shape)) != (len(run.labels), run.input_shape):
