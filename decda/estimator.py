@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 from decda.api import train as train_run
 from decda.core.array_values import as_numbers
 from decda.core.errors import DataError
-from decda.core.parts.loading import load_file
 from decda.core.parts.registry import Registry
 from decda.core.runs.run import Run
 from decda.estimator_errors import as_value_errors
@@ -91,7 +90,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
     Example:
         >>> from sklearn.datasets import load_iris
         >>> X = load_iris().data
-        >>> model = DeepClustering(n_clusters=3, pretrain_epochs=20, max_iter=40, random_state=0).fit(X)
+        >>> model = DeepClustering(n_clusters=3, pretrain_epochs=2, max_iter=5, random_state=0).fit(X)
         >>> model.labels_.shape, model.transform(X).shape, model.predict_proba(X[:2]).shape
         ((150,), (150, 10), (2, 3))
     """
@@ -283,16 +282,12 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
             save_folder(Path(path), self._files, description)
 
     @classmethod
-    def load(
-        cls, path: str | Path, *, device: str | None = None, parts: Sequence[str | Path] = (),
-        registry: Registry | None = None,
-    ) -> "DeepClustering":  # fmt: skip
+    def load(cls, path: str | Path, *, device: str | None = None, registry: Registry | None = None) -> "DeepClustering":
         """Load what `save` has saved. No code runs from the folder.
 
         Args:
             path: of the folder.
             device: where the model computes; None: as it was configured, or the CPU where that device is missing.
-            parts: Python files with parts that the model needs.
             registry: the parts that names are looked up in, such as classes that were handed over; None: those that
                 are installed.
 
@@ -306,8 +301,6 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
         folder = Path(path)
         with as_value_errors():
             registry = registry_with(()) if registry is None else registry.copy()
-            for file in parts:
-                load_file(registry, Path(file))
             description = read_description(folder)
             try:
                 given = description["parameters"].items()

@@ -18,6 +18,7 @@ from sklearn.preprocessing import MinMaxScaler
 
 import decda
 from decda import DeepClustering
+from tests.conftest import Here
 
 SMALL: dict[str, Any] = {"pretrain_epochs": 5, "max_iter": 10, "random_state": 0}
 TABLE: dict[str, Any] = {**SMALL, "n_clusters": 3, "encoder__hidden": (32,)}
@@ -75,6 +76,17 @@ def test_the_estimator_and_train_give_equal_labels() -> None:
     assert {**model.run_.config.as_mapping()} == run.config.as_mapping()
     run = decda.train(IRIS, n_clusters=3, encoder={"hidden": (32,)}, train=short, seed=3, progress=False)
     np.testing.assert_array_equal(DeepClustering(**{**TABLE, "random_state": 3}).fit(IRIS).labels_, run.labels)
+
+
+def test_three_doors_lead_to_one_experiment(here: Here) -> None:
+    """With one seed, the command, `decda.train` and the estimator give equal labels."""
+    np.save("x.npy", DIGITS)
+    words = ["--set", "train.pretrain_epochs=5", "--set", "train.max_iter=10", "--n-clusters", "10", "--threads", "1"]
+    code, _, err = here("train", "--images", "x.npy", "--seed", "3", *words, "--out", "command")
+    assert code == 0, err
+    model = DeepClustering(**{**SMALL, "random_state": 3}).fit(np.load("x.npy"))
+    np.testing.assert_array_equal(model.labels_, decda.load("command").labels)
+    np.testing.assert_array_equal(DeepClustering(**{**SMALL, "random_state": 3}).fit("x.npy").labels_, model.labels_)
 
 
 def test_a_row_does_not_depend_on_those_beside_it(table: DeepClustering) -> None:

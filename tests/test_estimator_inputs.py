@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 import decda
 from decda import DeepClustering
@@ -114,6 +115,56 @@ def test_data_that_make_no_sense(images: DeepClustering) -> None:
         images.predict(IRIS)
     with pytest.raises(ValueError, match=r"\(1, 9, 9\)"):
         images.predict(np.zeros((3, 9, 9)))
+
+
+def photographs(folder: Path) -> Path:
+    """A folder of 30 colour images of three sizes, and a file that is no image."""
+    path = folder / "photographs"
+    path.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(30):
+        pixels = random.integers(0, 256, (20 + number % 3, 22, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path / f"{number:02}.png")
+    (path / "broken.png").write_text("no image")
+    return path
+
+
+def test_a_folder_of_images(folder: Path) -> None:
+    """A path, also as a text, is read as by `decda.train`, with settings of the folder and without unreadable files."""
+    path = photographs(folder)
+    parameters = {**SMALL, "n_clusters": 2, "encoder": "fc", "encoder__hidden": (32,), "dataset__size": "16x18"}
+    model = DeepClustering(**parameters).fit(path)
+    assert (model.labels_.shape, model.n_features_in_) == ((30,), 3 * 16 * 18)
+    np.testing.assert_array_equal(DeepClustering(**parameters).fit(str(path)).labels_, model.labels_)
+    run = decda.train(
+        {"name": "folder", "path": path, "size": "16x18"}, n_clusters=2, head="idec", seed=0, progress=False,
+        encoder={"name": "fc", "hidden": (32,)}, train={"pretrain_epochs": 5, "max_iter": 10},
+    )  # fmt: skip
+    np.testing.assert_array_equal(model.labels_, run.labels)
+    np.testing.assert_array_equal(model.predict(path), model.labels_)
+    assert model.transform(str(path)).shape == (30, 10)
+    assert -1 <= model.score(path) <= 1
+
+
+def test_a_file_of_numbers(folder: Path, table: DeepClustering) -> None:
+    """Numbers from a file are clustered and scored as the same numbers in memory; with a shape they are images."""
+    np.savetxt("iris.csv", IRIS, delimiter=",", fmt="%.17g")
+    model = DeepClustering(**TABLE).fit("iris.csv")
+    np.testing.assert_array_equal(model.labels_, table.labels_)
+    np.testing.assert_array_equal(model.predict(IRIS), model.labels_)
+    assert model.score("iris.csv") == pytest.approx(table.score(IRIS), abs=1e-6)
+    np.save("rows.npy", DIGITS.reshape(120, 64))
+    images = DeepClustering(image_shape=(8, 8), encoder="fc", augment="none", **SMALL).fit(Path("rows.npy"))
+    assert images.run_.input_shape == (1, 8, 8)
+    assert images.score("rows.npy") == pytest.approx(images.score(DIGITS), abs=1e-6)
+
+
+def test_a_registered_data_set_by_its_name() -> None:
+    """A text that is no path names a data set, with its settings."""
+    short = {"pretrain_epochs": 1, "max_iter": 2, "encoder__hidden": (32,), "train__batch_size": 512}
+    model = DeepClustering(10, encoder="fc", augment="none", dataset__size=8, **short).fit("digits")
+    assert (model.labels_.shape, model.run_.input_shape) == ((1797,), (1, 8, 8))
+    assert model.run_.metrics["acc"] > 0.1
 
 
 def test_rows_are_drawn_the_same_every_time() -> None:
