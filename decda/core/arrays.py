@@ -1,7 +1,7 @@
 """Arrays and tables of users as images: one way for all doors, kind where nothing is lost, strict where it would be.
 
 What authors of data sets may use: `ArraySource` for arrays of any layout and type, `as_labels` for classes of any kind,
-and `open_array` and `read_labels` for files.
+`read_array_file` and `read_label_file` for files.
 """
 
 import warnings
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from decda.core.array_files import read_array_file, read_label_file
 from decda.core.array_labels import as_labels
 from decda.core.array_layout import find_layout, require_channels_first
 from decda.core.array_scaling import find_scaling, read_scale
@@ -22,7 +23,7 @@ from decda.core.array_values import as_numbers
 from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import DataError
 
-__all__ = ["ArraySource", "as_labels", "require_channels_first", "tidy"]
+__all__ = ["ArraySource", "as_labels", "read_array_file", "read_label_file", "require_channels_first", "tidy"]
 
 
 class ArraySource(ImageSource):
