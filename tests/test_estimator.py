@@ -89,12 +89,13 @@ def test_three_doors_lead_to_one_experiment(here: Here) -> None:
     np.testing.assert_array_equal(DeepClustering(**{**SMALL, "random_state": 3}).fit("x.npy").labels_, model.labels_)
 
 
-def test_a_row_does_not_depend_on_those_beside_it(table: DeepClustering) -> None:
-    """Alone, in another order or in a large batch, a row gets the very same embedding."""
-    whole = table.transform(IRIS)
-    np.testing.assert_allclose(np.concatenate([table.transform(row[None]) for row in IRIS]), whole, 1e-6, 1e-7)
-    order = np.random.default_rng(0).permutation(150)
-    np.testing.assert_allclose(table.transform(IRIS[order]), whole[order], 1e-6, 1e-7)
+def test_a_row_does_not_depend_on_those_beside_it() -> None:
+    """Alone, in another order or in a batch, a row gets the same embedding, closer than rounding would have it."""
+    model = DeepClustering(n_clusters=3, pretrain_epochs=1, max_iter=1, random_state=0).fit(IRIS)
+    x, order = IRIS[:20], np.random.default_rng(0).permutation(20)
+    whole = model.transform(x)
+    np.testing.assert_allclose(np.concatenate([model.transform(row[None]) for row in x]), whole, 1e-7, 1e-9)
+    np.testing.assert_allclose(model.transform(x[order]), whole[order], 1e-7, 1e-9)
 
 
 def test_grid_search_over_heads_and_settings() -> None:
