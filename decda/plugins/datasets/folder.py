@@ -260,11 +260,8 @@ def _in_threads(work: Callable[[int], T], positions: range) -> list[T]:
     """Work on each position, some of them at a time; results in order."""
     parts = [positions[at : at + TOGETHER] for at in range(0, len(positions), TOGETHER)]
     with ThreadPoolExecutor(min(_cores(), MAX_THREADS, max(len(parts), 1))) as pool:
-        try:
-            return [result for done in pool.map(lambda part: [work(at) for at in part], parts) for result in done]
-        except BaseException:  # Ctrl-C need not wait for all that is queued
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        # Where one part fails, as by Ctrl-C, `map` cancels those that wait.
+        return [result for done in pool.map(lambda part: [work(at) for at in part], parts) for result in done]
 
 
 def _cores() -> int:

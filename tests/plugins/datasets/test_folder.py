@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -428,9 +429,12 @@ def test_ctrl_c_ends_reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     images = opened(tmp_path, SHAPE)
     calls: list[int] = []
 
-    def interrupted(path: str, *shape: object, **options: object) -> None:
+    def interrupted(path: str, *shape: object, **options: object) -> int:
         calls.append(1)
-        raise KeyboardInterrupt
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+        time.sleep(0.002)
+        return 0
 
     monkeypatch.setattr("decda.plugins.datasets.folder.read_pixels", interrupted)
     monkeypatch.setattr("decda.plugins.datasets.folder._cores", lambda: 1)

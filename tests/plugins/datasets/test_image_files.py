@@ -256,6 +256,19 @@ def test_smaller_pixels_of_jpeg_are_means(tmp_path: Path) -> None:
     assert difference.max() < 20
 
 
+@pytest.mark.parametrize("side", [24, 47, 48, 60, 96])
+def test_jpeg_keeps_twice_the_pixels(side: int, tmp_path: Path) -> None:
+    """A JPEG image less than four times as large as wanted is decoded whole: its means are exact."""
+    content = encoded(Image.fromarray(noise(96, 96)), "JPEG", quality=95)
+    x = pixels(content, tmp_path, (3, side, side))
+    with Image.open(tmp_path / "file.png") as image:
+        exact = image.convert("RGB").resize((side, side), Image.Resampling.BOX)
+    if side > 24:
+        np.testing.assert_array_equal(x, np.asarray(exact).transpose(2, 0, 1))
+    else:  # at half its size, noise still has the mean of its area, up to rounding and clipping
+        assert np.abs(x.astype(int) - np.asarray(exact).transpose(2, 0, 1)).mean() < 4
+
+
 def test_larger_images_are_interpolated(tmp_path: Path) -> None:
     """An image made larger has values between those of the file."""
     x = pixels(encoded(Image.fromarray(np.array([[0, 100]], np.uint8)), "PNG"), tmp_path, (1, 2, 4))
@@ -270,6 +283,15 @@ def test_padding_keeps_the_whole_image(tmp_path: Path) -> None:
     x = pixels(encoded(Image.fromarray(values), "PNG"), tmp_path, (1, 8, 8))[0]
     assert x[2:6].tolist() == values.tolist()
     assert np.unique(x[:2]).tolist() == np.unique(x[6:]).tolist() == [50]
+
+
+def test_padded_sides_are_rounded(tmp_path: Path) -> None:
+    """The shorter side is rounded to the nearest pixel: 2/3 of 4 is 3, and what is left over lies below."""
+    values = np.array([[0, 0, 0], [0, 200, 0]], np.uint8)
+    x = pixels(encoded(Image.fromarray(values), "PNG"), tmp_path, (1, 4, 4))[0]
+    assert (x.max(axis=1) > 0).tolist() == [False, True, True, False]
+    x = pixels(encoded(Image.fromarray(values.T), "PNG"), tmp_path, (1, 4, 4))[0]
+    assert (x.max(axis=0) > 0).tolist() == [False, True, True, False]
 
 
 def test_cropping_fills_the_shape(tmp_path: Path) -> None:
