@@ -212,8 +212,10 @@ def advice(low: float, high: float) -> str:
     if high <= 1:  # whole numbers
         return "Declare scale='1' if they are 0 and 1, scale='255' if they are gray values of 8 bits."
     full = next((full for full in FULL_SCALES if high <= full), None)
-    likely = f"Declare what to divide them by, probably scale='{full}'; or " if full else "Declare "
-    return f"{likely}scale='minmax', by their smallest and largest."
+    likely = f"Declare what to divide them by, probably scale='{full}'" if full else "Declare what to divide them by"
+    if full is None or high < full / 2:
+        likely += f", or the largest value that they may have, such as scale='{math.ceil(high)}'"
+    return f"{likely}; or scale='minmax', by their smallest and largest."
 
 
 def _of_table(values: Array, scale: str, center: tuple[float, ...], spread: tuple[float, ...]) -> Scaling:

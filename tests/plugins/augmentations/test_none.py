@@ -16,6 +16,13 @@ def test_nothing_is_drawn() -> None:
     assert torch.equal(torch.get_rng_state(), before[1])
 
 
+def test_it_takes_tables() -> None:
+    """The rows of a table, whose values have no range, pass as images do."""
+    rows = torch.tensor([[[[-3.0, 250.0]]]])
+    augment = NoAugmentation(value_range=None)
+    assert torch.equal(augment.apply(rows, augment.sample(1, torch.Generator())), rows)
+
+
 def test_images_are_unchanged() -> None:
     """Images are returned unchanged."""
     x = torch.rand(5, 3, 8, 9)
