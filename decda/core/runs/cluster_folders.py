@@ -107,7 +107,7 @@ def export_clusters(
         for index, (name, put) in enumerate(entries):
             cluster = int(run.labels[index])
             try:
-                with explain_output(out / places[cluster].name / name):
+                with explain_output(out):
                     target = places[cluster] / name
                     target.parent.mkdir(parents=True, exist_ok=True)
                     put(target)

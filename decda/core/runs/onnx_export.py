@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from decda import __version__
 from decda.core.array_scaling import Scaling
+from decda.core.atomic_files import explain_output
 from decda.core.errors import BrokenComponent, ConfigError, OutOfMemory, in_a_line, is_out_of_memory
 from decda.core.runs.assembly import owner_of
 from decda.core.runs.onnx_graph import OUTPUTS, Graph, capture, difference, random_input, trace
@@ -52,7 +53,7 @@ def export_onnx(run: Run, out: Path) -> OnnxFile:
     """Write a trained model as an ONNX file, and compare the two on random images.
 
     The graph takes any number of images and computes in float32, whatever the precision of the run. A table's rows are
-    taken as they stand in its file: the graph scales them as the run did.
+    taken as they stand in its file, in float64: the graph scales them as the run did.
 
     Args:
         run: a finished run.
@@ -93,7 +94,7 @@ def export_onnx(run: Run, out: Path) -> OnnxFile:
     proto.producer_name, proto.producer_version = "decda", __version__
     proto.graph.name = "decda"
     content = proto.SerializeToString(deterministic=True)
-    with published(out, "out") as file:
+    with published(out, "out") as file, explain_output(out):
         file.write(content)
     return OnnxFile(out, {
         "run": str(run.folder),
@@ -217,13 +218,15 @@ def _describe(side: Any) -> dict[str, Any]:
     """Type and shape of an input or output of a graph."""
     tensor = side.type.tensor_type
     shape = [dimension.dim_param or dimension.dim_value for dimension in tensor.shape.dim]
-    return {"type": {1: "float32", 7: "int64"}[tensor.elem_type], "shape": ["N", *shape[1:]]}
+    return {"type": {1: "float32", 7: "int64", 11: "float64"}[tensor.elem_type], "shape": ["N", *shape[1:]]}
 
 
 def _input_words(graph: Graph) -> str:
     if not graph.rows:
         return "float32 (N, C, H, W) in [0, 1]; uint8 is divided by 255 before"
-    return f"float32 (N, D), {'as the model was trained' if graph.center is None else 'unscaled: the graph scales it'}"
+    return (
+        "float64 (N, D), unscaled: the graph scales it" if graph.scaled else "float32 (N, D), as the model was trained"
+    )
 
 
 def _scaling(parameters: Mapping[str, Any]) -> tuple[Sequence[float] | None, Sequence[float] | None]:

@@ -30,6 +30,7 @@ class Graph(nn.Module):
 
     Attributes:
         names: of the input and the outputs.
+        scaled: whether rows are scaled.
     """
 
     def __init__(
@@ -47,7 +48,8 @@ class Graph(nn.Module):
         self.names = ("row" if self.rows else "image", *OUTPUTS)
         self.center: Tensor | None
         self.spread: Tensor | None
-        # In double precision, as the rows of the run were: a large center cancels.
+        self.scaled = center is not None
+        # In double precision, as the rows of the run were: where the center is large, they cancel.
         for name, values in (("center", center), ("spread", spread)):
             self.register_buffer(name, None if values is None else torch.tensor(values, dtype=torch.float64))
 
@@ -55,20 +57,20 @@ class Graph(nn.Module):
         """The input as the model takes it.
 
         Args:
-            x: images (N, C, H, W), float32 in [0, 1], or rows (N, D).
+            x: images (N, C, H, W), float32 in [0, 1], or rows (N, D), which are float64 where they are scaled.
 
         Returns:
-            Images (N, C, H, W).
+            Images (N, C, H, W), float32.
         """
-        if self.rows and self.center is not None and self.spread is not None:
-            x = ((x.double() - self.center) / self.spread).float()
+        if self.center is not None and self.spread is not None:
+            x = ((x - self.center) / self.spread).float()
         return x[:, None, None] if self.rows else x
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Embed and assign.
 
         Args:
-            x: images (N, C, H, W), float32 in [0, 1], or rows (N, D).
+            x: as `prepare` takes them.
 
         Returns:
             Embeddings (N, D), soft assignments (N, K), labels int64 (N,).
@@ -158,7 +160,7 @@ def random_input(graph: Graph, n: int) -> Tensor:
     rows = torch.rand(n, graph.input_shape[-1], generator=generator)
     if graph.center is None or graph.spread is None:
         return rows
-    return (graph.center + graph.spread * (4 * rows - 2)).float()
+    return graph.center + graph.spread * (4 * rows.double() - 2)
 
 
 def difference(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:

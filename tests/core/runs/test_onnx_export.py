@@ -17,7 +17,7 @@ from torch import Tensor
 from decda.core.config.composition import compose
 from decda.core.config.run_config import PartConfig
 from decda.core.contracts import ImageSet
-from decda.core.errors import BrokenComponent, ConfigError
+from decda.core.errors import BrokenComponent, ConfigError, OutputError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs import onnx_export
@@ -101,23 +101,23 @@ def test_the_file_says_what_it_is(finished_run: Path, registry: Registry, tmp_pa
 
 
 def test_tables_are_scaled_inside(registry: Registry, tmp_path: Path) -> None:
-    """For a table, the graph takes the raw rows (N, D) and standardises them with the numbers of the run."""
+    """For a table, the graph takes the raw rows (N, D) in float64 and standardises them as the run did."""
     rows = torch.randn(300, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    center, spread = torch.linspace(-1000, 1000, 7, dtype=torch.float64), torch.linspace(0.5, 200, 7)
+    center, spread = torch.linspace(-1e6, 1e6, 7, dtype=torch.float64), torch.linspace(0.5, 200, 7)
     run = train(registry, rows.float()[:, None, None], tmp_path / "run", encoder={"name": "fc", "hidden": (16,)})
     parameters = {"scale": "standard", "center": tuple(center.tolist()), "spread": tuple(spread.tolist())}
     standardised = replace(run, config=replace(run.config, dataset=PartConfig("decda:arrays", parameters)))
-    raw = (rows * spread + center).float()
+    raw = rows * spread + center
     told = export_onnx(standardised, tmp_path / "m.onnx").as_mapping()
-    assert told["inputs"] == {"row": {"type": "float32", "shape": ["N", 7]}}
-    x = ((raw.double() - center) / spread).float()[:, None, None]
+    assert told["inputs"] == {"row": {"type": "float64", "shape": ["N", 7]}}
+    x = ((raw - center) / spread).float()[:, None, None]
     embedding, soft, _ = outputs(tmp_path / "m.onnx", "row", raw)
     assert np.abs(embedding - run.model.embed(x).numpy()).max() <= 1e-5
     assert np.abs(soft - run.model.soft_assign(x).detach().numpy()).max() <= 1e-5
     halved = replace(run.config.dataset, parameters={"scale": "2", "center": [], "spread": []})
     export_onnx(replace(run, config=replace(run.config, dataset=halved)), tmp_path / "half.onnx")
-    x = (raw / 1000).float()
-    found = outputs(tmp_path / "half.onnx", "row", x)[0]
+    x = (raw / 1e6).float()
+    found = outputs(tmp_path / "half.onnx", "row", x.double())[0]
     assert np.abs(found - run.model.embed(x[:, None, None] / 2).numpy()).max() <= 1e-5
     export_onnx(run, tmp_path / "plain.onnx")
     found = outputs(tmp_path / "plain.onnx", "row", x)[0]
@@ -203,3 +203,15 @@ def test_nothing_is_printed(
     run = load_run(finished_run, registry)
     export_onnx(run, tmp_path / "m.onnx")
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_full_disk(finished_run: Path, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the disk is full, the error names the file, and nothing is left."""
+
+    def full(number: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OutputError, match=r"m\.onnx cannot be written: No space left on device"):
+        export_onnx(load_run(finished_run, registry), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

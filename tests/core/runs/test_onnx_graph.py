@@ -38,10 +38,10 @@ def test_any_number_of_images(make: object, conv: bool) -> None:
 
 
 def test_rows_are_scaled() -> None:
-    """Rows of a table become (N, 1, 1, D), scaled in double precision: a large center does not cancel."""
+    """Rows of a table become (N, 1, 1, D), scaled in double precision, so that large centers cost no digits."""
     model = graph((1, 1, 2), center=(1e6, 0.0), spread=(0.5, 4.0))
     assert model.names[0] == "row"
-    assert model.prepare(torch.tensor([[1e6 + 1, 2.0]])).tolist() == [[[[2.0, 0.5]]]]
+    assert model.prepare(torch.tensor([[1e6 + 1, 2.0]], dtype=torch.float64)).tolist() == [[[[2.0, 0.5]]]]
     assert graph((1, 1, 2)).prepare(torch.tensor([[3.0, 2.0]])).tolist() == [[[[3.0, 2.0]]]]
     assert random_input(model, 5).shape == (5, 2)
     low, high = random_input(model, 1000).aminmax(dim=0)
