@@ -18,7 +18,8 @@ from typing import IO, Any, TextIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from decda.core.errors import DataError, in_a_line
+from decda.core.errors import DataError, in_a_line, is_out_of_memory
+from decda.core.mapped_arrays import MappedFile
 from decda.core.regular_files import open_regular
 from decda.core.text_tables import read_classes, read_table
 
@@ -117,6 +118,8 @@ def _opened(path: Path, max_bytes: int | None = None) -> Iterator[io.FileIO]:
     except FileNotFoundError as error:
         raise DataError(f"There is no file {path}.") from error
     except OSError as error:
+        if is_out_of_memory(error):
+            raise
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
@@ -144,7 +147,7 @@ def _map_npy(path: Path) -> Array:
                 f"there are {size - offset}."
             )
         # Copy on write: the file is never changed, and PyTorch, which knows no read-only tensors, does not warn.
-        mapped = np.memmap(file, dtype, "c", offset, shape, "F" if fortran else "C")
+        mapped = MappedFile(file, dtype, "c", offset, shape, "F" if fortran else "C")
     return np.asarray(mapped)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from decda.core.errors import DataError, InvalidParameter
+from decda.core.mapped_arrays import give_back
 
 Array = NDArray[Any]
 CHUNK = 2**20
@@ -141,11 +142,12 @@ def chunks(values: Array) -> Iterator[tuple[int, Array]]:
     """Some consecutive entries of an array after the other, with the position of the first.
 
     Args:
-        values: (N, ...).
+        values: (N, ...). If it is mapped, its memory is given back after each chunk.
     """
     rows = max(CHUNK // max(math.prod(values.shape[1:]), 1), 1)
     for start in range(0, len(values), rows):
         yield start, values[start : start + rows]
+        give_back(values)
 
 
 def _check_given(scale: str, center: Sequence[float], spread: Sequence[float], columns: int) -> None:

@@ -22,6 +22,7 @@ from decda.core.array_scaling import find_scaling, read_scale
 from decda.core.array_values import as_numbers
 from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import DataError
+from decda.core.mapped_arrays import give_back
 
 __all__ = ["ArraySource", "as_labels", "read_array_file", "read_label_file", "require_channels_first", "tidy"]
 
@@ -117,9 +118,9 @@ class ArraySource(ImageSource):
             Images (stop - start, C, H, W), uint8 or float32, of their own memory; and an empty mapping.
         """
         values = self._layout.arrange(self._values[start:stop])
-        if self.dtype == torch.uint8:
-            return torch.from_numpy(np.array(values, order="C")), {}
-        return torch.from_numpy(self._scaling.apply(values)), {}
+        read = np.array(values, order="C") if self.dtype == torch.uint8 else self._scaling.apply(values)
+        give_back(self._values)
+        return torch.from_numpy(read), {}
 
     def whole(self) -> Tensor | None:
         """All images as a view of the array, where they need no conversion; else None."""

@@ -16,6 +16,7 @@ import pytest
 from decda.core import array_files
 from decda.core.array_files import read_array_file, read_label_file
 from decda.core.errors import DataError
+from decda.core.mapped_arrays import MappedFile
 
 X = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 
@@ -38,7 +39,7 @@ def test_npy_is_mapped(array: Any, tmp_path: Path) -> None:
     before = path.read_bytes()
     mapped, classes = read_array_file(path)
     np.testing.assert_array_equal(mapped, array)
-    assert (mapped.dtype, classes, type(mapped.base)) == (array.dtype, None, np.memmap)
+    assert (mapped.dtype, classes, type(mapped.base)) == (array.dtype, None, MappedFile)
     mapped[0] = mapped[1]
     assert path.read_bytes() == before
 
