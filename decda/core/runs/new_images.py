@@ -10,11 +10,12 @@ from decda.core.config.composition import compose
 from decda.core.config.own_images import own_images
 from decda.core.config.run_config import PartConfig
 from decda.core.contracts import ImageSet, ImageSource
-from decda.core.errors import ConfigError, InvalidParameter
+from decda.core.errors import ConfigError, DataError, InvalidParameter
 from decda.core.files import Files
 from decda.core.parts.parameters import convert_value
 from decda.core.parts.registry import Registry
 from decda.core.runs.images import open_images
+from decda.core.runs.naming import printable
 from decda.core.runs.run import Run
 
 OF_THE_SET = ("path", "labels")
@@ -44,10 +45,17 @@ def open_source(
         The images, not read yet.
 
     Raises:
-        DecdaError: nothing that can be read is there, or a setting does not fit.
+        DecdaError: nothing that can be read is there, a setting does not fit, or how values are to be scaled is not
+            known.
     """
     part = new_images_part(run, path, registry, settings=settings, settings_origin=settings_origin)
     images = open_images(part, registry, files, seed=run.config.seed, input_shape=run.input_shape)
+    if images.settings.get("center") and not part.parameters.get("center"):
+        raise DataError(
+            f"What is in {printable(path)} would be scaled by its own numbers, and the run {run.folder} tells none of "
+            "the images that it was made of. Say how: dataset.scale=none takes them as they are; or give "
+            "dataset.scale, dataset.center and dataset.spread."
+        )
     return Loaded(images) if isinstance(images, ImageSet) else images
 
 

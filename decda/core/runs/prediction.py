@@ -133,9 +133,11 @@ class Prediction:
         good = [position for position in range(start, stop) if position not in failed]
         x = x if len(good) == len(x) else x[[position - start for position in good]]
         if x.is_floating_point():
-            named = [f"{position}: {names[position]}" for position in good] if self.source.names is not None else None
+            told = [f"{position} of the set" for position in good]
+            if self.source.names is not None:
+                told = [f"{words}, {self.source.names[position]}" for words, position in zip(told, good, strict=True)]
             where = f"The images {start} to {stop - 1}" if (start, stop) != (0, self.source.shape[0]) else "The images"
-            check_pixels(x, where, named, self.source.value_range)
+            check_pixels(x, where, told, self.source.value_range)
         return x, good
 
     def _predict(self, x: Tensor, names: Sequence[str] | None) -> Predicted:

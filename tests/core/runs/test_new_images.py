@@ -74,6 +74,20 @@ def test_an_array_is_prepared_as_the_run_was(run: Run, registry: Registry, tmp_p
     assert np.array_equal(found.z, made.embed(x))
 
 
+def test_a_table_is_scaled_by_the_numbers_of_the_run(run: Run, registry: Registry, tmp_path: Path) -> None:
+    """New rows are scaled as the run's were, never by their own mean; where the run knows no scale, it is asked for."""
+    made = replace(run, input_shape=(1, 1, 2))
+    (tmp_path / "x.csv").write_text("1,10\n3,30\n")
+    known = with_data(made, "decda:arrays", path="old.csv", scale="standard", center=(1.0, 10.0), spread=(2.0, 5.0))
+    source = open_source(known, tmp_path / "x.csv", registry, FILES)
+    assert source.read(0, 2)[0].flatten(1).tolist() == [[0.0, 0.0], [1.0, 4.0]]
+    unknown = with_data(made, "decda:digits", size=8)
+    with pytest.raises(DataError, match=r"scaled by its own numbers.*dataset\.scale=none takes them as they are"):
+        open_source(unknown, tmp_path / "x.csv", registry, FILES)
+    source = open_source(unknown, tmp_path / "x.csv", registry, FILES, settings=["dataset.scale=none"])
+    assert source.read(0, 2)[0].flatten(1).tolist() == [[1.0, 10.0], [3.0, 30.0]]
+
+
 def test_any_data_set_may_read_them(run: Run, registry: Registry, tmp_path: Path) -> None:
     """Where the data set of that name returns all images at once, those are taken."""
     x = torch.rand(5, 1, 8, 8)

@@ -127,7 +127,7 @@ def test_pixels_that_are_none(run: Run, small_parts: None, value: float, says: s
     """Pixels that are not finite or out of range are an error that names the image, as in training."""
     x = pixels(100, torch.float32)
     x[70, 0, 3, 3] = value
-    with pytest.raises(DataError, match=f"{says}.*70: x70.png"):
+    with pytest.raises(DataError, match=f"{says}.*70 of the set, x70.png"):
         predict_all(run, Given(x, names=[f"x{position}.png" for position in range(100)]))
 
 
