@@ -150,6 +150,8 @@ def test_16_bits_with_a_transparent_value(tmp_path: Path) -> None:
     [
         (np.array([[-100, 0], [100, 155]], np.int32), [[0, 100], [200, 255]]),
         (np.array([[7, 7], [7, 7]], np.int32), [[0, 0], [0, 0]]),
+        (np.array([[1, 1], [1, 1]], np.int32), [[0, 0], [0, 0]]),  # unlike 1.0, which is white
+        (np.array([[1, 1], [1, 1]], np.float32), [[255, 255], [255, 255]]),
         (np.array([[0.0, 0.2], [0.4, 0.6]], np.float32), [[0, 51], [102, 153]]),
         (np.array([[-1.0, 1.0], [0.0, 4.0]], np.float32), [[0, 102], [51, 255]]),
         (np.array([[0.0, 1e38], [-1e38, 1e38]], np.float32), [[128, 255], [0, 255]]),
