@@ -20,6 +20,7 @@ from decda.core.errors import (
     UnknownComponent,
     UnusableCheckpoint,
 )
+from decda.core.parts.chains import split_chain
 from decda.core.parts.entries import Entry
 from decda.core.parts.parameters import supplied_names
 from decda.core.parts.registry import Registry
@@ -70,6 +71,18 @@ def test_each_link_is_found_by_itself(parts: Registry, typed: str, prefer: str |
     found = parts.find("augment", typed, prefer=prefer)
     assert found.qualified == qualified
     assert parts.find("augment", qualified) == found
+
+
+def test_the_longest_name_counts() -> None:
+    """Where registered names with a + begin alike, the longest is the link, from the left."""
+    known = {"a", "b", "c", "a+b", "a+b+c"}
+    for typed, links in (
+        ("a+b+c+b", ["a+b+c", "b"]),
+        ("c+a+b", ["c", "a+b"]),
+        ("a+c+b", ["a", "c", "b"]),
+        ("b+a+b+d", ["b", "a+b", "d"]),
+    ):
+        assert split_chain(typed, known.__contains__) == links
 
 
 def test_the_entry_joins_those_of_the_links(parts: Registry) -> None:
