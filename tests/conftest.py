@@ -50,6 +50,12 @@ def install(site: Path, package: str, entry_points: str) -> None:
 Cli = Callable[..., subprocess.CompletedProcess[str]]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No test reads or fills the cache of the user who runs it."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     """The built-in parts, without those of other installed packages."""

@@ -112,10 +112,11 @@ def test_plugins_use_only_the_public_interface(path: Path) -> None:
         ("rich", ("console/",)),
         ("click", ("cli.py", "commands/", "console/")),
         ("filelock", ("core/runs/lock.py",)),
+        ("PIL", ("plugins/datasets/image_files.py", "core/runs/cluster_images.py")),
     ],
 )
 def test_each_library_is_imported_in_its_place_alone(library: str, places: tuple[str, ...]) -> None:
-    """entrypoints, kornia, rich, click and filelock are each imported only where the table says."""
+    """Each of these libraries is imported only where the table says."""
     users = {relative(f) for f in FILES if any(name.split(".")[0] == library for name in imports(f))}
     assert users
     assert all(user.startswith(places) for user in users)
@@ -152,7 +153,7 @@ def test_tests_mirror_the_core(path: Path) -> None:
         *("core/config/train_config.py", "core/config/listing.py", "core/config/layers.py", "core/parts/entries.py"),
         *("core/parts/value_types.py",),
         *("core/runs/device.py", "core/runs/failures.py", "core/runs/recorder.py"),
-        "core/runs/preparation.py",
+        *("core/runs/preparation.py", "core/config/image_facts.py"),
         *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/runner.py"),
     }
     mirror = ROOT.parent / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")

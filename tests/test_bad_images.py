@@ -47,7 +47,7 @@ def register(registry):
         ("none", "0", "holds no pixels: its images have the shape (0, 1, 4, 4)"),
         ("flat", "0", "holds no pixels: its images have the shape (30, 1, 0, 4)"),
         ("one", "0", "Clustering needs at least 2 images; the data set 'one' has 1"),
-        ("few", "0", "n_clusters must be at least 2 and at most the number of images, 2; it is 3"),
+        ("few", "0", "n_clusters must be at least 1 and at most the number of images, 2; it is 3"),
         ("constant", "0", "cannot be divided into 3 clusters: all its 30 images are equal. Give other images."),
         ("black", "0", "cannot be divided into 3 clusters: all its 30 images are equal"),
         ("duplicates", "0", "cannot be divided into 3 clusters: only 2 of its 30 images are distinct"),

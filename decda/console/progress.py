@@ -191,7 +191,7 @@ class RunLine:
             self.screen.download(event)
         elif isinstance(event, ImagesRead):
             self.screen.images(event)
-        else:
+        elif not (isinstance(event, ImagesSkipped) and self.name):  # told once for all seeds
             for text, style in notices(event, self.config):
                 self.screen.print(self.prefix + text, style)
 

@@ -178,7 +178,7 @@ def _tidy_pixels(x: Any) -> Any:
     x = x.detach()
     if x.device.type not in ("cpu", "meta"):
         x = x.cpu()
-    return (x.float() if x.is_floating_point() or x.dtype == torch.bool else x).contiguous()
+    return x.float() if x.is_floating_point() or x.dtype == torch.bool else x
 
 
 def _tidy_labels(y: Any, n: int, owner: str) -> Any:

@@ -75,15 +75,15 @@ QUICK: dict[str, Any] = {
 }
 """A first run, a minute or two on a CPU: convolutional IDEC with random shifts, small images and small batches."""
 
-_PASSES = 1.2e8
-"""Pixels times images times epochs that a conv net makes in some two minutes on one core."""
+_PASSES = 2e8
+"""Pixels times images times epochs that a conv net makes in some three minutes on one core."""
 
 
 def auto(n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[float, float] | None) -> dict[str, Any]:
     """Any images of your own, in minutes on a CPU: parts, epochs and iterations by their number and size.
 
     Images from 8x8 up get the convolutional autoencoder and a small `affine`, smaller ones and tables the fully
-    connected one without augmentation. Epochs are as many as some two minutes on one core allow, from 10 to 200;
+    connected one without augmentation. Epochs are as many as some three minutes on one core allow, from 10 to 200;
     clustering makes at most half as many steps. Chosen by times and by the number of steps that reconstruction takes to
     settle, not by labels.
 
@@ -97,7 +97,7 @@ def auto(n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[f
 
     Example:
         >>> auto(2000, (3, 64, 64), (0.0, 1.0))["train"]["pretrain_epochs"]
-        15
+        24
     """
     depth, height, width = input_shape
     images = value_range is not None and min(height, width) >= 8

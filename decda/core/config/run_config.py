@@ -97,7 +97,8 @@ class RunConfig:
             The configuration with `n_clusters` and all training settings filled in.
 
         Raises:
-            InvalidParameter: `n_clusters` was not given and the data set has no labels, or it is below 2.
+            InvalidParameter: `n_clusters` was not given and the data set has no labels, or it is below 1 (2 where it
+                comes from the labels).
             DataError: there are fewer than 2 images, or fewer than clusters.
         """
         if n_samples < 2:
@@ -109,11 +110,12 @@ class RunConfig:
                 "Give the number of clusters, n_clusters.",
                 parameter="n_clusters",
             )
-        if not 2 <= n_clusters <= n_samples:
+        least = 2 if self.n_clusters is None else 1  # one cluster for those who ask for it, as scikit-learn's checks do
+        if not least <= n_clusters <= n_samples:
             inferred = ", inferred from the labels" if self.n_clusters is None else ""
-            unfit = InvalidParameter if n_clusters < 2 else DataError
+            unfit = InvalidParameter if n_clusters < least else DataError
             raise unfit(
-                f"n_clusters must be at least 2 and at most the number of images, {n_samples}; it is {n_clusters}"
+                f"n_clusters must be at least {least} and at most the number of images, {n_samples}; it is {n_clusters}"
                 f"{inferred}.",
                 parameter="n_clusters",
             )

@@ -9,7 +9,7 @@ from torch import Tensor
 from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import DataError, OutOfMemory, is_out_of_memory
 from decda.core.events import Event, ImagesRead, ImagesSkipped
-from decda.core.runs.image_cache import ImageCache
+from decda.core.runs.image_cache import ImageCache, Kept
 from decda.core.runs.naming import printable
 
 CHUNK = 2**22
@@ -36,11 +36,13 @@ def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Even
     failures: Mapping[int, str] = {}
     if x is None:
         kept = ImageCache(cache).find(source) if source.key is not None else None
+        if kept is not None and _is_outdated(kept, source):
+            kept = None
         x, failures = (kept.x, kept.failures) if kept is not None else _read(source, cache, owner, notify)
     n = source.shape[0]
     good = [position for position in range(n) if position not in failures]
     names = source.names or [f"image {position}" for position in range(n)]
-    skipped = [*source.skipped, *((names[position], reason) for position, reason in sorted(failures.items()))]
+    skipped = sorted([*source.skipped, *((names[position], reason) for position, reason in failures.items())])
     if not good:
         name, reason = skipped[0]
         raise DataError(f"{owner}: none of its {len(skipped)} images can be read; of {printable(name)}: {reason}.")
@@ -55,6 +57,11 @@ def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Even
         source.value_range,
         skipped,
     )
+
+
+def _is_outdated(kept: Kept, source: ImageSource) -> bool:
+    """Whether an image can be read now that could not be then, for lack of memory, say."""
+    return any(position not in source.read(position, position + 1)[1] for position in kept.failures)
 
 
 def _read(

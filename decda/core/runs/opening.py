@@ -61,6 +61,6 @@ class ImageOpener:
         )
         train = config.train
         return (
-            f"For {n:,} {what} the recipe '{config.recipe}' chose {train.pretrain_epochs} epochs of pretraining in "
-            f"batches of {train.batch_size}, and at most {train.max_iter:,} iterations of clustering."
+            f"{n:,} {what}; by the recipe '{config.recipe}': pretrain_epochs {train.pretrain_epochs}, batch_size "
+            f"{train.batch_size}, max_iter {train.max_iter}."
         )

@@ -112,6 +112,9 @@ def folder(
     )
 
 
+folder.recipe = "auto"  # type: ignore[attr-defined]
+
+
 class FolderImages(ImageSource):
     """The images of a folder, decoded by several threads as they are read.
 

@@ -21,12 +21,9 @@ def test_the_images_a_recipe_asks_for_are_opened_once(registry: Registry, tmp_pa
     own.add("dataset", "mine", mine)
     opener = ImageOpener(own, Files(offline=True))
     settings = ["train.pretrain_epochs=1", "train.max_iter=2"]
-    config = compose(
-        own, recipe="auto", parts={"dataset": "mine"}, settings=settings, look=opener, n_clusters=3
-    )
+    config = compose(own, recipe="auto", parts={"dataset": "mine"}, settings=settings, look=opener, n_clusters=3)
     assert opener.choice(config) == (
-        "For 40 images of 1x8x8 the recipe 'auto' chose 1 epochs of pretraining in batches of 32, and at most 2 "
-        "iterations of clustering."
+        "40 images of 1x8x8; by the recipe 'auto': pretrain_epochs 1, batch_size 32, max_iter 2."
     )
     run(config, own, Files(offline=True), images=opener.opened(config), out=tmp_path / "run")
     assert len(opened) == 1
