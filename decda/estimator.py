@@ -23,7 +23,6 @@ from decda.estimator_inputs import (
     drawn,
     drawn_from_path,
     is_path,
-    predicted_from_path,
     silhouette,
 )
 from decda.estimator_settings import is_nested, training_arguments
@@ -330,9 +329,8 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
 
     def _apply(self, name: Literal["z", "q"], X: Any) -> NDArray[np.float32]:
         with as_value_errors():
-            if is_path(X):
-                return predicted_from_path(self.run_, Path(X), name)
-            return self._batches(self.run_.embed if name == "z" else self.run_.soft_assign, self._checked(X))
+            method = self.run_.embed if name == "z" else self.run_.soft_assign
+            return method(X) if is_path(X) else self._batches(method, self._checked(X))
 
     def _checked(self, X: Any) -> Any:
         return checked_array(self, X, reset=False, images=not self._is_table)

@@ -1,7 +1,7 @@
 """What users of scikit-learn hand over (tables, images, paths) as `decda` takes it, checked as scikit-learn does."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,6 @@ from decda.core.errors import DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.new_images import open_source
-from decda.core.runs.prediction import Prediction
 from decda.core.runs.run import Run
 
 
@@ -91,37 +90,19 @@ def drawn(n: int, limit: int) -> NDArray[np.int64]:
     return np.arange(n) if n <= limit else np.sort(np.random.RandomState(0).choice(n, limit, replace=False))
 
 
-def predicted_from_path(run: Run, path: Path, what: Literal["z", "q"]) -> NDArray[np.float32]:
-    """What a trained model makes of images that are read from a path, part by part.
-
-    Args:
-        run: with the model.
-        path: of a folder of images, or of an array file.
-        what: embeddings, or soft assignments.
-
-    Returns:
-        z (N, D) or q (N, K), of those images that can be read, by name as in the folder of a run.
-
-    Raises:
-        DecdaError: nothing that can be read is there, or it does not fit the model.
-    """
-    source = open_source(run, path, Registry.discover(), Files())
-    return np.concatenate([getattr(part, what) for part in Prediction(run, source)])
-
-
 def drawn_from_path(run: Run, path: Path, limit: int) -> tuple[NDArray[Any], NDArray[np.int64]]:
     """Some images from a path, as the model sees them, and their clusters.
 
     Args:
         run: with the model.
-        path: as for `predicted_from_path`.
+        path: of a folder of images, or of an array file.
         limit: how many are drawn at most.
 
     Returns:
         Rows (n, C * H * W), and the cluster of each (n,).
 
     Raises:
-        DecdaError: as for `predicted_from_path`.
+        DecdaError: nothing that can be read is there, or it does not fit the model.
     """
     source = open_source(run, path, Registry.discover(), Files())
     read = [source.read(position, position + 1) for position in drawn(source.shape[0], limit).tolist()]

@@ -128,13 +128,13 @@ class ArraySource(ImageSource):
         scaled = self._scaling.center or self._scaling.divisor != 1
         if self.dtype == torch.float32 and (values.dtype != np.float32 or scaled):
             return None
-        if not (values.dtype.isnative and values.flags.aligned) or any(stride < 0 for stride in values.strides):
+        if not values.flags.aligned:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # images are only read, so that an array may be read-only
             try:
                 return torch.from_numpy(values)
-            except ValueError:  # strides that are no multiples of the size of a number
+            except ValueError:  # strides that are negative, or no multiples of the size of a number
                 return None
 
 

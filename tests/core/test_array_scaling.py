@@ -157,6 +157,16 @@ def test_statistics_are_safe() -> None:
     assert not scaled[:, [1, 2, 4]].any()
 
 
+def test_the_mean_is_exact_where_its_sum_is_not() -> None:
+    """What the sum of large numbers loses is found again by the second pass."""
+    table = 1e15 + RANDOM.integers(0, 100, (5001, 2)).astype(np.float64)
+    mean, deviation = slow_statistics(table)
+    scaling = find_scaling(table, table=True)
+    assert np.abs(np.array(scaling.center) - mean).max() <= 0.125  # the distance of neighbouring numbers there
+    np.testing.assert_allclose(scaling.spread, deviation, rtol=1e-9)
+    assert np.abs(table.sum(0) / 5001 - mean).max() > 0.25
+
+
 def test_a_column_that_varies_by_rounding_alone_is_constant() -> None:
     """What rounding leaves of a constant column is not blown up to a deviation of 1."""
     table = np.array([[0.1 + 0.2], [0.3], [0.3]])

@@ -72,8 +72,11 @@ def test_a_view_shares_memory_and_a_part_does_not(recwarn: pytest.WarningsRecord
     assert not recwarn.list
 
 
-def test_strides_that_torch_lacks() -> None:
-    """A field of records, which no tensor can view, is read all the same."""
+def test_memory_that_torch_cannot_view() -> None:
+    """Floats between the bytes of a buffer, or of records, are read all the same."""
+    shifted = np.ndarray((3, 4, 4), np.float32, np.zeros(200, np.uint8).data, offset=1)
+    assert ArraySource(shifted).whole() is None
+    assert read(ArraySource(shifted)).unique().tolist() == [0]
     records = np.zeros((3, 4, 4), dtype=[("gray", "f4"), ("mask", "u1")])
     records["gray"] = 0.5
     source = ArraySource(records["gray"])

@@ -81,7 +81,9 @@ class Run:
         """Assign images to the clusters of this run.
 
         Args:
-            images: of the shape the model was trained on, in any layout that `decda.train` takes.
+            images: of the shape the model was trained on, in any layout that `decda.train` takes; or the path of a
+                folder or file of images, which are brought to that shape, read part by part, and left out where they
+                cannot be read. They are prepared as those of the run were.
             channels: whether channels come `first` or `last`, where the shape leaves that open.
 
         Returns:
@@ -106,6 +108,8 @@ class Run:
         Raises:
             DataError: as for `predict`.
         """
+        if isinstance(images, str | Path):
+            return self._read(Path(images), "q")
         return self.apply(self.model.soft_assign, self._prepare(images, channels))
 
     def embed(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.float32]:
@@ -121,6 +125,8 @@ class Run:
         Raises:
             DataError: as for `predict`.
         """
+        if isinstance(images, str | Path):
+            return self._read(Path(images), "z")
         return self.apply(self.model.embed, self._prepare(images, channels))
 
     def as_mapping(self) -> dict[str, Any]:
@@ -139,6 +145,15 @@ class Run:
             "seconds": dict(self.seconds),
             "baseline": dict(self.baseline),
         }
+
+    def _read(self, path: Path, what: Literal["q", "z"]) -> NDArray[np.float32]:
+        from decda.core.files import Files
+        from decda.core.parts.registry import Registry
+        from decda.core.runs.new_images import open_source
+        from decda.core.runs.prediction import Prediction
+
+        source = open_source(self, path, Registry.discover(), Files())
+        return np.concatenate([getattr(part, what) for part in Prediction(self, source)])
 
     def _prepare(self, images: Any, channels: Channels | None) -> Tensor:
         """Images (N, C, H, W) as the run's were prepared: with its layout and its scale."""

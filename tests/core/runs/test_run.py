@@ -1,5 +1,7 @@
 """A finished run and its predictions for new images."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -87,3 +89,15 @@ def test_a_run_loads_without_its_data_set(trained: Run, registry: Registry, digi
     assert np.array_equal(loaded.predict(digits), trained.labels)
     assert loaded.config.dataset == trained.config.dataset
     assert loaded.warnings == trained.warnings
+
+
+def test_images_by_their_path(finished_run: Path, registry: Registry, tmp_path: Path) -> None:
+    """A run predicts and embeds what lies at a path as it does the same pixels in an array."""
+    run = load_run(finished_run, registry)
+    x = np.random.default_rng(0).integers(0, 256, (7, 8, 8), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", x)
+    for path in (tmp_path / "x.npy", str(tmp_path / "x.npy")):
+        assert np.array_equal(run.predict(path), run.predict(x))
+        assert np.allclose(run.embed(path), run.embed(x), atol=1e-6)
+    with pytest.raises(DataError, match="There is nothing at"):
+        run.predict(tmp_path / "nothing")
