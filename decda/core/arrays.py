@@ -130,12 +130,10 @@ class ArraySource(ImageSource):
             return None
         if not values.flags.aligned:
             return None
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", UserWarning)  # images are only read, so that an array may be read-only
-            try:
-                return torch.from_numpy(values)
-            except ValueError:  # strides that are negative, or no multiples of the size of a number
-                return None
+        try:
+            return _view(values)
+        except ValueError:  # strides that are negative, or no multiples of the size of a number
+            return None
 
 
 def tidy(images: ImageSet, owner: str) -> ImageSet:
@@ -166,13 +164,19 @@ def tidy(images: ImageSet, owner: str) -> ImageSet:
     return replace(images, x=x, y=y, names=_tidy_names(images.names))
 
 
+def _view(values: Any) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # images are only read, so that an array may be read-only
+        return torch.from_numpy(values)
+
+
 def _tidy_pixels(x: Any) -> Any:
     if isinstance(x, np.ndarray):
         if (x.dtype.kind not in "bf" and x.dtype != np.uint8) or np.ma.is_masked(x):
             return x
         with np.errstate(over="ignore"):  # told by the check that follows, as not finite
             x = np.ascontiguousarray(x) if x.dtype == np.uint8 else np.ascontiguousarray(x, dtype=np.float32)
-        return torch.from_numpy(x if x.flags.writeable else x.copy())
+        return _view(x)
     if not isinstance(x, Tensor) or x.layout != torch.strided or x.is_quantized or x.is_nested:
         return x
     x = x.detach()

@@ -236,11 +236,12 @@ def test_a_data_set_may_return_pixels_of_other_types(x: Any) -> None:
 
 
 def test_bytes_stay_bytes(recwarn: pytest.WarningsRecorder) -> None:
-    """uint8 arrays, also read-only ones, become uint8 tensors without a warning; tensors in order are not copied."""
+    """uint8 arrays, also read-only ones, become uint8 tensors without a warning; what is in order is not copied."""
     array = BYTES.transpose(0, 3, 1, 2).copy()
     array.flags.writeable = False
     x = tidy(ImageSet(array), "d").x
     assert (x.dtype, tuple(x.shape)) == (torch.uint8, (5, 3, 6, 7))
+    assert np.shares_memory(x.numpy(), array)
     assert tidy(ImageSet(x), "d").x.data_ptr() == x.data_ptr()
     assert not recwarn.list
 
