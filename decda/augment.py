@@ -5,11 +5,11 @@ In a module of a plugin, or in a notebook::
     import kornia.augmentation as K
     from decda.augment import from_kornia
 
-    perspective = from_kornia(K.RandomPerspective, distortion_scale=0.3, p=0.8)
-    '''Random perspective.'''
+    sharpness = from_kornia(K.RandomSharpness, sharpness=0.5, p=0.8)
+    '''Random sharpness.'''
 
-Register that object by an entry point (`perspective = "my_package:perspective"`) or by
-`registry.add("augment", "perspective", perspective)`. `list-components` shows the string below the assignment.
+Register that object by an entry point (`sharpness = "my_package:sharpness"`) or by
+`registry.add("augment", "sharpness", sharpness)`. `list-components` shows the string below the assignment.
 """
 
 import contextlib

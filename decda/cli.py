@@ -13,6 +13,7 @@ from decda.core.process.streams import mend_streams
 
 COMMANDS = ("check", "evaluate", "export", "list-components", "new-plugin", "predict", "reproduce", "show", "train")
 OPTIONS = {
+    "augment": "--augment",
     "autoencoder": "--autoencoder",
     "data_root": "--data-root",
     "device": "--device",

@@ -268,11 +268,11 @@ def local(registry: Registry, **factories: Any) -> Registry:
 def test_a_run(registry: Registry, tmp_path: Path) -> None:
     """A run trains with such a part, passes settings on to kornia, and can be repeated from its config.toml."""
     factory = from_kornia(K.RandomPerspective, distortion_scale=0.3, p=0.8)
-    own = local(registry, perspective=factory, several=from_kornia(K.RandomRotation(10.0), K.RandomErasing(p=0.5)))
-    assert own.summary(own.find("augment", "perspective")).startswith("kornia's RandomPerspective: ")
-    parts: dict[str, str | None] = {"augment": "perspective"}
+    own = local(registry, distorted=factory, several=from_kornia(K.RandomRotation(10.0), K.RandomErasing(p=0.5)))
+    assert own.summary(own.find("augment", "distorted")).startswith("kornia's RandomPerspective: ")
+    parts: dict[str, str | None] = {"augment": "distorted"}
     config = compose(own, parts=parts, settings=(*SHORT, "augment.distortion_scale=0.4"))
-    assert config.part("augment") == PartConfig("local:perspective", {"distortion_scale": 0.4, "p": 0.8})
+    assert config.part("augment") == PartConfig("local:distorted", {"distortion_scale": 0.4, "p": 0.8})
     files = Files(offline=True)
     first = run(config, own, files, out=tmp_path / "one")
     again = run(compose(own, config=first.folder / "config.toml"), own, files, out=tmp_path / "two")

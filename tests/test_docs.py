@@ -85,11 +85,11 @@ def test_the_file_of_the_guide(here: Here) -> None:
 
 def test_the_kornia_example(module: Any) -> None:
     """The kornia augmentation in the guide fulfils the contracts."""
-    module("decda_test_perspective", block(PLUGINS, "from_kornia("))
-    from decda_test_perspective import perspective  # type: ignore[import-not-found]
+    module("decda_test_sharpness", block(PLUGINS, "from_kornia("))
+    from decda_test_sharpness import sharpness  # type: ignore[import-not-found]
 
-    check_augmentation(perspective)
-    check_augmentation(perspective, distortion_scale=0.4)
+    check_augmentation(sharpness)
+    check_augmentation(sharpness, sharpness=0.7)
 
 
 def test_every_rule_is_explained() -> None:
@@ -109,10 +109,10 @@ def test_every_rule_is_explained() -> None:
 
 def test_the_part_of_the_readme(module: Any) -> None:
     """The augmentation in the README fulfils the contracts."""
-    module("decda_test_flip", block(README, "class RandomFlip"))
-    from decda_test_flip import RandomFlip  # type: ignore[import-not-found]
+    module("decda_test_mirror", block(README, "class RandomMirror"))
+    from decda_test_mirror import RandomMirror  # type: ignore[import-not-found]
 
-    check_augmentation(RandomFlip)
+    check_augmentation(RandomMirror)
 
 
 def test_the_python_of_the_readme(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,8 @@ def has_local_parts(config: RunConfig, registry: Registry) -> bool:
         config: of the run.
         registry: where its parts are.
     """
-    parts = [registry.find(kind, config.part(kind).name) for kind in PART_KINDS]
+    found = [registry.find(kind, config.part(kind).name) for kind in PART_KINDS]
+    parts = [part for each in found for part in each.links or (each,)]
     return any(part.package == LOCAL and part not in registry.from_files for part in parts)
 
 

@@ -109,9 +109,10 @@ def _parts(cell: Cell, registry: Registry, kinds: Collection[str]) -> dict[str, 
             "version": component.entry.version,
             "parameters": {n: v for n, v in part.parameters.items() if n not in defaults or v != defaults[n]},
         }
-        if component.entry.package == LOCAL:
+        local = [each for each in component.links or (component,) if each.entry.package == LOCAL]
+        if local:
             described[kind]["files"] = sorted(registry.files.values())
-            described[kind]["source"] = _source(component.factory)
+            described[kind]["source"] = "".join(_source(each.factory) for each in local)
     return described
 
 
