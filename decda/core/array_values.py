@@ -107,7 +107,7 @@ def _from_frame(frame: Any) -> NDArray[Any]:
         listed = ", ".join(repr(name) for name in others[:10]) + (", ..." if len(others) > 10 else "")
         one = len(others) == 1
         raise DataError(
-            f"{'Column' if one else f'{len(others)} columns'} of the table {'does' if one else 'do'} not hold numbers: "
+            f"{'One column' if one else f'{len(others)} columns'} of the table {'does' if one else 'do'} not hold numbers: "
             f"{listed}. Leave {'it' if one else 'them'} out, or turn {'it' if one else 'them'} into numbers."
         )
     return np.stack([column.astype(np.float64, copy=False) for column in columns], axis=1)

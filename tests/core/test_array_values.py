@@ -85,7 +85,7 @@ def test_missing_objects_are_nan() -> None:
             pd.DataFrame({"a": [1], "name": ["x"], "k": pd.Categorical(["b"])}),
             r"2 columns .* 'name', 'k'\. Leave",
         ),
-        (pd.DataFrame({"a": [1], "day": pd.to_datetime(["2020-01-01"])}), "Column of the table does not .* 'day'"),
+        (pd.DataFrame({"a": [1], "day": pd.to_datetime(["2020-01-01"])}), "One column of the table does not .* 'day'"),
         (pd.DataFrame([[1, "x"]], columns=["a", "a"]), "Several columns of the table have the same name"),
         (np.ma.masked_array(GRID, GRID > 9), r"2 values of the array are masked.*filled\(0\)"),
         (sparse.csr_matrix(GRID), r"is sparse \(csr_matrix\).*toarray\(\)"),
