@@ -122,17 +122,20 @@ def test_the_python_of_the_readme(here: Here, monkeypatch: pytest.MonkeyPatch) -
     assert here("train", *words, "--encoder", "fc")[0] == 0
     assert Path("runs/quick-digits-seed0-1").is_dir()
     train, runs = decda.train, []
+    limit = {"pretrain_epochs": 1, "max_iter": 2, "update_interval": 1}
 
     def short(data: Any, **words: Any) -> Any:
-        limit = {"pretrain_epochs": 1, "max_iter": 2, "update_interval": 1}
         words |= {"train": {**words.get("train", {}), **limit}, "progress": False}
         runs.append(train("digits" if isinstance(data, str) else data, **words))
         return runs[-1]
 
     monkeypatch.setattr(decda, "train", short, raising=False)
-    code = block(README, "decda.components")
-    exec(compile(code, "README", "exec"), {"images": images, "new_images": images[:5]})
-    digits, array = runs
+    monkeypatch.setattr("decda.estimator.train_run", short)
+    names = {"images": images, "new_images": images[:5]}
+    for word in ("DeepClustering", "decda.components"):
+        exec(compile(block(README, word), "README", "exec"), names)
+    array, estimator, digits = runs
+    assert np.array_equal(names["labels"], estimator.labels)
     assert (digits.config.recipe, digits.config.head.parameters, digits.config.seed) == (
         "convidec-da",
         {"gamma": 0.2},

@@ -106,10 +106,9 @@ def _from_frame(frame: Any) -> NDArray[Any]:
     if others:
         listed = ", ".join(repr(name) for name in others[:10]) + (", ..." if len(others) > 10 else "")
         one = len(others) == 1
-        raise DataError(
-            f"{'One column' if one else f'{len(others)} columns'} of the table {'does' if one else 'do'} not hold numbers: "
-            f"{listed}. Leave {'it' if one else 'them'} out, or turn {'it' if one else 'them'} into numbers."
-        )
+        them = "it" if one else "them"
+        found = "One column of the table does" if one else f"{len(others)} columns of the table do"
+        raise DataError(f"{found} not hold numbers: {listed}. Leave {them} out, or turn {them} into numbers.")
     return np.stack([column.astype(np.float64, copy=False) for column in columns], axis=1)
 
 
