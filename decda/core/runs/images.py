@@ -85,7 +85,8 @@ def load_images(
         images = collect(images, files.images, owner, files.notify)
     images = tidy(images, owner)
     check_images(images, owner)
-    require_channels_first(images.x, owner)
+    if "channels" not in images.settings:  # a data set with that setting has looked at it
+        require_channels_first(images.x, owner)
     return images
 
 

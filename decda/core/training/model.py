@@ -102,8 +102,13 @@ class Model:
         """
         self.train(False)
         with matmul_precision(self.precision, self.device):
-            batches = x.split(embedding_batch(tuple(x.shape[1:]), self.device))
-            return torch.cat([self.encode(as_float(batch.to(self.device).contiguous())) for batch in batches])
+            # Written into one tensor: small ones between large ones would keep the memory of all batches from reuse.
+            z = torch.empty(len(x), self.autoencoder.embedding_dim, device=self.device)
+            size = embedding_batch(tuple(x.shape[1:]), self.device)
+            for start in range(0, len(x), size):
+                batch = x[start : start + size].to(self.device).contiguous()
+                z[start : start + size] = self.encode(as_float(batch))
+            return z
 
     @torch.no_grad()
     def soft_assign(self, x: Tensor) -> Tensor:

@@ -3,15 +3,19 @@
 import hashlib
 import tracemalloc
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import pytest
 import torch
 
+from decda.core.config.composition import compose
 from decda.core.contracts import ImageSet
 from decda.core.errors import DataError
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
 from decda.core.runs import images as images_module
-from decda.core.runs.images import check_distinct, check_images, chunks, hash_images
+from decda.core.runs.images import check_distinct, check_images, chunks, hash_images, load_images
 
 
 def test_the_hash_covers_type_shape_and_bytes() -> None:
@@ -96,3 +100,20 @@ def test_distinct_images_are_found_at_once() -> None:
     x = torch.arange(10_000, dtype=torch.float32).view(-1, 1, 1, 1).as_subclass(Counted)
     check_distinct(ImageSet(x), 10, "d")
     assert Counted.looked == 10
+
+
+@pytest.mark.parametrize(("settings", "refused"), [({}, True), ({"channels": "first"}, False)])
+def test_channels_that_seem_to_come_last(registry: Registry, settings: dict[str, str], refused: bool) -> None:
+    """Images that seem to have their channels last are refused, unless the data set says that it has looked."""
+
+    def mine(*, channels: Annotated[str, "where they are"] = "") -> ImageSet:
+        return ImageSet(torch.rand(5, 28, 28, 3), settings=settings)
+
+    own = registry.copy()
+    own.add("dataset", "mine", mine)
+    config = compose(own, parts={"dataset": "mine"})
+    if refused:
+        with pytest.raises(DataError, match=r"seem to come last.*permute\(0, 3, 1, 2\)"):
+            load_images(config, own, Files(offline=True))
+    else:
+        assert load_images(config, own, Files(offline=True)).x.shape == (5, 28, 28, 3)

@@ -1,5 +1,6 @@
 """The model: embeddings and soft assignments in batches of limited size."""
 
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -10,6 +11,7 @@ from decda.core.contracts import Autoencoder
 from decda.core.training import model as model_module
 from decda.core.training.model import Model, embedding_batch
 from decda.plugins.augmentations.none import NoAugmentation
+from decda.plugins.encoders.fc import FcAutoencoder
 from decda.plugins.heads.dec import DEC
 from decda.testing.partners import LinearAutoencoder
 
@@ -74,3 +76,19 @@ def test_bfloat16_is_used_within_the_autoencoder_alone() -> None:
     assert rounded.encode(x).dtype == rounded.decode(plain.embed(x)).dtype == torch.float32
     assert not torch.equal(rounded.embed(x), plain.embed(x))
     assert torch.allclose(rounded.embed(x), plain.embed(x), atol=0.05)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux, which tells the memory of a process")
+def test_embedding_many_images_needs_the_memory_of_a_few() -> None:
+    """Embedding reuses the memory of its batches: it does not grow with the number of images."""
+
+    def resident() -> int:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon"))
+
+    encoder, head = FcAutoencoder((3, 64, 64), hidden=(8,)), DEC(3, 10)
+    model = Model(encoder, head, NoAugmentation())
+    x = torch.zeros(1, 3, 64, 64, dtype=torch.uint8).expand(20_000, -1, -1, -1)
+    before = resident()
+    assert model.embed(x).shape == (20_000, 10)
+    assert resident() - before < 400_000  # KiB; the floats of all images are 940,000
