@@ -94,6 +94,10 @@ def _checked(entry: Any, registry: Any, files: Any, settings: Sequence[str]) -> 
             values[name] = parse_value(
                 owner, find_parameter(owner, parameters, name, f"--set {setting}"), text, f"--set {setting}"
             )
+        unset = [parameter.name for parameter in parameters if parameter.required and parameter.name not in values]
+        if unset:
+            seen = f"it needs a value for '{unset[0]}': name the part, and give --set {unset[0]}=..."
+            return {**shown, "rules": [{"rule": "signature", "demand": "", "status": "skipped", "seen": seen}]}
         outcomes = list(try_all(subject_of(entry, registry, files, values)))
     except (BrokenComponent, ContractViolation) as error:
         return {

@@ -13,6 +13,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.images import load_images
 from decda.core.runs.naming import RUNS
+from decda.plugins.datasets.folder import FolderImages
 from tests.conftest import Here
 
 FEW = ("--set", "train.pretrain_epochs=1", "--set", "train.max_iter=4", "--set", "train.update_interval=2")
@@ -57,11 +58,18 @@ def test_a_folder_and_nothing_else(here: Here, own: Path) -> None:
 def test_the_second_start_reads_no_image(here: Here, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second run, by its configuration, is equal byte for byte, and decodes nothing."""
     assert here("train", "--images", "pictures", "--n-clusters", "3", *FEW, "--out", "one")[0] == 0
-    monkeypatch.setattr("decda.plugins.datasets.folder.FolderImages.read", None)
+    read, seen = FolderImages.read, []
+
+    def noted(self: FolderImages, start: int, stop: int):  # type: ignore[no-untyped-def]
+        seen.extend(self.names[start:stop])
+        return read(self, start, stop)
+
+    monkeypatch.setattr(FolderImages, "read", noted)
     code, _, err = here("train", "--config", "one/config.toml", "--out", "two")
     assert code == 0, err
     for name in FILES:
         assert Path("one", name).read_bytes() == Path("two", name).read_bytes(), name
+    assert seen == ["broken.png"]  # which might be whole now
 
 
 def test_seeds_share_what_was_read(here: Here, own: Path) -> None:

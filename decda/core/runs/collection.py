@@ -7,7 +7,15 @@ import torch
 from torch import Tensor
 
 from decda.core.contracts import ImageSet, ImageSource
-from decda.core.errors import DataError, OutOfMemory, is_out_of_memory
+from decda.core.errors import (
+    BrokenComponent,
+    ContractViolation,
+    DataError,
+    DecdaError,
+    OutOfMemory,
+    in_a_line,
+    is_out_of_memory,
+)
 from decda.core.events import Event, ImagesRead, ImagesSkipped
 from decda.core.runs.image_cache import ImageCache, Kept
 from decda.core.runs.naming import printable
@@ -36,7 +44,7 @@ def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Even
     failures: Mapping[int, str] = {}
     if x is None:
         kept = ImageCache(cache).find(source) if source.key is not None else None
-        if kept is not None and _is_outdated(kept, source):
+        if kept is not None and _is_outdated(kept, source, owner):
             kept = None
         x, failures = (kept.x, kept.failures) if kept is not None else _read(source, cache, owner, notify)
     n = source.shape[0]
@@ -59,9 +67,9 @@ def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Even
     )
 
 
-def _is_outdated(kept: Kept, source: ImageSource) -> bool:
+def _is_outdated(kept: Kept, source: ImageSource, owner: str) -> bool:
     """Whether an image can be read now that could not be then, for lack of memory, say."""
-    return any(position not in source.read(position, position + 1)[1] for position in kept.failures)
+    return any(position not in read_checked(source, position, position + 1, owner)[1] for position in kept.failures)
 
 
 def _read(
@@ -73,7 +81,7 @@ def _read(
         if writer is None:
             return _read_into_memory(source, owner, notify)
         failures: dict[int, str] = {}
-        for part, failed in _parts(source, notify):
+        for part, failed in _parts(source, owner, notify):
             writer.add(part)
             failures |= failed
             if writer.failed:  # the disk is full
@@ -95,20 +103,56 @@ def _read_into_memory(
         raise
     failures: dict[int, str] = {}
     done = 0
-    for part, failed in _parts(source, notify):
+    for part, failed in _parts(source, owner, notify):
         x[done : done + len(part)] = part
         done += len(part)
         failures |= failed
     return x[:done], failures
 
 
-def _parts(source: ImageSource, notify: Callable[[Event], None]) -> Iterator[tuple[Tensor, Mapping[int, str]]]:
+def _parts(
+    source: ImageSource, owner: str, notify: Callable[[Event], None]
+) -> Iterator[tuple[Tensor, Mapping[int, str]]]:
     """The images of a source that can be read, some at a time, and what is wrong with the others."""
     n, *shape = source.shape
     size = max(CHUNK // max(int(torch.Size(shape).numel()), 1), 1)
     for start in range(0, n, size):
         stop = min(start + size, n)
-        x, failed = source.read(start, stop)
+        x, failed = read_checked(source, start, stop, owner)
         good = torch.tensor([position not in failed for position in range(start, stop)])
         notify(ImagesRead(stop, n))
         yield (x[good] if failed else x).contiguous(), failed
+
+
+def read_checked(source: ImageSource, start: int, stop: int, owner: str) -> tuple[Tensor, Mapping[int, str]]:
+    """What a source reads, if it is what it promised: else rows would be mixed up, or numbers cut off, unnoticed.
+
+    Args:
+        source: of the images.
+        start: position of the first image.
+        stop: position after the last one.
+        owner: what errors call the source.
+
+    Returns:
+        As `ImageSource.read`.
+
+    Raises:
+        ContractViolation: shape, dtype or positions are not as promised.
+        BrokenComponent: the source failed.
+        OutOfMemory: for lack of memory.
+    """
+    try:
+        x, failed = source.read(start, stop)
+    except DecdaError:
+        raise
+    except Exception as error:
+        if is_out_of_memory(error):
+            raise OutOfMemory(f"Out of memory: {owner} cannot read its images ({in_a_line(error)}).") from error
+        raise BrokenComponent(f"{owner} failed while it read images: {in_a_line(error)}.") from error
+    wanted = (stop - start, *source.shape[1:])
+    if not (isinstance(x, Tensor) and x.dtype == source.dtype and tuple(x.shape) == wanted and x.device.type == "cpu"):
+        found = f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise ContractViolation(f"{owner} must read images as {source.dtype} {wanted} on the CPU; it returned {found}.")
+    if not isinstance(failed, Mapping) or not all(start <= position < stop for position in failed):
+        raise ContractViolation(f"{owner} must tell what it cannot read by its position, from {start} to {stop - 1}.")
+    return x.detach(), failed

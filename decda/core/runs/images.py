@@ -1,17 +1,19 @@
 """The images of a run: loaded from its data set, checked, and identified by their digest."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from decda.core.arrays import require_channels_first, tidy
+from decda.core.arrays import as_labels, require_channels_first, tidy
 from decda.core.config.run_config import PartConfig, RunConfig
 from decda.core.contracts import ImageSet, ImageSource
-from decda.core.errors import BrokenComponent, ContractViolation, DataError
+from decda.core.errors import BrokenComponent, ContractViolation, DataError, InvalidParameter
 from decda.core.files import Files
-from decda.core.parts.registry import Registry
+from decda.core.parts.parameters import convert_value, find_parameter
+from decda.core.parts.registry import Component, Registry
 from decda.core.runs.assembly import components, make_part, owner_of
 from decda.core.runs.collection import collect
 
@@ -53,11 +55,31 @@ def open_images(
             raise
     if not isinstance(images, ImageSet | ImageSource):
         raise ContractViolation(f"{owner_of(component)} must return an ImageSet, not {type(images).__name__}.")
-    strange = sorted(set(images.settings) - {parameter.name for parameter in component.parameters})
-    if strange:
-        raise ContractViolation(
-            f"{owner_of(component)} fills in the setting '{strange[0]}', which is none of its parameters."
-        )
+    return _opened(images, component)
+
+
+def _opened(images: ImageSet | ImageSource, component: Component) -> ImageSet | ImageSource:
+    """The same, with settings of the declared types; of a source, its description is checked, too."""
+    owner = owner_of(component)
+    _expect(isinstance(images.settings, Mapping), f"{owner} must return settings as a mapping.")
+    try:
+        settings = {
+            name: convert_value(owner, find_parameter(owner, component.parameters, name), value)
+            for name, value in images.settings.items()
+        }
+    except InvalidParameter as error:
+        raise ContractViolation(f"What it found out does not fit: {error}") from error
+    if isinstance(images, ImageSet):
+        return replace(images, settings=settings)
+    shape, dtype = getattr(images, "shape", None), getattr(images, "dtype", None)
+    whole = isinstance(shape, tuple) and len(shape) == 4 and all(type(side) is int and side > 0 for side in shape)
+    _expect(whole, f"{owner} must state the shape of its images as (N, C, H, W), whole numbers above 0, not {shape!r}.")
+    _expect(dtype in (torch.uint8, torch.float32), f"{owner} must state their dtype, torch.uint8 or torch.float32.")
+    images.settings = settings
+    if images.y is not None:
+        images.y = as_labels(images.y, images.shape[0])
+    if images.names is not None:
+        _expect(len(images.names) == images.shape[0], f"{owner} must give one name for each of its images.")
     return images
 
 

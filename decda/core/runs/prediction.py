@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from decda.core.contracts import ImageSource
-from decda.core.errors import ContractViolation, DataError
+from decda.core.errors import DataError
 from decda.core.events import Event, ImagesRead, ImagesSkipped, ignore
+from decda.core.runs.collection import read_checked
 from decda.core.runs.images import check_pixels
 from decda.core.runs.naming import printable
 from decda.core.runs.run import Run
@@ -122,12 +123,7 @@ class Prediction:
 
     def _read(self, start: int, stop: int) -> tuple[Tensor, list[int]]:
         """The images in a part of the source that can be read, and their positions."""
-        x, failed = self.source.read(start, stop)
-        if x.shape != (stop - start, *self.source.shape[1:]) or x.dtype != self.source.dtype:
-            raise ContractViolation(
-                f"The source of these images returned {x.dtype} of shape {tuple(x.shape)} for the images {start} to "
-                f"{stop - 1} of a set of {self.source.dtype}, {tuple(self.source.shape)}."
-            )
+        x, failed = read_checked(self.source, start, stop, "The source of these images")
         names = self.source.names or {position: f"image {position}" for position in range(start, stop)}
         self.skipped += [(names[position], reason) for position, reason in sorted(failed.items())]
         good = [position for position in range(start, stop) if position not in failed]

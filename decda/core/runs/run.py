@@ -158,7 +158,8 @@ class Run:
     def _prepare(self, images: Any, channels: Channels | None) -> Tensor:
         """Images (N, C, H, W) as the run's were prepared: with its layout and its scale."""
         known = self.config.dataset.parameters
-        settings = {name: known[name] for name in ARRAY_SETTINGS if name in known}
+        # All of them, or they are another data set's and mean something else.
+        settings = {name: known[name] for name in ARRAY_SETTINGS} if known.keys() >= set(ARRAY_SETTINGS) else {}
         if channels is not None:
             settings["channels"] = channels
         source = ArraySource(images, input_shape=self.input_shape, **settings)

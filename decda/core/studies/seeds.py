@@ -87,8 +87,8 @@ def run_seeds(
         check_out(out)
     seeds = sorted(seeds)
     ready = prepare(replace(config, seed=seeds[0]), registry, files, images)
-    # With the absolute path of the autoencoder, and what the data set found out.
-    config = replace(config, autoencoder=ready.config.autoencoder, dataset=ready.config.dataset)
+    found = {name: getattr(ready.config, name) for name in ("autoencoder", "dataset", "n_clusters")}
+    config = replace(config, **found)  # with an absolute path, and what the data set found out
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):

@@ -80,7 +80,7 @@ def folder(
     scan = scan_folder(where)
     if not scan.files:
         raise DataError(_nothing(where, scan))
-    kept, skipped = scan.files, list(scan.unreadable)
+    broken = list(scan.unreadable)
     if input_shape is not None:
         channels, height, width = input_shape
         if channels not in (1, 3):
@@ -88,25 +88,27 @@ def folder(
     else:
         headers: Sequence[Header] = ()
         if sides is None or color == "auto":
-            kept, headers, unreadable = _headers(scan.files)
-            skipped = sorted([*skipped, *unreadable])
-        if not kept:
-            name, reason = skipped[0]
-            raise DataError(
-                f"The folder {where}: none of its {len(skipped)} images can be read; of {printable(name)}: {reason}."
-            )
+            headers, unreadable = _headers(scan.files)
+            broken = sorted([*broken, *unreadable])
+            if not headers:
+                name, reason = broken[0]
+                raise DataError(
+                    f"The folder {where}: none of its {len(broken)} images can be read; of {printable(name)}: {reason}."
+                )
         height, width = sides or (_auto_side(h.height for h in headers), _auto_side(h.width for h in headers))
         channels = 1 if color == "gray" or (color == "auto" and all(header.gray for header in headers)) else 3
-    if strict and skipped:
-        raise DataError(_refused(where, skipped))
+    if strict and broken:
+        raise DataError(_refused(where, broken))
+    # What has no header that can be read stays among the images and fails when it is decoded: so classes, and what the
+    # cache holds, do not depend on whether headers had to be looked at.
     return FolderImages(
         where,
-        kept,
+        scan.files,
         (channels, height, width),
         fit=fit,
         alpha=alpha,
-        y=_classes(where, [file.name for file in kept], labels, must=input_shape is None),
-        skipped=skipped,
+        y=_classes(where, [file.name for file in scan.files], labels, must=input_shape is None),
+        skipped=scan.unreadable,
         strict=strict,
         cache=cache,
     )
@@ -244,8 +246,8 @@ def _absolute(path: Path) -> Path:
         raise DataError(f"The path {path} cannot be resolved: {error}") from error
 
 
-def _headers(files: Sequence[ImageFile]) -> tuple[list[ImageFile], list[Header], list[tuple[str, str]]]:
-    """Which files have a header that can be read, those headers, and name and reason of the others."""
+def _headers(files: Sequence[ImageFile]) -> tuple[list[Header], list[tuple[str, str]]]:
+    """The headers that can be read, and name and reason of the files that have none."""
 
     def look(position: int) -> Header | str:
         try:
@@ -254,9 +256,8 @@ def _headers(files: Sequence[ImageFile]) -> tuple[list[ImageFile], list[Header],
             return str(error)
 
     found = _in_threads(look, range(len(files)))
-    kept = [(file, header) for file, header in zip(files, found, strict=True) if isinstance(header, Header)]
     unreadable = [(file.name, reason) for file, reason in zip(files, found, strict=True) if isinstance(reason, str)]
-    return [file for file, _ in kept], [header for _, header in kept], unreadable
+    return [header for header in found if isinstance(header, Header)], unreadable
 
 
 def _in_threads(work: Callable[[int], T], positions: range) -> list[T]:

@@ -1,11 +1,12 @@
 """Images that are read part by part become a set."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from decda.core.errors import DataError
+from decda.core.errors import BrokenComponent, ContractViolation, DataError, OutOfMemory
 from decda.core.events import Event, ImagesRead, ImagesSkipped, ignore
 from decda.core.runs import collection, image_cache
 from decda.core.runs.collection import collect
@@ -87,3 +88,43 @@ def test_a_mapped_set_is_not_copied(tmp_path: Path) -> None:
     images = collect(source, tmp_path / "cache", "the set", ignore)
     assert images.x.data_ptr() == pixels.data_ptr()
     assert source.reads == 0
+
+
+@pytest.mark.parametrize(
+    ("read", "says"),
+    [
+        (lambda a, b: (torch.zeros(b - a, 1, 8, 8), {}), "torch.float32"),
+        (lambda a, b: (torch.zeros(b - a - 1, 1, 8, 8, dtype=torch.uint8), {}), r"\(39, 1, 8, 8\)"),
+        (lambda a, b: (torch.zeros(b - a, 8, 8, 1, dtype=torch.uint8), {}), r"\(40, 8, 8, 1\)"),
+        (lambda a, b: ([0] * (b - a), {}), "it returned list"),
+        (
+            lambda a, b: (torch.zeros(b - a, 1, 8, 8, dtype=torch.uint8), {99: "damaged"}),
+            "by its position, from 0 to 39",
+        ),
+        (lambda a, b: (torch.zeros(b - a, 1, 8, 8, dtype=torch.uint8), [3]), "by its position"),
+    ],
+)
+@pytest.mark.parametrize("key", [None, "a key"])
+def test_a_source_that_breaks_its_promise(tmp_path: Path, read: Any, says: str, key: str | None) -> None:
+    """What a source reads is checked before rows are mixed up or numbers cut off; nothing is kept of it."""
+    source = CountedSource(key=key)
+    source.read = read  # type: ignore[method-assign]
+    with pytest.raises(ContractViolation, match=f"the set must .*{says}"):
+        collect(source, tmp_path / "cache", "the set", ignore)
+    assert not (tmp_path / "cache").exists() or list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [(ValueError("broken"), BrokenComponent), (MemoryError(), OutOfMemory), (DataError("x"), DataError)],
+)
+def test_a_source_that_fails(tmp_path: Path, error: Exception, kind: type[Exception]) -> None:
+    """An error in a source is told as the part's, lack of memory as such."""
+
+    def read(start: int, stop: int) -> Any:
+        raise error
+
+    source = CountedSource()
+    source.read = read  # type: ignore[method-assign]
+    with pytest.raises(kind):
+        collect(source, tmp_path, "the set", ignore)

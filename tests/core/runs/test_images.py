@@ -3,19 +3,20 @@
 import hashlib
 import tracemalloc
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import torch
 
 from decda.core.config.composition import compose
-from decda.core.contracts import ImageSet
-from decda.core.errors import DataError
+from decda.core.config.run_config import PartConfig
+from decda.core.contracts import ImageSet, ImageSource
+from decda.core.errors import ContractViolation, DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs import images as images_module
-from decda.core.runs.images import check_distinct, check_images, chunks, hash_images, load_images
+from decda.core.runs.images import check_distinct, check_images, chunks, hash_images, load_images, open_images
 
 
 def test_the_hash_covers_type_shape_and_bytes() -> None:
@@ -117,3 +118,57 @@ def test_channels_that_seem_to_come_last(registry: Registry, settings: dict[str,
             load_images(config, own, Files(offline=True))
     else:
         assert load_images(config, own, Files(offline=True)).x.shape == (5, 28, 28, 3)
+
+
+class Odd(ImageSource):
+    """A source that describes itself as a test says."""
+
+    def __init__(self, **attributes: Any):
+        self.shape, self.dtype = (5, 1, 8, 8), torch.uint8
+        for name, value in attributes.items():
+            setattr(self, name, value)
+
+    def read(self, start: int, stop: int) -> Any:
+        return torch.zeros(stop - start, 1, 8, 8, dtype=torch.uint8), {}
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "says"),
+    [
+        ({"shape": (5, 8, 8)}, ContractViolation, "must state the shape"),
+        ({"shape": (0, 1, 8, 8)}, ContractViolation, "must state the shape"),
+        ({"shape": [5, 1, 8, 8]}, ContractViolation, "must state the shape"),
+        ({"dtype": torch.float64}, ContractViolation, "must state their dtype"),
+        ({"settings": None}, ContractViolation, "settings as a mapping"),
+        ({"settings": {"size": 3}}, ContractViolation, "no parameter 'size'"),
+        ({"settings": {"contrast": [1]}}, ContractViolation, "'contrast' must be a finite number"),
+        ({"names": ["a"]}, ContractViolation, "one name for each"),
+        ({"y": [1, 2]}, DataError, "(?i)labels"),
+    ],
+)
+def test_sources_that_describe_themselves_wrongly(
+    registry: Registry, attributes: dict[str, Any], error: type[Exception], says: str
+) -> None:
+    """A source is checked when it is opened, before anything is read."""
+
+    def mine(*, contrast: Annotated[float, "of the images"] = 1.0) -> ImageSource:
+        return Odd(**attributes)
+
+    own = registry.copy()
+    own.add("dataset", "mine", mine)
+    with pytest.raises(error, match=says):
+        open_images(PartConfig("local:mine", {"contrast": 1.0}), own, Files(offline=True))
+
+
+def test_labels_of_a_source_may_be_of_any_kind(registry: Registry) -> None:
+    """Labels of a source become classes as those of an array do; settings get the declared type."""
+
+    def mine(*, contrast: Annotated[float, "of the images"] = 1.0) -> ImageSource:
+        return Odd(y=["a", "b", "a", "b", "c"], settings={"contrast": 2})
+
+    own = registry.copy()
+    own.add("dataset", "mine", mine)
+    images = open_images(PartConfig("local:mine", {"contrast": 1.0}), own, Files(offline=True))
+    assert images.y is not None
+    assert images.y.tolist() == [0, 1, 0, 1, 2]
+    assert images.settings == {"contrast": 2.0}

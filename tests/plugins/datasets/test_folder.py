@@ -16,8 +16,10 @@ from torch import Tensor
 
 from decda.core.contracts import ImageSource
 from decda.core.errors import DataError
+from decda.core.events import ignore
 from decda.core.files import Files
 from decda.core.parts.parameters import read_parameters
+from decda.core.runs.collection import collect
 from decda.plugins.datasets.folder import folder, parse_size, printable
 from tests.plugins.datasets.strange_images import encoded, exif, noise, plain, png, save
 from tests.unprivileged import run_unprivileged
@@ -206,17 +208,32 @@ def test_fit_and_alpha_are_passed_on(tmp_path: Path) -> None:
 
 
 def test_unreadable_headers_are_skipped(tmp_path: Path) -> None:
-    """Where headers are read, files without a sound one are skipped by name and reason, and count for nothing."""
+    """Files without a sound header count for nothing in size and colour, and are told when they are decoded."""
     plain(tmp_path / "b.png", (9, 9))
     save(tmp_path / "a.png", b"")
     save(tmp_path / "c" / "big.png", png(100_000, 100_000))
     save(tmp_path / "d.png", encoded(Image.new("RGB", (64, 64)), "PNG")[:20])
     (tmp_path / "e.png").symlink_to("nowhere")
     images = opened(tmp_path)
-    assert (images.names, images.shape) == (["b.png"], (1, 1, 9, 9))
-    assert [name for name, _ in images.skipped] == ["a.png", "c/big.png", "d.png", "e.png"]
-    assert images.skipped[1][1] == "it has 10000000000 pixels by its header, more than the 67108864 allowed"
-    assert read(images)[1] == {}
+    assert images.names == ["a.png", "b.png", "c/big.png", "d.png"]
+    assert images.shape == (4, 1, 9, 9)
+    assert [name for name, _ in images.skipped] == ["e.png"]
+    failures = read(images)[1]
+    assert list(failures) == [0, 2, 3]
+    assert failures[2] == "it has 10000000000 pixels by its header, more than the 67108864 allowed"
+
+
+def test_what_is_found_does_not_depend_on_what_was_asked_for(tmp_path: Path) -> None:
+    """Names, classes and the key are the same whether headers decide on size and colour or these are given."""
+    for name in ("a/1.png", "b/2.png", "b/3.png"):
+        plain(tmp_path / name)
+    save(tmp_path / "a" / "broken.png", b"")
+    one = opened(tmp_path)
+    two = opened(tmp_path, **{name: one.settings[name] for name in ("size", "color")})
+    assert (one.names, one.key, one.settings) == (two.names, two.key, two.settings)
+    assert one.y is not None
+    assert two.y is not None
+    assert one.y.tolist() == two.y.tolist() == [0, 0, 1, 1]
 
 
 def test_damaged_images_are_told_by_position(tmp_path: Path) -> None:
@@ -287,7 +304,7 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
     finally:
         closed.chmod(0o600)
     assert done.stdout.splitlines() == [
-        "['a.png'] [('b.png', 'Permission denied')] {}",
+        "['a.png', 'b.png'] [] {1: 'Permission denied'}",
         "['a.png', 'b.png'] [] {1: 'Permission denied'}",
     ], done.stderr
 
@@ -346,13 +363,13 @@ def test_classes_by_subfolder(tmp_path: Path) -> None:
 
 
 def test_a_class_without_a_sound_image_is_none(tmp_path: Path) -> None:
-    """A subfolder whose images are all skipped is no class."""
+    """A subfolder whose images cannot be read is no class of the images that are left."""
     for name in ("b/1.png", "c/2.png"):
         plain(tmp_path / name)
     save(tmp_path / "a" / "3.png", b"")
-    y = opened(tmp_path).y
+    y = collect(opened(tmp_path), tmp_path / "cache", "the folder", ignore).y
     assert y is not None
-    assert y.tolist() == [0, 1]
+    assert len(y.unique()) == 2
 
 
 def test_no_classes(tmp_path: Path) -> None:
