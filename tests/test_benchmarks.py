@@ -31,6 +31,7 @@ def run(name: str, *words: str, monkeypatch: pytest.MonkeyPatch) -> None:
         torch.set_num_threads(threads)
 
 
+@pytest.mark.slow
 def test_gpu_script_on_a_cpu(tmp_path: Path) -> None:
     """`benchmarks/gpu.sh` runs all benchmarks without a GPU, prints each table, and succeeds."""
     done = subprocess.run(

@@ -147,7 +147,12 @@ def seed_processes(parent: int) -> list[int]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs Unix signals")
 @pytest.mark.parametrize(
-    ("name", "whole_group", "code"), [("SIGTERM", False, 143), ("SIGINT", True, 130), ("SIGUSR1", True, 75)]
+    ("name", "whole_group", "code"),
+    [
+        pytest.param("SIGTERM", False, 143, marks=pytest.mark.slow),
+        ("SIGINT", True, 130),
+        pytest.param("SIGUSR1", True, 75, marks=pytest.mark.slow),
+    ],
 )
 def test_an_interrupt_ends_all_seeds(tmp_path: Path, name: str, whole_group: bool, code: int) -> None:
     """SIGTERM to the parent, or Ctrl-C or SIGUSR1 to all processes, saves all runs; folders stay, processes do not."""
@@ -181,7 +186,14 @@ def test_an_interrupt_ends_all_seeds(tmp_path: Path, name: str, whole_group: boo
     assert all(list((log.parent / "checkpoints").iterdir()) for log in logs)
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGUSR1", 75)])
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        pytest.param("SIGINT", 130, marks=pytest.mark.slow),
+        ("SIGTERM", 143),
+        pytest.param("SIGUSR1", 75, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_saves_the_run(decda: Cli, tmp_path: Path, name: str, code: int) -> None:
     """A run that is told to end saves itself and says how to go on, which it then does as if nothing had happened."""
     words = ("train", "--encoder", "fc", *FEW, "--set", "train.pretrain_epochs=12")

@@ -109,8 +109,9 @@ def test_nothing_can_be_written(place: Path, command: str, file: str, limit: int
 
 @pytest.mark.parametrize(
     ("file", "checkpoints"),
-    [("labels.csv", NEVER), pytest.param("checkpoints", ALL_THE_TIME, marks=slow)],
+    [("labels.csv", NEVER), ("checkpoints", ALL_THE_TIME)],
 )
+@slow
 def test_files_of_seeds_that_grow_too_large(whole: Path, place: Path, file: str, checkpoints: str) -> None:
     """A seed that fails is named with file and reason, in `summary.json`, too; resumed, it ends in the same bytes."""
     limit = 8000 if file == "checkpoints" else (whole / file).stat().st_size - 1
@@ -132,12 +133,13 @@ def test_files_of_seeds_that_grow_too_large(whole: Path, place: Path, file: str,
 @pytest.mark.parametrize(
     ("file", "checkpoints", "limit"),
     [
-        pytest.param("config.toml", NEVER, 400, marks=slow),
-        pytest.param("checkpoints", ALL_THE_TIME, 10**6, marks=slow),
-        pytest.param("autoencoder.safetensors", NEVER, 10**6, marks=slow),
+        ("config.toml", NEVER, 400),
+        ("checkpoints", ALL_THE_TIME, 10**6),
+        ("autoencoder.safetensors", NEVER, 10**6),
         ("model.safetensors", NEVER, None),
     ],
 )
+@slow
 def test_files_of_a_study_that_grow_too_large(
     whole_study: Path, place: Path, file: str, checkpoints: str, limit: int | None
 ) -> None:
@@ -183,7 +185,8 @@ def open_again(folder: Path) -> None:
             path.chmod(0o755)
 
 
-@pytest.mark.parametrize("command", ["train", pytest.param("seeds", marks=slow), pytest.param("study", marks=slow)])
+@slow
+@pytest.mark.parametrize("command", ["train", "seeds", "study"])
 def test_a_folder_that_becomes_read_only(undisturbed: Path, place: Path, command: str) -> None:
     """What cannot be written is named, the provenance tells it nevertheless, and the run goes on when it may again."""
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ TRAIN = ("train", "--encoder=conv", "--head=idec", "--augment=shift", *SETTINGS)
 STUDY = ("reproduce", "--datasets=digits", "--algorithms=convdec-da,convidec-da", "--trials=1", *SETTINGS)
 POINTS = ("begun", "tensors.safetensors", "state.json", "log.csv", "manifest.json", "renamed", "removed")
 """Moments in the writing of a checkpoint."""
-FAST, SLOW = 5, 30
+FAST, SLOW = 2, 30
 """Kills of single runs in the fast and in the slow suite."""
 
 
@@ -117,12 +116,8 @@ def kill_and_repeat(first: tuple[str, ...], again: tuple[str, ...], sign: Path, 
     finish(*again)
 
 
-def repeats() -> Iterator[object]:
-    yield 0
-    yield from (pytest.param(number, marks=pytest.mark.slow) for number in range(1, 4))
-
-
-@pytest.mark.parametrize("number", list(repeats()))
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
 def test_killed_seeds_end_in_the_same_bytes(tmp_path: Path, whole: Path, number: int) -> None:
     """Several seeds that were killed with all their processes go on, and leave what each leaves alone."""
     out = tmp_path / "seeds"
@@ -141,7 +136,8 @@ def whole_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("number", list(repeats()))
+@pytest.mark.slow
+@pytest.mark.parametrize("number", range(4))
 def test_a_killed_study_ends_in_the_same_bytes(tmp_path: Path, whole_study: Path, number: int) -> None:
     """A study that was killed goes on by the same command, with the shared autoencoder and all trials."""
     out = tmp_path / "study"

@@ -10,6 +10,7 @@ from tests.places import MNIST
 from tests.unprivileged import run_unprivileged
 
 DATA_FILE = "data/mnist/t10k-images-idx3-ubyte.gz"
+WEIGHTS = "run/autoencoder.safetensors"
 AUTOENCODER = ("train", "--encoder", "fc", "--autoencoder")
 
 
@@ -17,17 +18,23 @@ AUTOENCODER = ("train", "--encoder", "fc", "--autoencoder")
     ("closed", "words", "exit_code", "named"),
     [
         (DATA_FILE, MNIST, 3, DATA_FILE),
-        ("data/mnist", MNIST, 3, DATA_FILE),
+        pytest.param("data/mnist", MNIST, 3, DATA_FILE, marks=pytest.mark.slow),
         ("data", MNIST, 3, "data"),
         ("mine/mine.toml", ("train", "--config", "mine/mine.toml"), 2, "mine/mine.toml"),
-        ("mine", ("train", "--config", "mine/mine.toml"), 2, "mine/mine.toml"),
-        ("mine", ("train", "--load", "mine/mine.py"), 2, "mine/mine.py"),
-        ("run/autoencoder.safetensors", (*AUTOENCODER, "run"), 3, "run/autoencoder.safetensors"),
-        ("run", (*AUTOENCODER, "run"), 3, "run/autoencoder.safetensors"),
-        ("run", (*AUTOENCODER, "run/autoencoder.safetensors"), 3, "run/autoencoder.safetensors"),
+        pytest.param("mine", ("train", "--config", "mine/mine.toml"), 2, "mine/mine.toml", marks=pytest.mark.slow),
+        pytest.param("mine", ("train", "--load", "mine/mine.py"), 2, "mine/mine.py", marks=pytest.mark.slow),
+        (WEIGHTS, (*AUTOENCODER, "run"), 3, WEIGHTS),
+        pytest.param("run", (*AUTOENCODER, "run"), 3, WEIGHTS, marks=pytest.mark.slow),
+        pytest.param(
+            "run",
+            (*AUTOENCODER, "run/autoencoder.safetensors"),
+            3,
+            "run/autoencoder.safetensors",
+            marks=pytest.mark.slow,
+        ),
         ("run", ("evaluate", "run"), 3, "run"),
-        ("run/config.toml", ("evaluate", "run"), 3, "run/config.toml"),
-        ("run/model.safetensors", ("evaluate", "run"), 3, "run/model.safetensors"),
+        pytest.param("run/config.toml", ("evaluate", "run"), 3, "run/config.toml", marks=pytest.mark.slow),
+        pytest.param("run/model.safetensors", ("evaluate", "run"), 3, "run/model.safetensors", marks=pytest.mark.slow),
         ("run/labels.csv", ("evaluate", "run"), 3, "run/labels.csv"),
     ],
 )

@@ -57,7 +57,7 @@ def test_a_full_stdout_is_told(tmp_path: Path, words: tuple[str, ...]) -> None:
     ("redirection", "code"),
     [
         pytest.param("2>&-", 0, marks=pytest.mark.slow),
-        ("2>/dev/full", 0),
+        pytest.param("2>/dev/full", 0, marks=pytest.mark.slow),
         ("<&- >&- 2>&-", 0),
         pytest.param(">/dev/full", 1, marks=pytest.mark.slow),
     ],
@@ -83,7 +83,9 @@ def test_a_study(tmp_path: Path, redirection: str, code: int) -> None:
     assert len((tmp_path / "run" / "results.csv").read_text().splitlines()) == 2
 
 
-@pytest.mark.parametrize("words", [("list-components", "--json"), ("--help",), TRAIN])
+@pytest.mark.parametrize(
+    "words", [("list-components", "--json"), ("--help",), pytest.param(TRAIN, marks=pytest.mark.slow)]
+)
 def test_a_pipe_that_nobody_reads(tmp_path: Path, expected: dict[str, bytes], words: tuple[str, ...]) -> None:
     """If the reader of stdout has gone, as after `| head`, a command ends without a traceback, a run complete."""
     done = subprocess.run(
