@@ -15,7 +15,7 @@ import pytest
 
 import decda as package
 from decda.core.parts.entries import KINDS
-from tests.conftest import SHORT, Cli
+from tests.conftest import SHORT, Cli, Here
 from tests.core.execution.test_processes import EQUAL, install_moods
 
 FEW = tuple(word for setting in SHORT for word in ("--set", setting))
@@ -374,3 +374,11 @@ def test_fast_commands_import_no_torch(decda: Cli, words: tuple[str, ...]) -> No
     assert done.stdout.splitlines()[-1] == "LOADED [] []"
     if words == ("complete",):
         assert "plain,conv" in done.stdout
+
+
+def test_a_recipe_that_chooses_is_shown_for_an_example(here: Here) -> None:
+    """`decda show recipe auto` says for which images its settings are; other recipes have no such line."""
+    code, out, err = here("show", "recipe", "auto")
+    assert code == 0, err
+    assert "It chooses by the images. For 10,000 gray images of 28x28:" in out
+    assert "It chooses" not in here("show", "recipe", "quick")[1]

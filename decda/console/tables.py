@@ -170,6 +170,8 @@ def print_component(row: Mapping[str, Any]) -> None:
     if "settings" in row:
         import tomli_w
 
+        if "settings_of" in row:
+            console.print(Text(f"\nIt chooses by the images. For {row['settings_of']}:"))
         console.print(Text("\n" + tomli_w.dumps(row["settings"]).strip()))
         return
     if not row["parameters"]:

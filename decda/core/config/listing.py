@@ -6,7 +6,7 @@ from decda.core.config.composition import load_recipe
 from decda.core.config.image_facts import ImageFacts
 from decda.core.errors import DecdaError
 from decda.core.parts.entries import Entry
-from decda.core.parts.parameters import Parameter
+from decda.core.parts.parameters import Parameter, supplied_names
 from decda.core.parts.registry import Registry
 from decda.core.parts.value_types import type_name
 
@@ -26,7 +26,8 @@ def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[st
 
     Returns:
         `kind`, `name`, `summary`, `package`, `version`, `status` (`ok`, `broken` or `ambiguous`) and `error` (None if
-        there is none); if it was loaded, also `parameters` or, for a recipe, `settings`.
+        there is none); if it was loaded, also `parameters` or, for a recipe, `settings`, and `settings_of` where they
+        are those of an example.
 
     Example:
         >>> registry = Registry()
@@ -48,6 +49,9 @@ def describe(registry: Registry, entry: Entry, *, load: bool = False) -> dict[st
         try:
             if entry.kind == "recipe":
                 row["settings"] = load_recipe(registry, entry, lambda: EXAMPLE)
+                made = registry.load(entry).factory
+                if callable(made) and supplied_names(made):
+                    row["settings_of"] = "10,000 gray images of 28x28"
             else:
                 row["parameters"] = describe_parameters(registry.load(entry).parameters)
         except DecdaError as failure:
