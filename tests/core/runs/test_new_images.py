@@ -68,7 +68,8 @@ def test_an_array_is_prepared_as_the_run_was(run: Run, registry: Registry, tmp_p
     """A file with an array is read with the scale of the run, and the numbers are those of the array itself."""
     x = np.random.default_rng(0).integers(0, 1024, (40, 8, 8)).astype(np.uint16)
     np.save(tmp_path / "x.npy", x)
-    made = with_data(run, "decda:arrays", path="old.npy", scale="1023")
+    settings = {"shape": (), "channels": "auto", "scale": "1023", "center": (), "spread": ()}
+    made = with_data(run, "decda:arrays", path="old.npy", **settings)
     found = predict_all(made, open_source(made, tmp_path / "x.npy", registry, FILES))
     assert np.array_equal(found.z, run.embed((x / 1023).astype(np.float32)))
     assert np.array_equal(found.z, made.embed(x))
