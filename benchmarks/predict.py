@@ -170,6 +170,7 @@ def main() -> None:
         measure.wait_until_quiet()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (args.folder or Path(temporary)).absolute()
+        folder.mkdir(parents=True, exist_ok=True)
         make_array(folder / "train.npy", 500, args.side, np.uint8)
         if not (folder / "run").exists():
             decda(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from decda.core.config.composition import compose
 from decda.core.config.listing import describe
+from decda.core.config.own_images import instead
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import MAX_THREADS, is_thread_count
-from decda.inputs import Channels, Part, as_dataset, as_table
+from decda.inputs import Channels, Part, as_dataset, as_path, as_table
 
 if TYPE_CHECKING:
     from decda.core.runs.run import Run
@@ -101,6 +102,8 @@ def train(
 
     registry = Registry.discover() if registry is None else registry.copy()
     dataset = as_dataset(registry, data, labels=labels, channels=channels, image_shape=image_shape, scale=scale)
+    if config is not None and as_path(registry, data) is not None and isinstance(dataset, dict):
+        dataset = {**instead(dataset), **dataset}
     parts: dict[str, Any] = {"dataset": dataset, "train": train}
     for kind, part in (("encoder", encoder), ("head", head), ("augment", augment)):
         parts[kind] = as_table(registry, kind, part)

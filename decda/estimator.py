@@ -337,6 +337,8 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
 
     def _batches(self, method: Callable[..., NDArray[np.float32]], data: Any) -> NDArray[np.float32]:
         """What the model makes of an array, in full batches, so that a row does not depend on those beside it."""
+        if not len(data):
+            raise DataError("There must be at least one image; there are none.")
         full = len(data) // FULL_ROWS * FULL_ROWS
         results = [method(data[:full])] if full else []
         if full < len(data):

@@ -10,6 +10,8 @@ from sklearn.utils import check_random_state
 
 from decda.core.config.own_images import own_images
 from decda.core.errors import ConfigError, did_you_mean
+from decda.core.parts.registry import Registry
+from decda.inputs import as_path
 
 TABLES = ("encoder", "head", "augment", "train", "dataset")
 """What a nested name such as `head__gamma` may start with."""
@@ -168,8 +170,9 @@ def _data_arguments(data: Any, channels: Any, image_shape: Any, settings: dict[s
     if isinstance(data, str | Path):
         given = {"channels": channels, "shape": image_shape}
         settings = {**{name: value for name, value in given.items() if value is not None}, **settings}
-        if isinstance(data, Path) or Path(data).exists():
-            return {"data": {**own_images(Path(data)), **settings}}
+        path = as_path(Registry.discover(), data)
+        if path is not None:
+            return {"data": {**own_images(path), **settings}}
         return {"data": {"name": data, **settings} if settings else data}
     strange = [name for name in settings if name != "scale"]
     if strange:

@@ -1,6 +1,7 @@
 """What Python users hand over - arrays, folders, classes, functions - as parts that a configuration can name."""
 
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -46,6 +47,34 @@ def as_table(registry: Registry, kind: str, part: Part | None) -> str | dict[str
     return _add(registry, kind, part)
 
 
+def as_path(registry: Registry, data: Any) -> Path | None:
+    """The path that is meant by data: a `Path`, or a text that names no registered data set but looks like one.
+
+    Args:
+        registry: with the data sets.
+        data: as it was given.
+
+    Returns:
+        The path, `~` resolved; None where a name is meant, or no path at all.
+
+    Example:
+        >>> as_path(Registry(), "photos/cats"), as_path(Registry(), "usps"), as_path(Registry(), "")
+        (PosixPath('photos/cats'), None, None)
+    """
+    if isinstance(data, str):
+        named = any(data in (entry.name, entry.qualified) for entry in registry if entry.kind == "dataset")
+        like = "/" in data or os.sep in data or data.startswith((".", "~"))
+        if named or not data.strip() or not (like or os.path.exists(data)):
+            return None
+        data = Path(data)
+    if not isinstance(data, Path):
+        return None
+    try:
+        return data.expanduser()
+    except RuntimeError:  # the home of an unknown user
+        return data
+
+
 def as_dataset(
     registry: Registry,
     data: Any,
@@ -77,16 +106,15 @@ def as_dataset(
     given = {"channels": channels, "shape": _shape(image_shape), "scale": None if scale is None else str(scale)}
     settings = {name: value for name, value in given.items() if value is not None}
     words = " and ".join(["labels"] * (labels is not None) + [n if n != "shape" else "image_shape" for n in settings])
-    if isinstance(data, str) and data not in registry.names("dataset") and ":" not in data and Path(data).exists():
-        data = Path(data)
-    if isinstance(data, Path):
+    path = as_path(registry, data)
+    if path is not None:
         if labels is not None:
             raise ConfigError(
                 "Labels go with an array. A folder has them as class folders, and a file of numbers in a second file: "
                 '{"name": "arrays", "path": ..., "labels": ...}.',
                 parameter="labels",
             )
-        return {**own_images(data), **settings}
+        return {**own_images(path), **settings}
     if data is None or isinstance(data, str | Mapping) or inspect.isroutine(data):
         if labels is not None or settings:
             raise ConfigError(

@@ -42,6 +42,12 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
         raise click.BadParameter(str(error), context, parameter) from error
 
 
+def _read_path(context: click.Context, parameter: click.Parameter, text: str | None) -> Path | None:
+    if text is not None and not text.strip():  # a variable of the shell that is not set; Path("") is this folder
+        raise click.BadParameter("the path is empty. For the current folder, give a dot.", context, parameter)
+    return None if text is None else Path(text)
+
+
 @click.command()
 @_part("recipe", "Named composition to start from.  [default: quick; for --images, auto]")
 @click.option(
@@ -54,7 +60,9 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
 @_part("head", "Clustering objective.")
 @_part("augment", "Augmentation.")
 @_part("dataset", "Registered data set to cluster.")
-@click.option("--images", type=PATH, metavar="PATH", help="Your own: a folder of images, or .npy, .npz, .csv.")
+@click.option(
+    "--images", callback=_read_path, metavar="PATH", help="Your own: a folder of images, or .npy, .npz, .csv."
+)
 @click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
 @click.option("--n-clusters", type=int, metavar="K", help="Number of clusters.  [default: the data set's classes]")
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
@@ -120,7 +128,7 @@ def train(
     limit_spinning()  # both must be called before a part imports torch
     keep_freed_memory()
     from decda.core.config.composition import compose
-    from decda.core.config.own_images import own_images
+    from decda.core.config.own_images import instead, own_images
     from decda.core.files import Files
     from decda.core.runs.naming import check_out
     from decda.core.runs.opening import ImageOpener
@@ -131,7 +139,7 @@ def train(
     with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
         registry = open_registry(load)
         if images is not None:
-            chosen["dataset"] = own_images(images)
+            chosen["dataset"] = own_images(images) if resume is not None else instead(own_images(images))
         opener = ImageOpener(registry, Files(data_root, offline=offline or None))
         options = {name: chosen.pop(name) for name in ("n_clusters", "seed", "device", "autoencoder")}
         words = {

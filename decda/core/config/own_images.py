@@ -40,3 +40,15 @@ def own_images(path: Path) -> dict[str, Any]:
             "folder, and name the folder."
         )
     return {"name": "arrays", "path": path.absolute()}
+
+
+def instead(images: dict[str, Any]) -> dict[str, Any]:
+    """The same, to stand in the place of another set of a configuration: without what belonged to that one.
+
+    Args:
+        images: from `own_images`.
+
+    Returns:
+        The table, in which labels and numbers that were found for the other images are reset.
+    """
+    return {**images, "labels": None, "center": (), "spread": ()} if images["name"] == "arrays" else images

@@ -18,6 +18,8 @@ from decda.core.runs.images import open_images
 from decda.core.runs.naming import printable
 from decda.core.runs.run import Run
 
+PLAIN = ("auto", "none", "255")
+"""Scales of arrays that mean what a folder of images means: bytes divided by 255."""
 OF_THE_SET = ("path", "labels")
 """Parameters that say which images these are, not how they are prepared."""
 
@@ -49,6 +51,12 @@ def open_source(
             known.
     """
     part = new_images_part(run, path, registry, settings=settings, settings_origin=settings_origin)
+    known = run.config.dataset.parameters
+    if "scale" not in part.parameters and (known.get("center") or known.get("scale", "auto") not in PLAIN):
+        raise DataError(
+            f"The run {run.folder} was made of numbers that were scaled (scale={known['scale']}), which the images in "
+            f"the folder {printable(path)} cannot be. Give them as an array, in .npy, .npz or text."
+        )
     images = open_images(part, registry, files, seed=run.config.seed, input_shape=run.input_shape)
     if images.settings.get("center") and not part.parameters.get("center"):
         raise DataError(
@@ -97,7 +105,10 @@ def new_images_part(
             except InvalidParameter:  # another data set's parameter that only has the same name
                 continue
     mapping["dataset"] = {**kept, **table}
-    return compose(registry, config=mapping, settings=settings, settings_origin=settings_origin).dataset
+    return compose(
+        registry, config=mapping, settings=settings, settings_origin=settings_origin,
+        unresolved=("encoder", "head", "augment"),
+    ).dataset  # fmt: skip
 
 
 class Loaded(ImageSource):

@@ -147,6 +147,10 @@ def check_outputs(out: Path | None, embeddings: Path | None) -> None:
     Raises:
         ConfigError: one will not do.
     """
+    if out is not None and embeddings is not None and out.absolute() == embeddings.absolute():
+        raise ConfigError(
+            f"Labels and embeddings cannot both be written to {printable(out)}. Name two files.", parameter="embeddings"
+        )
     if out is not None:
         check_new_file(out, "out")
         check_new_file(skipped_path(out), "out")

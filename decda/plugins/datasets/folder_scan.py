@@ -26,6 +26,8 @@ class ImageFile:
         size: in bytes.
         mtime_ns: when it was changed last, in nanoseconds.
         mode: its permissions, as `os.stat` gives them.
+        ctime_ns: when anything about it was changed last, which copying and unpacking do not set back.
+        inode: the number of the file on its disk.
     """
 
     name: str
@@ -33,6 +35,8 @@ class ImageFile:
     size: int
     mtime_ns: int
     mode: int
+    ctime_ns: int
+    inode: int
 
 
 @dataclass
@@ -166,7 +170,8 @@ class _Walk:
         elif not stat.S_ISREG(status.st_mode):
             self.scan.unreadable.append((name, "it is not a regular file"))
         else:
-            self.scan.files.append(ImageFile(name, path, status.st_size, status.st_mtime_ns, status.st_mode))
+            times = status.st_mtime_ns, status.st_mode, status.st_ctime_ns
+            self.scan.files.append(ImageFile(name, path, status.st_size, *times, status.st_ino))
 
 
 def _is_image(name: str) -> bool:
