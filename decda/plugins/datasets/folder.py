@@ -280,9 +280,9 @@ def _key(files: Sequence[ImageFile], shape: tuple[int, int, int], fit: Fit, alph
     """A text that changes whenever a pixel does, and also when a file becomes readable."""
     digest = sha256(f"{DECODER} {shape} {fit} {alpha}\n".encode())
     for file in files:
-        path = file.path.encode(errors="surrogatepass")
+        name = file.name.encode(errors="surrogatepass")
         numbers = file.size, file.mtime_ns, file.mode, file.ctime_ns, file.inode
-        digest.update(b"%b\0%d %d %d %d %d\n" % (path, *numbers))
+        digest.update(b"%b\0%d %d %d %d %d\n" % (name, *numbers))
     return digest.hexdigest()
 
 

@@ -117,3 +117,26 @@ def test_mistakes(run: Run, registry: Registry, tmp_path: Path) -> None:
     ):
         with pytest.raises(error, match=says):
             new_images_part(run, path, registry, settings=settings)
+
+
+@pytest.mark.parametrize("settings", [{"scale": "4095"}, {"scale": "minmax", "center": (2.0,), "spread": (3.0,)}])
+def test_a_folder_for_a_run_of_scaled_numbers(run: Run, registry: Registry, tmp_path: Path, settings: Any) -> None:
+    """The bytes of image files are no numbers of that scale: a folder is refused, and an array asked for."""
+    plain(tmp_path / "photos")
+    made = with_data(run, "decda:arrays", **{"path": "old.npy", "scale": "auto", "center": (), **settings})
+    with pytest.raises(DataError, match=r"scaled \(scale=.*Give them as an array"):
+        open_source(made, tmp_path / "photos", registry, FILES)
+    bytes_ = with_data(run, "decda:arrays", path="old.npy", scale="none", center=())
+    assert open_source(bytes_, tmp_path / "photos", registry, FILES).shape == (1, 1, 8, 8)
+
+
+def test_parts_from_python_are_not_looked_up(run: Run, registry: Registry, tmp_path: Path) -> None:
+    """Only how images are read matters here: a head that was handed over as a class is not looked for."""
+    plain(tmp_path / "photos")
+    made = replace(run, config=replace(run.config, head=PartConfig("local:mine", {})))
+    assert open_source(made, tmp_path / "photos", registry, FILES).shape == (1, 1, 8, 8)
+
+
+def plain(folder: Path) -> None:
+    folder.mkdir()
+    Image.new("L", (8, 8), 3).save(folder / "1.png")

@@ -110,6 +110,8 @@ def test_existing_files_stay(run: Run, tmp_path: Path) -> None:
         (tmp_path / name).unlink()
     with pytest.raises(ConfigError, match="Name a file that ends in .npy"):
         check_outputs(None, tmp_path / "z.csv")
+    with pytest.raises(ConfigError, match="cannot both be written"):
+        check_outputs(tmp_path / "z.npy", tmp_path / "z.npy")
 
 
 @pytest.mark.parametrize("hard_links", [True, False])
