@@ -1,5 +1,6 @@
 """A finished run: its labels, its scores, its model, and what the model makes of new images."""
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,7 @@ from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError, DecdaError
 from decda.core.parts.registry import Component
 from decda.core.runs.failures import explain_failure
+from decda.core.runs.naming import printable
 from decda.core.training.model import Model
 
 SCHEMA_VERSION = 1
@@ -152,8 +154,16 @@ class Run:
         from decda.core.runs.new_images import open_source
         from decda.core.runs.prediction import Prediction
 
-        source = open_source(self, path, Registry.discover(), Files())
-        return np.concatenate([getattr(part, what) for part in Prediction(self, source)])
+        prediction = Prediction(self, open_source(self, path, Registry.discover(), Files()))
+        numbers = np.concatenate([getattr(part, what) for part in prediction])
+        if prediction.skipped:  # or rows would not belong to the files that the caller lists
+            name, reason = prediction.skipped[0]
+            warnings.warn(
+                f"{len(prediction.skipped)} images cannot be read and have no row (the first is {printable(name)}: "
+                f"{reason}). `decda predict` writes rows with names.",
+                stacklevel=3,
+            )
+        return numbers
 
     def _prepare(self, images: Any, channels: Channels | None) -> Tensor:
         """Images (N, C, H, W) as the run's were prepared: with its layout and its scale."""

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from decda.core.config.composition import compose
 from decda.core.errors import BrokenComponent, DataError, OutOfMemory
@@ -101,3 +102,12 @@ def test_images_by_their_path(finished_run: Path, registry: Registry, tmp_path: 
         assert np.allclose(run.embed(path), run.embed(x), atol=1e-6)
     with pytest.raises(DataError, match="There is nothing at"):
         run.predict(tmp_path / "nothing")
+
+
+def test_images_that_cannot_be_read_are_told(finished_run: Path, registry: Registry, tmp_path: Path) -> None:
+    """A folder with a broken image gives a row for each of the others, and a warning."""
+    run = load_run(finished_run, registry)
+    Image.new("L", (8, 8), 90).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"")
+    with pytest.warns(UserWarning, match=r"1 images cannot be read and have no row \(the first is b\.png: it is empty"):
+        assert run.predict(tmp_path).shape == (1,)
