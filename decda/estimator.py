@@ -13,7 +13,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from decda.api import train as train_run
-from decda.core.array_values import as_numbers
+from decda.core.arrays.values import as_numbers
 from decda.core.errors import DataError
 from decda.core.parts.registry import Registry
 from decda.core.runs.run import Run

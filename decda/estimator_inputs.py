@@ -11,7 +11,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.utils.validation import validate_data
 from torch import Tensor
 
-from decda.core.array_values import as_numbers
+from decda.core.arrays.values import as_numbers
 from decda.core.errors import DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry

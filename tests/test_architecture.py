@@ -14,10 +14,11 @@ HEAVY = {"torch", "kornia", "numpy", "scipy", "sklearn", "safetensors"}
 BELOW = {
     "process": set(),
     "base": {"base"},
+    "arrays": {"base"},
     "parts": {"errors", "regular_files"},
     "config": {"errors", "atomic_files", "regular_files", "parts"},
     "training": {"base", "TrainConfig"},
-    "runs": {"base", "process", "parts", "config", "training"},
+    "runs": {"base", "arrays", "process", "parts", "config", "training"},
     "execution": {"base", "process", "parts", "config", "runs"},
     "studies": {"base", "process", "parts", "config", "runs", "execution"},
 }

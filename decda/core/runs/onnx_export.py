@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from decda import __version__
-from decda.core.array_scaling import Scaling
+from decda.core.arrays.scaling import Scaling
 from decda.core.atomic_files import explain_output
 from decda.core.errors import BrokenComponent, ConfigError, OutOfMemory, in_a_line, is_out_of_memory
 from decda.core.runs.assembly import owner_of

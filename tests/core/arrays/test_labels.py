@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from decda.core.array_labels import as_labels
+from decda.core.arrays.labels import as_labels
 from decda.core.errors import DataError
 
 

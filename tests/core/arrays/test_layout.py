@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from decda.core.array_layout import find_layout, require_channels_first
+from decda.core.arrays.layout import find_layout, require_channels_first
 from decda.core.errors import DataError, InvalidParameter
 
 

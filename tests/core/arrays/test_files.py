@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decda.core import array_files
-from decda.core.array_files import read_array_file, read_label_file
+from decda.core.arrays import files as array_files
+from decda.core.arrays.files import read_array_file, read_label_file
+from decda.core.arrays.mapped_files import MappedFile
 from decda.core.errors import DataError
-from decda.core.mapped_arrays import MappedFile
 
 X = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decda.core import text_tables
+from decda.core.arrays import text_tables
+from decda.core.arrays.text_tables import read_classes, read_table
 from decda.core.errors import DataError
-from decda.core.text_tables import read_classes, read_table
 
 GRID = [[1.5, -2.0, 3e-3], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]]
 

@@ -18,10 +18,10 @@ from typing import IO, Any, TextIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from decda.core.arrays.mapped_files import MappedFile
+from decda.core.arrays.text_tables import read_classes, read_table
 from decda.core.errors import DataError, in_a_line, is_out_of_memory
-from decda.core.mapped_arrays import MappedFile
 from decda.core.regular_files import open_regular
-from decda.core.text_tables import read_classes, read_table
 
 T = TypeVar("T")
 Array = NDArray[Any]

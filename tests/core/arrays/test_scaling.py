@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from decda.core import array_scaling
-from decda.core.array_scaling import advice, chunks, find_scaling, read_scale
+from decda.core.arrays import scaling as array_scaling
+from decda.core.arrays.scaling import advice, chunks, find_scaling, read_scale
 from decda.core.errors import DataError, InvalidParameter
 
 RANDOM = np.random.default_rng(0)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy import sparse
 
-from decda.core.array_values import as_numbers
+from decda.core.arrays.values import as_numbers
 from decda.core.errors import DataError
 
 GRID = np.arange(12, dtype=np.float64).reshape(3, 4)

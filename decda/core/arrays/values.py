@@ -3,6 +3,7 @@
 Nothing is copied where the numbers already lie in memory, or in a mapped file, in some order and type of NumPy's.
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -142,3 +143,24 @@ def _from_objects(values: NDArray[Any], array: Any) -> NDArray[Any]:
 def _is_missing(item: Any) -> bool:
     """Whether an object stands for a missing value: None, pandas' NA and NaT."""
     return item is None or type(item).__name__ in ("NAType", "NaTType")
+
+
+def as_view(values: NDArray[Any]) -> Tensor:
+    """An array as a tensor over the same memory.
+
+    Args:
+        values: of a type that PyTorch knows; may be read-only, for images are only read.
+
+    Returns:
+        The tensor.
+
+    Raises:
+        ValueError: strides are negative, or no multiples of the size of a number.
+
+    Example:
+        >>> as_view(np.arange(3)).tolist()
+        [0, 1, 2]
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # PyTorch's, of memory that is read-only
+        return torch.from_numpy(values)
