@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tests.conftest import SHORT, Cli
+import decda
+from tests.conftest import SHORT, Cli, Here
 
 FEW = tuple(word for setting in SHORT for word in ("--set", setting))
 
@@ -55,3 +57,40 @@ def test_mistakes(decda: Cli, run: str, tmp_path: Path) -> None:
         assert says in done.stderr
         assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == [run]
+
+
+def test_rows_of_another_table_are_not_scaled_by_their_own_numbers(here: Here) -> None:
+    """Another table is scaled by the numbers of the run, or refused; labels of the first one are not used for it."""
+    rows = np.random.default_rng(0).normal(size=(20, 3))
+    np.save("one.npy", rows)
+    np.save("two.npy", rows * 7 + 100)
+    np.save("labels.npy", np.arange(20) % 2)
+    few = ("--set", "train.pretrain_epochs=1", "--set", "train.max_iter=2")
+    words = ("train", "--images", "one.npy", "--set", "dataset.labels=labels.npy", *few, "--out", "run")
+    assert here(*words)[0] == 0
+    code, out, err = here("evaluate", "run", "--set", "dataset.path=two.npy", "--json")
+    assert code == 0, err
+    assert json.loads(out)["trained_on_these"] is False
+    assert json.loads(out)["acc"] is None
+    decda.train(rows, n_clusters=2, train={"pretrain_epochs": 1, "max_iter": 2}, out="python", progress=False)
+    code, _, err = here("evaluate", "python", "--dataset", "arrays", "--set", "dataset.path=two.npy")
+    assert code == 3
+    assert "would be scaled by its own numbers" in err
+
+
+def test_the_folder_of_several_seeds(here: Here) -> None:
+    """A folder of several runs is no run: one of them has to be named."""
+    few = (
+        "--set",
+        "train.pretrain_epochs=1",
+        "--set",
+        "train.max_iter=2",
+        "--encoder",
+        "fc",
+        "--set",
+        "dataset.size=8",
+    )
+    assert here("train", *few, "--seeds", "0-1", "--jobs", "1", "--out", "many")[0] == 0
+    code, _, err = here("evaluate", "many")
+    assert code == 3
+    assert "holds the runs of several seeds. Name one of them, such as many/seed-0" in " ".join(err.split())

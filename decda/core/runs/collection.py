@@ -1,6 +1,7 @@
 """An image source -> a set of images: read with progress, kept for the next time, without what is unreadable."""
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 
 import torch
@@ -22,6 +23,8 @@ from decda.core.runs.naming import printable
 
 CHUNK = 2**22
 """Numbers that are read together."""
+TRIED_AGAIN = 100
+"""Unreadable images that are tried again at the next start; if these are still unreadable, so are the others."""
 
 
 def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Event], None]) -> ImageSet:
@@ -69,7 +72,10 @@ def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Even
 
 def _is_outdated(kept: Kept, source: ImageSource, owner: str) -> bool:
     """Whether an image can be read now that could not be then, for lack of memory, say."""
-    return any(position not in read_checked(source, position, position + 1, owner)[1] for position in kept.failures)
+    return any(
+        position not in read_checked(source, position, position + 1, owner)[1]
+        for position in islice(kept.failures, TRIED_AGAIN)
+    )
 
 
 def _read(

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ MAX_BYTES = 2**34
 """What the cache may hold in all; what was not used for longest is removed."""
 SPARE_BYTES = 2**30
 """What has to stay free on the disk."""
+ABANDONED_SECONDS = 24 * 3600
+"""After so long without a change, nobody writes to a file any more."""
 DTYPES: dict[torch.dtype, np.dtype[Any]] = {torch.uint8: np.dtype(np.uint8), torch.float32: np.dtype(np.float32)}
 BLOCK = 2**24
 """Bytes that are verified together."""
@@ -96,7 +99,7 @@ class ImageCache:
         size = int(np.prod(source.shape)) * DTYPES[source.dtype].itemsize
         writer = None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # the images may be nobody else's business
             if size <= MAX_BYTES and shutil.disk_usage(self.folder).free > size + SPARE_BYTES:
                 writer = Writer(self, source, partial)
         except OSError:
@@ -110,12 +113,15 @@ class ImageCache:
                 partial.unlink(missing_ok=True)
 
     def make_room(self, spared: Path) -> None:
-        """Remove what was not used for longest until the rest fits.
+        """Remove what killed processes have left, and what was not used for longest until the rest fits.
 
         Args:
             spared: a file of pixels that stays.
         """
         with contextlib.suppress(OSError):
+            for path in self.folder.glob(".*.partial"):
+                if path.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                    path.unlink()
             found = [(path.stat().st_mtime, path.stat().st_size, path) for path in self.folder.glob("*.pixels")]
             total = sum(size for _, size, _ in found)
             for _, size, path in sorted(found):

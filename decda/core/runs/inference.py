@@ -18,6 +18,7 @@ from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import build_model, components
 from decda.core.runs.device import resolve_device
 from decda.core.runs.images import hash_images, load_images, open_images
+from decda.core.runs.new_images import require_known_scale
 from decda.core.runs.reading import read_labels, read_run
 from decda.core.runs.run import Run
 from decda.core.runs.weights import MODEL, read_weights
@@ -154,11 +155,15 @@ def evaluate(
         )
     run = load_run(path, registry, device=device)
     _, provenance = read_run(path)
+    mapping = run.config.as_mapping()
+    if any(setting.strip().startswith("dataset.path") for setting in settings):
+        mapping["dataset"].pop("labels", None)  # those of the images that it was trained on
     config = compose(
-        registry, config=run.config.as_mapping(), provenance=provenance, parts={"dataset": dataset},
+        registry, config=mapping, provenance=provenance, parts={"dataset": dataset},
         settings=settings, settings_origin=settings_origin,
     )  # fmt: skip
     opened = open_images(config.dataset, registry, files, seed=config.seed, input_shape=run.input_shape)
+    require_known_scale(opened, config.dataset, run, f"The data set '{config.dataset.short}'")
     images = load_images(config, registry, files, opened)
     shape = tuple(images.x.shape[1:])
     if shape != run.input_shape:

@@ -52,19 +52,35 @@ def open_source(
     """
     part = new_images_part(run, path, registry, settings=settings, settings_origin=settings_origin)
     known = run.config.dataset.parameters
-    if "scale" not in part.parameters and (known.get("center") or known.get("scale", "auto") not in PLAIN):
+    scaled = known.get("center") or known.get("scale", "auto") not in PLAIN
+    if "scale" not in part.parameters and "scale" in known and (scaled or run.input_shape[:2] == (1, 1)):
         raise DataError(
-            f"The run {run.folder} was made of numbers that were scaled (scale={known['scale']}), which the images in "
-            f"the folder {printable(path)} cannot be. Give them as an array, in .npy, .npz or text."
+            f"The run {run.folder} was made of rows or of scaled numbers (scale={known['scale']}); the images in the "
+            f"folder {printable(path)} are neither. Give an array, in .npy, .npz or text."
         )
     images = open_images(part, registry, files, seed=run.config.seed, input_shape=run.input_shape)
+    require_known_scale(images, part, run, printable(path))
+    return Loaded(images) if isinstance(images, ImageSet) else images
+
+
+def require_known_scale(images: ImageSet | ImageSource, part: PartConfig, run: Run, owner: str) -> None:
+    """Refuse new images that would be scaled by their own numbers: equal rows would then not get equal labels.
+
+    Args:
+        images: opened for a trained model.
+        part: the data set that they come from.
+        run: that trained the model.
+        owner: what errors call them.
+
+    Raises:
+        DataError: center and spread were found out anew.
+    """
     if images.settings.get("center") and not part.parameters.get("center"):
         raise DataError(
-            f"What is in {printable(path)} would be scaled by its own numbers, and the run {run.folder} tells none of "
-            "the images that it was made of. Say how: dataset.scale=none takes them as they are; or give "
-            "dataset.scale, dataset.center and dataset.spread."
+            f"{owner} would be scaled by its own numbers, and the run {run.folder} has not recorded how its images "
+            "were scaled. Say how: dataset.scale=none takes the numbers as they are; or give dataset.scale, "
+            "dataset.center and dataset.spread."
         )
-    return Loaded(images) if isinstance(images, ImageSet) else images
 
 
 def new_images_part(
@@ -98,8 +114,10 @@ def new_images_part(
     entry = registry.find("dataset", table["name"])
     declared = {parameter.name: parameter for parameter in registry.load(entry).parameters}
     kept: dict[str, Any] = {}
+    rescaled = any(setting.strip().startswith("dataset.scale") for setting in settings)
+    of_another_scale = ("center", "spread") if rescaled else ()
     for name, value in mapping["dataset"].items():
-        if name in declared and name not in OF_THE_SET:
+        if name in declared and name not in (*OF_THE_SET, *of_another_scale):
             try:
                 kept[name] = convert_value("data set", declared[name], value)
             except InvalidParameter:  # another data set's parameter that only has the same name

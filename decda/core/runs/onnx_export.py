@@ -28,7 +28,7 @@ TOLERANCE = 1e-5
 """The largest difference between graph and model, relative to the largest number where that is above 1."""
 BATCHES = (1, 2, 7, 32)
 """How many images the graph is tried with at a time."""
-RECORDED = ("size", "fit", "color", "alpha", "scale", "channels", "shape")
+RECORDED = ("size", "fit", "color", "alpha", "scale", "center", "spread", "channels", "shape")
 """Parameters of the data set that say how images become pixels, or rows numbers."""
 
 
@@ -223,7 +223,7 @@ def _describe(side: Any) -> dict[str, Any]:
 
 def _input_words(graph: Graph) -> str:
     if not graph.rows:
-        return "float32 (N, C, H, W) in [0, 1]; uint8 is divided by 255 before"
+        return "float32 (N, C, H, W) in [0, 1], scaled before: by 255, or as scale, center and spread say"
     return (
         "float64 (N, D), unscaled: the graph scales it" if graph.scaled else "float32 (N, D), as the model was trained"
     )

@@ -29,7 +29,10 @@ def read_run(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     Raises:
         DataError: there is no run at that path, or its files are damaged.
     """
-    return read_configuration(path), read_json(path / "provenance.json")
+    configuration = read_configuration(path)
+    if (path / "seeds.json").exists():
+        raise DataError(f"{path} holds the runs of several seeds. Name one of them, such as {path / 'seed-0'}.")
+    return configuration, read_json(path / "provenance.json")
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def folder(
     *,
     path: Annotated[Path, "the folder; its subfolders are searched, too"],
     size: Annotated[str, "auto, a side as 32, or height x width as 32x48; auto: the median, at most 64"] = "auto",
-    fit: Annotated[Fit, "keep the whole image and pad it, or fill the size and crop what stands over"] = "pad",
+    fit: Annotated[Fit, "keep the whole image and pad it, or fill the size and crop what exceeds it"] = "pad",
     color: Annotated[Literal["auto", "gray", "rgb"], "auto: gray if all images are"] = "auto",
     alpha: Annotated[Alpha, "lay transparent pixels over white, or drop their transparency"] = "white",
     labels: Annotated[Labels, "classes by top-level subfolder; auto: if every image lies in one"] = "auto",

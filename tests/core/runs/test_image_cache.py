@@ -67,3 +67,20 @@ def test_an_interrupted_reading_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         collect(Interrupted(), tmp_path, "the set", ignore)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_goes_after_a_day(tmp_path: Path) -> None:
+    """Half-written files are removed when a day has passed since they were written to."""
+    old, new = tmp_path / ".a.pixels.1.partial", tmp_path / ".b.pixels.2.partial"
+    for file in (old, new):
+        file.write_bytes(b"x")
+    os.utime(old, (1000, 1000))
+    collect(CountedSource(), tmp_path, "the set", ignore)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_nobody_else_sees_what_is_kept(tmp_path: Path) -> None:
+    """The folder of the cache is open to its owner alone."""
+    collect(CountedSource(), tmp_path / "cache", "the set", ignore)
+    assert (tmp_path / "cache").stat().st_mode & 0o077 == 0

@@ -83,7 +83,7 @@ def test_a_table_is_scaled_by_the_numbers_of_the_run(run: Run, registry: Registr
     source = open_source(known, tmp_path / "x.csv", registry, FILES)
     assert source.read(0, 2)[0].flatten(1).tolist() == [[0.0, 0.0], [1.0, 4.0]]
     unknown = with_data(made, "decda:digits", size=8)
-    with pytest.raises(DataError, match=r"scaled by its own numbers.*dataset\.scale=none takes them as they are"):
+    with pytest.raises(DataError, match=r"scaled by its own numbers.*dataset\.scale=none takes the numbers as they are"):
         open_source(unknown, tmp_path / "x.csv", registry, FILES)
     source = open_source(unknown, tmp_path / "x.csv", registry, FILES, settings=["dataset.scale=none"])
     assert source.read(0, 2)[0].flatten(1).tolist() == [[1.0, 10.0], [3.0, 30.0]]
@@ -124,7 +124,7 @@ def test_a_folder_for_a_run_of_scaled_numbers(run: Run, registry: Registry, tmp_
     """The bytes of image files are no numbers of that scale: a folder is refused, and an array asked for."""
     plain(tmp_path / "photos")
     made = with_data(run, "decda:arrays", **{"path": "old.npy", "scale": "auto", "center": (), **settings})
-    with pytest.raises(DataError, match=r"scaled \(scale=.*Give them as an array"):
+    with pytest.raises(DataError, match=r"scaled numbers \(scale=.*Give an array"):
         open_source(made, tmp_path / "photos", registry, FILES)
     bytes_ = with_data(run, "decda:arrays", path="old.npy", scale="none", center=())
     assert open_source(bytes_, tmp_path / "photos", registry, FILES).shape == (1, 1, 8, 8)
