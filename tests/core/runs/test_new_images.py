@@ -83,7 +83,7 @@ def test_a_table_is_scaled_by_the_numbers_of_the_run(run: Run, registry: Registr
     source = open_source(known, tmp_path / "x.csv", registry, FILES)
     assert source.read(0, 2)[0].flatten(1).tolist() == [[0.0, 0.0], [1.0, 4.0]]
     unknown = with_data(made, "decda:digits", size=8)
-    with pytest.raises(DataError, match=r"scaled by its own numbers.*dataset\.scale=none takes the numbers as they are"):
+    with pytest.raises(DataError, match=r"its own numbers.*dataset\.scale=none takes the numbers as they are"):
         open_source(unknown, tmp_path / "x.csv", registry, FILES)
     source = open_source(unknown, tmp_path / "x.csv", registry, FILES, settings=["dataset.scale=none"])
     assert source.read(0, 2)[0].flatten(1).tolist() == [[1.0, 10.0], [3.0, 30.0]]
