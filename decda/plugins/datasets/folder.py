@@ -56,9 +56,9 @@ def folder(
     Files whose names end like those of images are taken, hidden ones are not; what they are is decided by their
     content. The order is that of their paths. Only headers are read here, and only where size or colour depend on them.
 
-    `input_shape` (C, H, W) goes before `size` and `color`. Where it is given, nobody trains, and labels are a bonus:
-    `labels="folders"` then does not refuse images that lie in no subfolder. `files` is not used: the images are where
-    `path` says.
+    Where `input_shape` (C, H, W) is given, images get that shape, which `size` and `color` may not contradict. Nobody
+    trains then, so that `labels="folders"` does not refuse images that lie in no subfolder. `files` is not used: the
+    images are where `path` says.
 
     Returns:
         The images, uint8 (N, C, H, W), decoded as they are read; y int64 (N,) or None; names relative to the folder.
@@ -85,6 +85,12 @@ def folder(
         channels, height, width = input_shape
         if channels not in (1, 3):
             raise DataError(f"Images from a folder have 1 or 3 channels; {channels} are needed.")
+        asked = (sides or (height, width), {"gray": 1, "rgb": 3}.get(color, channels))
+        if asked != ((height, width), channels):
+            raise DataError(
+                f"The model takes images of {height}x{width} in {'gray' if channels == 1 else 'colour'}, so that size "
+                f"{size} and color {color} cannot be had. Leave both out."
+            )
     else:
         headers: Sequence[Header] = ()
         if sides is None or color == "auto":

@@ -178,16 +178,20 @@ def test_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_shape_that_is_given(tmp_path: Path) -> None:
-    """For a trained model, images get its shape, whatever size and colour say, and no header decides anything."""
+    """For a trained model, images get its shape, no header decides anything, and another shape is refused."""
     plain(tmp_path / "a.png", (50, 20), (9, 9, 9), "RGB")
     save(tmp_path / "b.png", b"broken")
-    images = opened(tmp_path, (1, 12, 10), size="32", color="rgb")
+    images = opened(tmp_path, (1, 12, 10))
     assert images.shape == (2, 1, 12, 10)
     assert (images.settings["size"], images.settings["color"]) == ("12x10", "gray")
     assert images.skipped == []
     x, failures = read(images)
     assert np.unique(x[0]).tolist() == [9]
     assert list(failures) == [1]
+    assert opened(tmp_path, (1, 12, 10), size="12x10", color="gray").shape == (2, 1, 12, 10)
+    for contradiction in ({"size": "32"}, {"color": "rgb"}):
+        with pytest.raises(DataError, match="The model takes images of 12x10 in gray"):
+            opened(tmp_path, (1, 12, 10), **contradiction)
     with pytest.raises(DataError, match="1 or 3 channels; 4 are needed"):
         opened(tmp_path, (4, 8, 8))
 
