@@ -1,5 +1,6 @@
 """Warnings are silenced in one thread alone."""
 
+import pickle
 import threading
 import warnings
 
@@ -67,3 +68,14 @@ def test_before_filters_that_came_later() -> None:
         warnings.filterwarnings("error")
         with quiet_warnings():
             warnings.warn("unheard", stacklevel=1)
+
+
+def test_nothing_stays_behind() -> None:
+    """After the block the filters of the process are what they were, for scikit-learn copies them to its workers."""
+    before = list(warnings.filters)
+    with quiet_warnings():
+        with quiet_warnings():
+            pass
+        assert len(warnings.filters) == len(before) + 1
+        assert pickle.loads(pickle.dumps(warnings.filters[0][3])).pattern == "(?!)"
+    assert list(warnings.filters) == before
