@@ -152,18 +152,17 @@ class Run:
         from decda.core.files import Files
         from decda.core.parts.registry import Registry
         from decda.core.runs.new_images import open_source
-        from decda.core.runs.prediction import Prediction
+        from decda.core.runs.prediction import predict_all
 
-        prediction = Prediction(self, open_source(self, path, Registry.discover(), Files()))
-        numbers = np.concatenate([getattr(part, what) for part in prediction])
-        if prediction.skipped:  # or rows would not belong to the files that the caller lists
-            name, reason = prediction.skipped[0]
+        found = predict_all(self, open_source(self, path, Registry.discover(), Files()))
+        if found.skipped:  # or rows would not belong to the files that the caller lists
+            name, reason = found.skipped[0]
             warnings.warn(
-                f"{len(prediction.skipped)} images cannot be read and have no row (the first is {printable(name)}: "
+                f"{len(found.skipped)} images cannot be read and have no row (the first is {printable(name)}: "
                 f"{reason}). `decda predict` writes rows with names.",
                 stacklevel=3,
             )
-        return numbers
+        return found.q if what == "q" else found.z
 
     def _prepare(self, images: Any, channels: Channels | None) -> Tensor:
         """Images (N, C, H, W) as the run's were prepared: with its layout and its scale."""
