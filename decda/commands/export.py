@@ -38,7 +38,7 @@ def export(
     RUN is the folder of a finished run of `decda train`; it is not changed.
 
     With --format onnx, encoder and head become one graph, from pixels (N, C, H, W) in [0, 1], or from the rows (N, D)
-    of a table, to embedding, soft assignment and label, for any number of images. It needs the extra decda[onnx].
+    of a table, to embedding, soft assignment and label, for any number of images. It needs the extra onnx.
     Before the file is written, it is compared with the model.
 
     With --format clusters, each cluster becomes a folder of its images: copies of the files or links to them, or PNG

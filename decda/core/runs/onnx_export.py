@@ -118,8 +118,8 @@ def _packages() -> dict[str, Any]:
             missing.append(name)
     if missing:
         raise ConfigError(
-            f"To export ONNX, {', '.join(missing)} must be installed as well. Install the extra of that name: "
-            "python -m pip install 'decda[onnx]'"
+            f"To export ONNX, {', '.join(missing)} must be installed as well (the extra onnx of decda): "
+            f"python -m pip install {' '.join(PACKAGES)}"
         )
     return found
 
