@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from decda.core.parts.parameters import read_parameters
 
 OptimizerName = Literal["sgd", "adam"]
+ScheduleName = Literal["constant", "onecycle", "cosine", "linear"]
 LARGE_SET = 20_000
 """Sets above this are refreshed at the interval of MNIST (70,000 images), others at that of MNIST-TEST (10,000)."""
 
@@ -42,9 +43,15 @@ class TrainConfig:
     pretrain_optimizer: Annotated[OptimizerName, "optimizer of pretraining"] = "adam"
     pretrain_learning_rate: Annotated[float, "learning rate of pretraining"] = 0.001
     pretrain_momentum: Annotated[float, "momentum of pretraining, for sgd"] = 0.9
+    pretrain_schedule: Annotated[
+        ScheduleName, "how the learning rate of pretraining moves; onecycle: up from 1/25 of it, then down to 0"
+    ] = "constant"
     cluster_optimizer: Annotated[OptimizerName, "optimizer of clustering"] = "adam"
     cluster_learning_rate: Annotated[float, "learning rate of clustering"] = 0.001
     cluster_momentum: Annotated[float, "momentum of clustering, for sgd"] = 0.9
+    cluster_schedule: Annotated[
+        ScheduleName, "how the learning rate of clustering moves, over max_iter iterations"
+    ] = "constant"
     step: Annotated[
         Literal["auto", "plain", "compiled", "graph"],
         "how a step is made: as written, by torch.compile, as a CUDA graph; auto: a graph on a CUDA device, else plain",

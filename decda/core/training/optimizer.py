@@ -15,7 +15,7 @@ EPSILON = 1e-7
 def make_optimizer(
     weights: list[nn.Parameter],
     name: str,
-    learning_rate: float,
+    learning_rate: float | Tensor,
     momentum: float,
     device: torch.device,
 ) -> torch.optim.Optimizer:
@@ -25,7 +25,7 @@ def make_optimizer(
         weights: the parameters to optimize.
         name: `sgd`, with momentum, which Keras and PyTorch compute alike at a constant learning rate; or `adam`, see
             `KerasAdam`.
-        learning_rate: the learning rate.
+        learning_rate: the learning rate; a tensor where a captured graph must see it move.
         momentum: the momentum of `sgd`; `adam` ignores it.
         device: the device of the weights.
 
@@ -67,7 +67,7 @@ class KerasAdam(torch.optim.Optimizer):
         0.75
     """
 
-    def __init__(self, weights: Iterable[nn.Parameter], learning_rate: float):
+    def __init__(self, weights: Iterable[nn.Parameter], learning_rate: float | Tensor):
         super().__init__(weights, {"lr": learning_rate})
 
     @torch.no_grad()
@@ -93,7 +93,7 @@ class KerasAdam(torch.optim.Optimizer):
                 self.state[weight] = {"count": count, "m": torch.zeros_like(weight), "v": torch.zeros_like(weight)}
         torch._foreach_add_([self.state[weight]["count"] for weight in weights], 1)
 
-    def _descend(self, weights: list[Tensor], gradients: list[Tensor], learning_rate: float) -> None:
+    def _descend(self, weights: list[Tensor], gradients: list[Tensor], learning_rate: float | Tensor) -> None:
         states = [self.state[weight] for weight in weights]
         m, v = ([state[name] for state in states] for name in ("m", "v"))
         torch._foreach_lerp_(m, gradients, 1 - BETAS[0])

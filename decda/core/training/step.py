@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from decda.core.errors import ConfigError, ContractViolation
 from decda.core.training.failing_part import first_cause
@@ -69,6 +70,7 @@ class Step:
         mode: `plain`; `compiled`, by torch.compile; `graph`, captured as a CUDA graph, one per batch size, so that the
             mean over a partial batch is taken over its own images.
         on_fallback: called with the failed mode and the first cause before plain steps replace it.
+        schedule: moves the learning rate after each step. None: it stays as it is.
 
     Attributes:
         mode: how the next step is executed.
@@ -93,11 +95,13 @@ class Step:
         optimizer: Optimizer,
         mode: StepMode = "plain",
         on_fallback: Callable[[StepMode, BaseException], None] = ignore_fallback,
+        schedule: LRScheduler | None = None,
     ):
         self.objective = objective
         self.optimizer = optimizer
         self.mode = mode
         self.on_fallback = on_fallback
+        self.schedule = schedule
         self.names: list[str] = []
         self.totals: Tensor | None = None  # (T,)
         self.sound: Tensor | None = None  # (T,), in how many of `steps` the total of each term was finite
@@ -122,6 +126,8 @@ class Step:
             self._descend_compiled(index, draws)
         else:
             self._descend(self.objective, index, draws)
+        if self.schedule is not None:
+            self.schedule.step()
         self.count += len(index)
         self.steps += 1
 
@@ -162,9 +168,12 @@ class Step:
         """Everything that one step carries over to the next.
 
         Returns:
-            The state of the optimizer (`optimizer`) and of the running means (all others). The tensors are not copied.
+            The state of the optimizer (`optimizer`), of the schedule of its learning rate, if there is one (`schedule`),
+            and of the running means (all others). The tensors are not copied.
         """
+        schedule = {} if self.schedule is None else {"schedule": self.schedule.state_dict()}
         return {
+            **schedule,
             "optimizer": self.optimizer.state_dict(),
             "names": self.names,
             "totals": self.totals,
@@ -181,11 +190,15 @@ class Step:
         """
         # The state may come from another device, where another implementation is used; keep this device's.
         fused = [group.get("fused") for group in self.optimizer.param_groups]
+        rates = [group["lr"] for group in self.optimizer.param_groups]
         # Copied, because optimizers keep the tensors they are given, and two trainings must not share them.
         self.optimizer.load_state_dict(deepcopy(state["optimizer"]))  # type: ignore[arg-type]
         for group, own in zip(self.optimizer.param_groups, fused, strict=True):
             if "fused" in group:
                 group["fused"] = own
+        for group, rate in zip(self.optimizer.param_groups, rates, strict=True):
+            # A captured graph reads the rate from this very tensor.
+            group["lr"] = rate.fill_(group["lr"]) if isinstance(rate, Tensor) else float(group["lr"])
         # In the memory layout of its weight and in its own number type, as if it had been made here: another layout may
         # round otherwise, and PyTorch casts what it loads to the type of the weight.
         weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
@@ -195,6 +208,8 @@ class Step:
                     like = weights[number] if value.shape == weights[number].shape else value
                     own = torch.empty_like(like, dtype=value.dtype, device=weights[number].device)
                     self.optimizer.state[weights[number]][name] = own.copy_(value)
+        if self.schedule is not None:
+            self.schedule.load_state_dict(state["schedule"])  # type: ignore[arg-type]
         self.names = list(state["names"])  # type: ignore[call-overload]
         device = self.optimizer.param_groups[0]["params"][0].device
         self.totals, self.sound = (

@@ -29,6 +29,7 @@ from decda.core.training.failing_part import failing_part
 from decda.core.training.model import Model
 from decda.core.training.optimizer import make_optimizer
 from decda.core.training.precision import check_precision, matmul_precision
+from decda.core.training.schedule import make_schedule
 from decda.core.training.step import Step, StepMode, resolve_mode
 
 PHASES: tuple[Phase, ...] = ("pretrain", "init_centers", "cluster")
@@ -288,8 +289,22 @@ class Trainer:
             weights += self.model.head.parameters()
         weights = [weight for weight in weights if weight.requires_grad]
         objective = self._reconstruction if phase == "pretrain" else self._clustering
-        optimizer = make_optimizer(weights, *self.config.optimizer(phase), self.device)
-        return Step(objective, optimizer, self.mode, self._report_fallback)
+        config = self.config
+        name, learning_rate, momentum = config.optimizer(phase)
+        curve = config.pretrain_schedule if phase == "pretrain" else config.cluster_schedule
+        rate: float | Tensor = learning_rate
+        if curve != "constant" and self.mode == "graph":  # which reads the rate anew at each replay
+            rate = torch.tensor(learning_rate, device=self.device)
+        optimizer = make_optimizer(weights, name, rate, momentum, self.device)
+        schedule = make_schedule(optimizer, curve, self._count_steps(phase))
+        return Step(objective, optimizer, self.mode, self._report_fallback, schedule)
+
+    def _count_steps(self, phase: Phase) -> int:
+        """The most steps that a phase takes."""
+        if phase == "cluster":
+            return self.config.max_iter
+        whole, rest = divmod(len(self.images), self.batch_size)
+        return self.config.pretrain_epochs * (whole if self.config.drop_last else whole + bool(rest))
 
     def _report_fallback(self, mode: StepMode, error: BaseException) -> None:
         self.mode = "plain"
