@@ -34,6 +34,7 @@ def train(
     encoder: Part | None = None,
     head: Part | None = None,
     augment: Part | None = None,
+    start: Part | None = None,
     train: Mapping[str, Any] | None = None,
     seed: int | None = None,
     device: str | None = None,
@@ -70,6 +71,7 @@ def train(
             of the part that is there), or a class.
         head: the clustering objective, likewise.
         augment: the augmentation, likewise.
+        start: clusters the pretrained embeddings, where the centers are placed; likewise.
         train: settings of training: `{"max_iter": 4000}`.
         seed: of every random draw; None: 0, or that of the configuration.
         device: `auto`, `cpu`, `cuda` or `mps`.
@@ -105,7 +107,7 @@ def train(
     if config is not None and as_path(registry, data) is not None and isinstance(dataset, dict):
         dataset = {**instead(dataset), **dataset}
     parts: dict[str, Any] = {"dataset": dataset, "train": train}
-    for kind, part in (("encoder", encoder), ("head", head), ("augment", augment)):
+    for kind, part in (("encoder", encoder), ("head", head), ("augment", augment), ("start", start)):
         parts[kind] = as_table(registry, kind, part)
     if recipe is None and config is None and inspect.isroutine(data):
         recipe = getattr(data, "recipe", "auto")

@@ -25,7 +25,7 @@ from decda.estimator_inputs import (
     is_path,
     silhouette,
 )
-from decda.estimator_settings import is_nested, training_arguments
+from decda.estimator_settings import PARTS, is_nested, training_arguments
 from decda.estimator_state import (
     ESTIMATOR,
     as_json,
@@ -64,6 +64,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
             images from 8x8 up, else `fc`.
         head: the clustering objective, likewise. With a recipe, `idec` leaves it to the recipe.
         augment: the augmentation, likewise. `auto`: a small `affine` for images from 8x8 up, else `none`.
+        start: clusters the pretrained embedding, where the centers are placed, likewise. `auto`: as the recipe says.
         recipe: the named composition to start from; None: `auto`, which chooses by shape and number of the images.
         image_shape: (height, width), or a shape with channels, of the images that rows were flattened from.
         channels: whether channels come `first` or `last`; `auto`: as the shape tells.
@@ -101,6 +102,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
         encoder: Any = "auto",
         head: Any = "idec",
         augment: Any = "auto",
+        start: Any = "auto",
         recipe: str | None = None,
         image_shape: Sequence[int] | None = None,
         channels: Literal["auto", "first", "last"] = "auto",
@@ -117,6 +119,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
         self.encoder = encoder
         self.head = head
         self.augment = augment
+        self.start = start
         self.recipe = recipe
         self.image_shape = image_shape
         self.channels = channels
@@ -155,7 +158,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
         nested = {name: value for name, value in params.items() if name in self._nested or is_nested(name)}
         former = super().get_params(deep=False)
         super().set_params(**{name: value for name, value in params.items() if name not in nested})
-        changed = [name for name in ("encoder", "head", "augment") if not _is_same(getattr(self, name), former[name])]
+        changed = [name for name in PARTS if not _is_same(getattr(self, name), former[name])]
         kept = {name: value for name, value in self._nested.items() if name.partition("__")[0] not in changed}
         self._nested = {**kept, **nested}
         return self

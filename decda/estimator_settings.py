@@ -13,7 +13,9 @@ from decda.core.errors import ConfigError, did_you_mean
 from decda.core.parts.registry import Registry
 from decda.inputs import as_path
 
-TABLES = ("encoder", "head", "augment", "train", "dataset")
+PARTS = ("encoder", "head", "augment", "start")
+"""The parameters that name a part."""
+TABLES = (*PARTS, "train", "dataset")
 """What a nested name such as `head__gamma` may start with."""
 DEFAULT_HEAD = "idec"
 
@@ -61,6 +63,7 @@ def training_arguments(data: Any, parameters: Mapping[str, Any], nested: Mapping
         "encoder": _with(_unless_auto(get("encoder")), tables["encoder"]),
         "head": _with(head, tables["head"]),
         "augment": _with(_unless_auto(get("augment")), tables["augment"]),
+        "start": _with(_unless_auto(get("start")), tables["start"]),
         "train": {name: _plain(value) for name, value in {**(train or {}), **shortcuts, **tables["train"]}.items()},
         "seed": seed_of(get("random_state")),
         "device": _unless_auto(get("device")),

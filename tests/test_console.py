@@ -222,6 +222,7 @@ def finished(seed: int, acc: float | None, iterations: int = 60) -> Finished:
         "iterations": iterations,
         "seconds": {"total": 12.25},
         "baseline": scores,
+        "start": scores,
         "warnings": [],
     }
     return Finished(seed, result, [1, 2])

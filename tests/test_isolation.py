@@ -35,8 +35,8 @@ BROKEN = {
     "stars": (SOUND + "    def __init__(self, *args): ...", "its signature has '*args'"),
     "untyped": (SOUND + "    def __init__(self, n_clusters, embedding_dim, *, m=1): ...", "'m' has no type"),
     "newer": (
-        SOUND + "decda_api = 3",
-        "it was written for version 3 of decda's contract, but this decda has version 2; upgrade decda",
+        SOUND + "decda_api = 4",
+        "it was written for version 4 of decda's contract, but this decda has version 3; upgrade decda",
     ),
     "older": (
         SOUND + "    def loss(self, z, target, *, x, decode): ...",

@@ -32,6 +32,8 @@ RESERVED_NAMES = (
     "Decode",
     "Generator",
     "ImageSet",
+    "BisectingKMeans",
+    "threadpool_limits",
 )
 """Names that the templates import, which a part must not shadow."""
 MAX_NAME_LENGTH = 100
@@ -116,7 +118,7 @@ def name_things(name: str, kind: str) -> dict[str, str]:
             f"{owners[0]} provides a {kind} '{part}' already, so the name would be ambiguous. Choose another name."
         )
     camel = "".join(word.capitalize() for word in part.split("-"))
-    attribute = {"dataset": part.replace("-", "_"), "recipe": part.replace("-", "_").upper()}.get(kind, camel)
+    attribute = {"dataset": part.replace("-", "_"), "start": part.replace("-", "_"), "recipe": part.replace("-", "_").upper()}.get(kind, camel)
     if not attribute.isidentifier() or keyword.iskeyword(attribute) or attribute in RESERVED_NAMES:
         raise ConfigError(f"{name!r} cannot be the name of a {kind}: it cannot be called {attribute!r} in Python.")
     if package in KINDS:

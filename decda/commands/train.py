@@ -59,6 +59,7 @@ def _read_path(context: click.Context, parameter: click.Parameter, text: str | N
 @_part("encoder", "Autoencoder.")
 @_part("head", "Clustering objective.")
 @_part("augment", "Augmentation.")
+@_part("start", "Clustering of the pretrained embedding to start from.")
 @_part("dataset", "Registered data set to cluster.")
 @click.option(
     "--images", callback=_read_path, metavar="PATH", help="Your own: a folder of images, or .npy, .npz, .csv."

@@ -8,7 +8,7 @@ from rich.progress import TaskID
 
 from decda.console.notices import notices, skipped_notice
 from decda.console.screen import ALL_SEEDS, WAITING, Screen, join_notes
-from decda.core.config.run_config import RunConfig
+from decda.core.config.run_config import DEFAULT_START, PART_KINDS, RunConfig
 from decda.core.events import (
     BatchEnded,
     Downloading,
@@ -285,4 +285,5 @@ class RunLine:
 
 
 def _title(config: RunConfig) -> str:
-    return " · ".join(config.part(kind).short for kind in ("dataset", "encoder", "head", "augment"))
+    kinds = [kind for kind in PART_KINDS if kind != "start" or config.start.name != DEFAULT_START]
+    return " · ".join(config.part(kind).short for kind in kinds)

@@ -35,7 +35,10 @@ def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("", *(Text(name.upper(), style="bold") for name in ("acc", "nmi", "ari")))
     if result["acc"] is not None:
-        for label, scores in (("this run", result), ("k-means on the pretrained embedding", result["baseline"])):
+        rows = [("this run", result), ("k-means on the pretrained embedding", result["baseline"])]
+        if result["start"] != result["baseline"]:
+            rows.insert(1, ("where clustering started", result["start"]))
+        for label, scores in rows:
             table.add_row(label, *(f"{scores[name]:.4f}" for name in ("acc", "nmi", "ari")))
     counts = Text("images in each cluster: " + ", ".join(str(size) for size in sizes))
     total = result["seconds"].get("total", 0)

@@ -1,4 +1,4 @@
-"""The promise between decda and authors of parts: what an encoder, head, augmentation and data set must provide.
+"""The promise between decda and authors of parts: what an encoder, head, augmentation, data set and start must provide.
 
 Letters as in the papers: N samples, B batch, K clusters, D embedding; x images, z embeddings, q soft assignments,
 p target.
@@ -17,8 +17,9 @@ built, a part neither draws from a global generator nor reseeds one, and it neve
 
 `decda.testing` and `decda check` test a part for all of this.
 
-This is version 2 of the contract. A class or function, its module, or a package around it may say `decda_api = 2`. Only
-heads changed since version 1, whose `loss` took `(z, target, *, x, decode)`.
+This is version 3 of the contract. A class or function, its module, or a package around it may say `decda_api = 3`. Only
+heads have changed: in version 1 `loss` took `(z, target, *, x, decode)`, which is refused now; in version 2
+`init_centers` took `(z, seed)` and clustered by itself, which still works with the start `kmeans`.
 """
 
 from abc import ABC, abstractmethod
@@ -95,12 +96,14 @@ class ClusteringHead(nn.Module, ABC):
     centers: Tensor
 
     @abstractmethod
-    def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers, in place; equal embeddings and an equal seed give equal centers.
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
+        """Place the centers, in place, by the clustering that training starts from; nothing random happens here.
+
+        `decda.core.functional.cluster_means` gives the means of the clusters, which is all that most heads need.
 
         Args:
             z: clean embeddings of the whole set (N, D).
-            seed: of every draw made here.
+            labels: of the start, int64 (N,), from 0 to K - 1; a cluster may be empty.
         """
 
     @abstractmethod
@@ -136,6 +139,27 @@ class ClusteringHead(nn.Module, ABC):
 
         Returns:
             Weighted scalar terms by name, the same names every time.
+        """
+
+
+class Start(Protocol):
+    """Where clustering starts: a function `(z, n_clusters, seed, *, ...) -> labels`, with its parameters after the star.
+
+    Equal embeddings and an equal seed give equal labels, bit for bit, whatever the number of threads. It works for any
+    N from K up: bound what counts neighbours by N. An attribute `whole_set = True` of the function says that it
+    belongs to one set of images, as labels read from a file do, and cannot be tried on others.
+    """
+
+    def __call__(self, z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
+        """Cluster the embeddings on which the centers will be placed.
+
+        Args:
+            z: clean embeddings of the whole set, float32 (N, D), finite; not to be changed.
+            n_clusters: K.
+            seed: of every draw made here.
+
+        Returns:
+            The cluster of each embedding, int64 (N,), from 0 to K - 1, on the device of z.
         """
 
 

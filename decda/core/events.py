@@ -69,9 +69,12 @@ class Initialised:
 
     Attributes:
         embeddings: the pretrained embeddings of the clean images, (N, D), on which they were placed.
+        labels: the clusters of the start, int64 (N,); None where a head of version 2 of the contract placed its centers
+            by itself.
     """
 
     embeddings: "Tensor"
+    labels: "Tensor | None" = None
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,35 @@ def kl_divergence(p: Tensor, q: Tensor) -> Tensor:
     return (p * (p / q).log()).sum(1).mean()
 
 
+def cluster_means(z: Tensor, labels: Tensor, n_clusters: int) -> Tensor:
+    """The mean of each cluster, added up in float64 and in a fixed order, so that it is the same in every run.
+
+    An empty cluster gets the embedding that lies farthest from the mean of its own, the next one the second farthest.
+
+    Args:
+        z: embeddings (N, D).
+        labels: the cluster of each, int64 (N,), from 0 to K - 1.
+        n_clusters: K.
+
+    Returns:
+        (K, D), of z's dtype and on its device.
+
+    Example:
+        >>> cluster_means(torch.tensor([[0.0], [1.0], [5.0]]), torch.tensor([0, 0, 1]), 2).tolist()
+        [[0.5], [5.0]]
+    """
+    points, groups = z.detach().double().cpu(), labels.cpu()
+    sums = torch.zeros(n_clusters, z.shape[1], dtype=torch.float64).index_add_(0, groups, points)
+    counts = torch.bincount(groups, minlength=n_clusters)
+    means = sums / counts.clamp(min=1).unsqueeze(1)
+    empty = (counts == 0).nonzero().flatten()
+    if len(empty):
+        distances = (points - means[groups]).square().sum(1)
+        farthest = distances.sort(descending=True, stable=True).indices[: len(empty)]
+        means[empty[: len(farthest)]] = points[farthest]
+    return means.to(z)
+
+
 def kmeans(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor:
     """Place centers by k-means: k-means++ starts, Lloyd's iterations, the best of several restarts.
 
@@ -146,3 +175,26 @@ def kmeans(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor
         warnings.simplefilter("ignore", ConvergenceWarning)
         fitted = KMeans(n_clusters, n_init=n_init, random_state=seed % 2**32).fit(points)
     return torch.from_numpy(np.ascontiguousarray(fitted.cluster_centers_)).to(z)
+
+
+def kmeans_labels(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor:
+    """Cluster by k-means: the paper's start.
+
+    Args:
+        z: as for `kmeans`, and so are the following.
+        n_clusters: K.
+        seed: of its draws.
+        n_init: number of restarts.
+
+    Returns:
+        The nearest center of each embedding, int64 (N,), on z's device.
+
+    Raises:
+        ValueError: as for `kmeans`.
+
+    Example:
+        >>> labels = kmeans_labels(torch.tensor([[0.0], [0.2], [5.0]]), 2, seed=0)
+        >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
+        (True, False)
+    """
+    return squared_distances(z, kmeans(z, n_clusters, seed, n_init=n_init)).argmin(1)

@@ -21,7 +21,7 @@ from typing import Any
 from decda.core.files import Files
 from decda.testing.suite import check, contract_tests
 
-__all__ = ["check_augmentation", "check_autoencoder", "check_dataset", "check_head", "contract_tests"]
+__all__ = ["check_augmentation", "check_autoencoder", "check_dataset", "check_head", "check_start", "contract_tests"]
 
 
 def check_autoencoder(factory: Callable[..., Any], /, **parameters: Any) -> None:
@@ -91,3 +91,20 @@ def check_dataset(factory: Callable[..., Any], /, *, files: Files | None = None,
         >>> check_dataset(digits, size=16)
     """
     check("dataset", factory, parameters, files)
+
+
+def check_start(factory: Callable[..., Any], /, **parameters: Any) -> None:
+    """Check a start against every rule for starts.
+
+    Args:
+        factory: the function: `factory(z, n_clusters, seed, *, ...)`.
+        parameters: values of some of its parameters; the others keep their defaults.
+
+    Raises:
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
+
+    Example:
+        >>> from decda.plugins.starts.kmeans import kmeans
+        >>> check_start(kmeans, n_init=5)
+    """
+    check("start", factory, parameters)

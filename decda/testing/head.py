@@ -4,9 +4,10 @@ from copy import deepcopy
 from itertools import product
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from decda.core.contracts import ClusteringHead
+from decda.core.training.starting import takes_seed
 from decda.testing.assertions import (
     require_equal,
     require_generators_unmoved,
@@ -28,6 +29,7 @@ from decda.testing.head_fixture import (
     build,
     loss_of,
     make_fixture,
+    place,
     sum_of_terms,
 )
 from decda.testing.inputs import SHAPES, devices, make_copies
@@ -63,7 +65,7 @@ def _shapes(subject: Subject) -> None:
         require_tensor("soft_assign", fixture.head.soft_assign(fixture.z), (N, K))
         require_tensor("loss", fixture.loss(target[:BATCH]), ())
     head, z = build(subject, 0, 12, 4), fixture.z[:, :4]  # more clusters than dimensions
-    head.init_centers(z, 0)
+    place(head, z, 0)
     require_tensor("refresh with 12 clusters in 4 dimensions", head.refresh(z), (N, 12))
     require_tensor("soft_assign with 12 clusters in 4 dimensions", head.soft_assign(z), (N, 12))
 
@@ -77,14 +79,24 @@ def _batch_of_one(subject: Subject) -> None:
 
 
 def _centers(subject: Subject) -> None:
-    placed = []
-    for seed in (0, 1):
-        fixture = make_fixture(subject)
-        fixture.head.init_centers(make_fixture(subject, seed).z, 3)
-        placed.append(fixture.head.centers.detach().clone())
-    first = [round(value, 4) for value in placed[0][0].tolist()]
+    def place_on(z: Tensor, by: Tensor | None = None) -> Tensor:
+        head = make_fixture(subject).head
+        if by is None:
+            place(head, z, 3)
+        else:
+            head.init_centers(z, by)
+        return head.centers.detach().clone()
+
+    z = make_fixture(subject).z
+    placed, other = place_on(z), place_on(make_fixture(subject, 1).z)
+    first = [round(value, 4) for value in placed[0].tolist()]
     seen = f"init_centers places the same centers for different embeddings, the first one at {first}"
-    require(not torch.equal(*placed), seen)
+    require(not torch.equal(placed, other), seen)
+    if not takes_seed(build(subject)):
+        labels = torch.arange(N) % K
+        same = torch.equal(place_on(z, labels), place_on(z, labels.flip(0)))
+        require(not same, "init_centers places the same centers for different labels; place them by the labels")
+        require_tensor("centers of a start with empty clusters", place_on(z, labels * 0), (K, D))
 
 
 def _assignment(subject: Subject) -> None:
@@ -128,7 +140,7 @@ def _determinism(subject: Subject) -> None:
     for noise in (5, 6):  # the state of the global generator must not matter
         fixture = make_fixture(subject, 1)
         torch.manual_seed(noise)
-        fixture.head.init_centers(fixture.z, 3)
+        place(fixture.head, fixture.z, 3)
         centers = fixture.head.centers.detach().clone()
         target = fixture.head.refresh(fixture.z)
         results.append((centers, target, fixture.head.soft_assign(fixture.z), fixture.loss(target[:BATCH])))
@@ -139,7 +151,7 @@ def _determinism(subject: Subject) -> None:
 def _generators(subject: Subject) -> None:
     head, fixture = build(subject), make_fixture(subject)
     before = advance_generators()
-    head.init_centers(fixture.z, 3)
+    place(head, fixture.z, 3)
     require_generators_unmoved("init_centers", before)
     target = head.refresh(fixture.z)
     require_generators_unmoved("refresh", before)
@@ -152,7 +164,7 @@ def _generators(subject: Subject) -> None:
 def _in_place(subject: Subject) -> None:
     head, fixture = build(subject), make_fixture(subject)
     snapshot = StateSnapshot(head)
-    head.init_centers(fixture.z, 3)
+    place(head, fixture.z, 3)
     snapshot.require_only_in_place_changes("init_centers")
     fixture.head = head
     for training in (True, False, True):
@@ -179,7 +191,7 @@ def _device(subject: Subject) -> None:
         head, autoencoder = fixture.head.to(device), fixture.autoencoder.to(device)
         z, x = fixture.z.to(device), fixture.x.to(device)
         if device != "meta":
-            head.init_centers(z, 0)  # may compute on the CPU and read values
+            place(head, z, 0)  # may compute on the CPU and read values
         for training in (False, True):
             head.train(training)
             target = head.refresh(z)
@@ -197,7 +209,7 @@ def _inputs(subject: Subject) -> None:
     before = {name: value.clone() for name, value in inputs.items()}
     for training in (False, True):
         head.train(training)
-        head.init_centers(fixture.z, 3)
+        place(head, fixture.z, 3)
         require_unchanged("init_centers", inputs, before)
         head.refresh(fixture.z)
         require_unchanged("refresh", inputs, before)
@@ -247,7 +259,7 @@ def _degenerate(subject: Subject) -> None:
         if what == "duplicated":  # two distinct embeddings, fewer than clusters; constant images share a single one
             distinct = torch.cat([distinct, fixture.z[-1:]])
         fixture.z = distinct.repeat(N // len(distinct), 1)
-        fixture.head.init_centers(fixture.z, 0)
+        place(fixture.head, fixture.z, 0)
         target = fixture.head.refresh(fixture.z)
         require_tensor(f"refresh of {what} images", target, (N, K))
         require_probabilities(f"refresh of {what} images", target)
@@ -289,7 +301,7 @@ RULES = (
     Rule("type", "a ClusteringHead whose centers are a parameter or buffer (K, D)", _type, basic=True),
     Rule("shapes", "targets and assignments are (N, K) and loss terms scalars, float32, for any image shape", _shapes),
     Rule("batch of one", "a single image can be assigned and has a loss", _batch_of_one),
-    Rule("centers", "init_centers places the centers according to the embeddings", _centers),
+    Rule("centers", "init_centers places the centers according to embeddings and labels", _centers),
     Rule(
         "assignment", "rows of soft_assign are probabilities that sum to 1, and the call changes nothing", _assignment
     ),

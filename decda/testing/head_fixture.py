@@ -6,7 +6,9 @@ import torch
 from torch import Tensor
 
 from decda.core.contracts import Batch, ClusteringHead
+from decda.core.functional import kmeans_labels
 from decda.core.random_keys import keyed_generator
+from decda.core.training.starting import place_centers
 from decda.testing.assertions import require_tensor
 from decda.testing.inputs import images
 from decda.testing.partners import LinearAutoencoder
@@ -93,8 +95,19 @@ def make_fixture(
     with torch.no_grad():
         # The batch belongs to the set, so that its targets are its own: a head may ignore embeddings that lie far away.
         z = torch.cat([autoencoder.encode(x), _clustered_points(seed, dtype)[BATCH:]])
-    head.init_centers(z, seed)
+    place(head, z, seed)
     return HeadFixture(head, autoencoder, z, x)
+
+
+def place(head: ClusteringHead, z: Tensor, seed: int) -> None:
+    """Have a head place its centers, by the labels of k-means, as the trainer does.
+
+    Args:
+        head: the head under test.
+        z: embeddings of the whole set (N, D).
+        seed: of k-means.
+    """
+    place_centers(head, z, kmeans_labels, seed)
 
 
 def batch_of(autoencoder: LinearAutoencoder, x: Tensor, target: Tensor, z: Tensor | None = None) -> Batch:

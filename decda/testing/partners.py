@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from decda.core.contracts import Autoencoder, Batch, ClusteringHead
+from decda.core.functional import cluster_means
 
 
 class LinearAutoencoder(Autoencoder):
@@ -48,7 +49,7 @@ class LinearAutoencoder(Autoencoder):
 
 
 class PlainHead(ClusteringHead):
-    """A head with soft k-means and reconstruction, whose centers start at the first embeddings.
+    """A head with soft k-means and reconstruction, whose centers start at the means of the clusters.
 
     Args:
         n_clusters: number of clusters K.
@@ -60,14 +61,14 @@ class PlainHead(ClusteringHead):
         self.centers = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
 
     @torch.no_grad()
-    def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers on the first K embeddings.
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
+        """Place the centers at the means of the clusters.
 
         Args:
             z: clean embeddings of the whole set (N, D).
-            seed: not used.
+            labels: of the start, int64 (N,).
         """
-        self.centers.copy_(z[: len(self.centers)])
+        self.centers.copy_(cluster_means(z, labels, len(self.centers)))
 
     def soft_assign(self, z: Tensor) -> Tensor:
         """Assign embeddings to clusters by a softmax of negative squared distances.

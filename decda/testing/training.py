@@ -7,9 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.config.train_config import TrainConfig
+from decda.core.contracts import Start
+from decda.core.functional import kmeans_labels
 from decda.core.training.model import Model
 from decda.core.training.trainer import Trainer
 from decda.testing.inputs import images
+from decda.testing.partners import Identity, LinearAutoencoder, PlainHead
 from decda.testing.rules import require
 
 N_IMAGES = 26
@@ -33,12 +36,34 @@ def take_gradient_step(weights: Sequence[nn.Parameter], loss: Tensor, rate: floa
                 weight.sub_(rate * gradient)
 
 
-def require_trains(make_parts: Callable[[], Sequence[Any]], shape: tuple[int, ...]) -> None:
+def require_trains_from(start: Start) -> None:
+    """Require that training succeeds where a start places the centers, and that a second run gives the same result.
+
+    Args:
+        start: the start under test.
+
+    Raises:
+        Violation: a soft assignment is not finite, or the two runs differ.
+    """
+    shape = (1, 4, 4)
+
+    def parts() -> tuple[nn.Module, nn.Module, object]:
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(0)
+            return LinearAutoencoder(shape, 3), PlainHead(3, 3), Identity()
+
+    require_trains(parts, shape, start)
+
+
+def require_trains(
+    make_parts: Callable[[], Sequence[Any]], shape: tuple[int, ...], start: Start = kmeans_labels
+) -> None:
     """Require that pretraining and clustering succeed, and that a second run gives the same result.
 
     Args:
         make_parts: makes an autoencoder, a head and an augmentation, the same ones each time.
         shape: shape of the images (C, H, W).
+        start: clusters the pretrained embeddings.
 
     Raises:
         Violation: a soft assignment is not finite, or the two runs differ.
@@ -47,7 +72,7 @@ def require_trains(make_parts: Callable[[], Sequence[Any]], shape: tuple[int, ..
     for _ in range(2):
         autoencoder, head, augment = make_parts()
         model = Model(autoencoder, head, augment)
-        trainer = Trainer(images(N_IMAGES, shape), model, CONFIG.resolved(N_IMAGES), seed=0)
+        trainer = Trainer(images(N_IMAGES, shape), model, CONFIG.resolved(N_IMAGES), seed=0, start=start)
         trainer.run()
         finite = bool(trainer.confidence.isfinite().all())
         require(finite, "after six iterations of clustering the soft assignments are not finite")

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import kmeans, squared_distances
+from decda.core.functional import cluster_means, squared_distances
 
 
 class DKM(ClusteringHead):
@@ -45,7 +45,7 @@ class DKM(ClusteringHead):
     Example:
         >>> head = DKM(n_clusters=2, embedding_dim=1)
         >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
-        >>> head.init_centers(z, seed=0)
+        >>> head.init_centers(z, labels=torch.tensor([0, 0, 1, 1]))
         >>> labels = head.soft_assign(z).argmax(1)
         >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
         (True, False)
@@ -75,17 +75,14 @@ class DKM(ClusteringHead):
         self.register_buffer("refreshes", torch.zeros(()))
 
     @torch.no_grad()
-    def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers by k-means with 20 restarts, and reset alpha.
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
+        """Place the centers at the means of the clusters, and reset alpha.
 
         Args:
-            z: clean embeddings of the whole set (N, D), N >= K.
-            seed: seed of k-means.
-
-        Raises:
-            ValueError: there are fewer embeddings than clusters, or one is not finite.
+            z: clean embeddings of the whole set (N, D).
+            labels: the clusters of the start, int64 (N,).
         """
-        self.centers.copy_(kmeans(z, len(self.centers), seed))
+        self.centers.copy_(cluster_means(z, labels, len(self.centers)))
         variance = squared_distances(z, self.centers).amin(1).mean() / z.shape[1]
         # Clamped, because the variance of constant images is zero up to rounding.
         self.alpha.copy_(self.first_alpha / (2 * variance).clamp(min=1e-12))

@@ -10,7 +10,7 @@ import tomli_w
 from decda.core.config.image_facts import ImageFacts, Look
 from decda.core.config.layers import ARGUMENTS, OPTION_PARAMETERS, Layer, merge_layers
 from decda.core.config.provenance_hints import provenance_beside
-from decda.core.config.run_config import PART_KINDS, PartConfig, RunConfig, read_toml
+from decda.core.config.run_config import DEFAULT_START, PART_KINDS, PartConfig, RunConfig, read_toml
 from decda.core.config.train_config import TRAIN_PARAMETERS, TrainConfig
 from decda.core.errors import BrokenComponent, ConfigError, InvalidParameter, did_you_mean, in_a_line
 from decda.core.parts.entries import Entry
@@ -81,6 +81,7 @@ def compose(
 
         layers.insert(0, Layer(f"recipe '{base.name}'", load_recipe(registry, base, look_at_images), base.package))
 
+    layers.insert(0, Layer("the default", {"start": DEFAULT_START}))
     merged = merge_layers(registry, layers, unresolved)
     missing = [kind for kind in PART_KINDS if kind not in merged]
     if missing:

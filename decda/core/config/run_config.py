@@ -10,8 +10,10 @@ from decda.core.config.train_config import TrainConfig
 from decda.core.errors import DataError, InvalidParameter
 from decda.core.regular_files import read_regular
 
-PART_KINDS = ("dataset", "encoder", "head", "augment")
+PART_KINDS = ("dataset", "encoder", "head", "augment", "start")
 """The kinds of parts that make up a run, in the order of the configuration file."""
+DEFAULT_START = "decda:kmeans"
+"""The start where none is named: the paper's, and that of every run before there were others."""
 MAX_BYTES = 2**24
 """More than any configuration; a file that is larger is another file."""
 
@@ -48,6 +50,7 @@ class RunConfig:
         encoder: the autoencoder.
         head: the clustering head.
         augment: the augmentation.
+        start: clusters the pretrained embeddings, where the centers are placed.
         train: how to train.
         n_clusters: K, the number of clusters; None means the number of classes in the data set.
         seed: the seed of all random draws.
@@ -67,6 +70,7 @@ class RunConfig:
     encoder: PartConfig
     head: PartConfig
     augment: PartConfig
+    start: PartConfig
     train: TrainConfig = field(default_factory=TrainConfig)
     n_clusters: int | None = None
     seed: int = 0

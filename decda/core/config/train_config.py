@@ -49,9 +49,9 @@ class TrainConfig:
     cluster_optimizer: Annotated[OptimizerName, "optimizer of clustering"] = "adam"
     cluster_learning_rate: Annotated[float, "learning rate of clustering"] = 0.001
     cluster_momentum: Annotated[float, "momentum of clustering, for sgd"] = 0.9
-    cluster_schedule: Annotated[
-        ScheduleName, "how the learning rate of clustering moves, over max_iter iterations"
-    ] = "constant"
+    cluster_schedule: Annotated[ScheduleName, "how the learning rate of clustering moves, over max_iter iterations"] = (
+        "constant"
+    )
     step: Annotated[
         Literal["auto", "plain", "compiled", "graph"],
         "how a step is made: as written, by torch.compile, as a CUDA graph; auto: a graph on a CUDA device, else plain",

@@ -3,15 +3,16 @@
 import re
 from dataclasses import dataclass
 
-API_VERSION = 2
+API_VERSION = 3
 """The version of `decda.core.contracts`, kept here because that module imports torch, which discovery must not."""
 
-KINDS = ("encoder", "head", "augment", "dataset", "recipe")
+KINDS = ("encoder", "head", "augment", "dataset", "start", "recipe")
 GROUPS = {
     "encoder": "decda.encoders",
     "head": "decda.heads",
     "augment": "decda.augmentations",
     "dataset": "decda.datasets",
+    "start": "decda.starts",
     "recipe": "decda.recipes",
 }
 """The group of entry points of each kind."""

@@ -5,9 +5,10 @@ from contextlib import suppress
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
-from decda.core.config.run_config import PART_KINDS, RunConfig
-from decda.core.contracts import Autoencoder, ClusteringHead, ImageSet, as_float
+from decda.core.config.run_config import DEFAULT_START, PART_KINDS, RunConfig
+from decda.core.contracts import Autoencoder, ClusteringHead, ImageSet, Start, as_float
 from decda.core.errors import (
     BrokenComponent,
     ConfigError,
@@ -22,9 +23,10 @@ from decda.core.parts.class_checks import loss_defect
 from decda.core.parts.discovery import OWN_PACKAGE
 from decda.core.parts.parameters import supplied_names
 from decda.core.parts.registry import LOCAL, Component, Registry
-from decda.core.random_keys import derive_seed
+from decda.core.random_keys import derive_seed, keyed_generator
 from decda.core.training.model import Model
 from decda.core.training.probe import probe
+from decda.core.training.starting import require_labels, takes_seed
 
 T = TypeVar("T")
 
@@ -105,6 +107,67 @@ def build_model(
     return Model(autoencoder, head, augment, config.train.precision)
 
 
+def build_start(config: RunConfig, registry: Registry) -> Start:
+    """The start of a run, with its parameters; what goes wrong in it becomes an error that names it.
+
+    Args:
+        config: of the run.
+        registry: where its parts are.
+
+    Returns:
+        A function `(z, n_clusters, seed) -> labels`. It leaves the number of PyTorch's threads as it was: libraries
+        that a start calls change it.
+    """
+    component = registry.load(registry.find("start", config.start.name))
+    owner, parameters = owner_of(component), dict(config.start.parameters)
+
+    def start(z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
+        threads = torch.get_num_threads()
+        try:
+            labels: Tensor = guarded(owner, lambda: component.factory(z, n_clusters, seed, **parameters), "failed")
+        finally:
+            torch.set_num_threads(threads)
+        require_labels(labels, len(z), n_clusters, owner)
+        return labels
+
+    return start
+
+
+def check_start(start: Start, model: Model, config: RunConfig, registry: Registry, n_samples: int) -> None:
+    """Try a start on a few random points before anything is trained or written.
+
+    Args:
+        start: from `build_start`.
+        model: from `build_model`.
+        config: of the run, with `n_clusters` resolved.
+        registry: where its parts are.
+        n_samples: number of images.
+
+    Raises:
+        ConfigError: the head places its centers by itself, which goes with the default start alone.
+        InvalidParameter: a parameter of the start is out of range.
+        ContractViolation: it returns something else than labels.
+        BrokenComponent: it fails.
+    """
+    component = registry.load(registry.find("start", config.start.name))
+    if takes_seed(model.head):
+        if config.start.name != DEFAULT_START:
+            head = owner_of(registry.load(registry.find("head", config.head.name)))
+            raise ConfigError(
+                f"{head} places its centers by itself (init_centers(z, seed), version 2 of the contract), so it goes "
+                f"with the start kmeans alone, not with {config.start.short}. Choose kmeans, or another head.",
+                parameter="start",
+            )
+        return
+    n_clusters, dim = model.head.centers.shape
+    if getattr(component.factory, "whole_set", False):
+        points = torch.zeros(n_samples, dim)
+    else:
+        points = torch.randn(2 * n_clusters + 4, dim, generator=keyed_generator(config.seed, "probe start"))
+    with torch.random.fork_rng(devices=[]):
+        start(points, n_clusters, derive_seed(config.seed, "probe start"))
+
+
 def check_model(model: Model, config: RunConfig, registry: Registry, images: ImageSet) -> None:
     """Send a few images through copies of the parts, before anything is trained or written.
 
@@ -153,7 +216,7 @@ def make_part(component: Component, parameters: Mapping[str, Any], seed: int, **
     strange = [name for name in wanted if name not in given]
     if strange:
         raise ContractViolation(f"{owner} wants '{strange[0]}' before the star; only {sorted(supplies)} are supplied.")
-    return _guarded(owner, lambda: _seeded(seed, kind, lambda: factory(**given, **parameters)))
+    return guarded(owner, lambda: _seeded(seed, kind, lambda: factory(**given, **parameters)))
 
 
 def owner_of(component: Component) -> str:
@@ -188,8 +251,22 @@ def _takes_tables(component: Component) -> bool:
     return "value_range" in supplied_names(component.factory)
 
 
-def _guarded(owner: str, make: Callable[[], T]) -> T:
-    """Call a part's own code; whatever it raises becomes an error that names the part."""
+def guarded(owner: str, make: Callable[[], T], failed: str = "failed while it was built") -> T:
+    """Call a part's own code; whatever it raises becomes an error that names the part.
+
+    Args:
+        owner: from `owner_of`.
+        make: what is called.
+        failed: how the error says that it raised.
+
+    Returns:
+        What it returned.
+
+    Raises:
+        InvalidParameter: it raised a ValueError.
+        OutOfMemory: memory ran out.
+        BrokenComponent: it raised anything else.
+    """
     try:
         return make()
     except DecdaError:
@@ -204,7 +281,7 @@ def _guarded(owner: str, make: Callable[[], T]) -> T:
             ) from error
         if isinstance(error, ValueError):
             raise InvalidParameter(f"{owner}: {str(error) or 'a value is out of range'}.") from error
-        raise BrokenComponent(f"{owner} failed while it was built: {in_a_line(error)}") from error
+        raise BrokenComponent(f"{owner} {failed}: {in_a_line(error)}") from error
 
 
 def _seeded(seed: int, kind: str, make: Callable[[], T]) -> T:

@@ -95,7 +95,7 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
     shape = provenance.get("input_shape")
     if not (isinstance(shape, list) and len(shape) == 3 and all(type(side) is int and side > 0 for side in shape)):
         raise DataError(f"{path / 'provenance.json'} is damaged: it does not state the shape of the images.")
-    config = compose(registry, config=mapping, provenance=provenance, unresolved=("dataset",), device=device)
+    config = compose(registry, config=mapping, provenance=provenance, unresolved=("dataset", "start"), device=device)
     config = replace(config, recipe=provenance.get("recipe"))
     if config.n_clusters is None:
         raise DataError(f"{path / 'config.toml'} is damaged: it does not state the number of clusters.")
@@ -109,13 +109,14 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
         raise DataError(f"{path / 'labels.csv'} is damaged: it does not hold a cluster for each image of the run.")
     metrics = read_json(path / "metrics.json")
     try:
-        found, baseline = ({name: side[name] for name in SCORES} for side in (metrics, metrics["baseline"]))
+        sides = (metrics, metrics["baseline"], metrics.get("start", metrics["baseline"]))  # older runs began at k-means
+        found, baseline, start = ({name: side[name] for name in SCORES} for side in sides)
         ends = {name: metrics[name] for name in ENDS}
     except (KeyError, TypeError) as error:
         raise DataError(f"{path / 'metrics.json'} is damaged: {error}.") from error
     model.train(False)
     return Run(
-        path, config, model.to(place), tuple(shape), labels, confidence, names, found, baseline,
+        path, config, model.to(place), tuple(shape), labels, confidence, names, found, baseline, start,
         provenance.get("seconds", {}), ends, metrics.get("warnings", ()),
         components(config, registry, ("encoder", "head", "augment")),
     )  # fmt: skip

@@ -125,7 +125,7 @@ def new_images_part(
     mapping["dataset"] = {**kept, **table}
     return compose(
         registry, config=mapping, settings=settings, settings_origin=settings_origin,
-        unresolved=("encoder", "head", "augment"),
+        unresolved=("encoder", "head", "augment", "start"),
     ).dataset  # fmt: skip
 
 

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 import torch
 
 from decda.core.config.run_config import RunConfig
-from decda.core.contracts import ImageSet, ImageSource
+from decda.core.contracts import ImageSet, ImageSource, Start
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.assembly import build_model, check_model
+from decda.core.runs.assembly import build_model, build_start, check_model, check_start
 from decda.core.runs.device import resolve_device
 from decda.core.runs.images import check_distinct, count_classes, load_images, open_images
 from decda.core.runs.weights import find_pretrained, load_pretrained
@@ -25,6 +25,7 @@ class Prepared:
         config: resolved.
         images: of its data set.
         model: built, on the CPU.
+        start: clusters the pretrained embeddings.
         device: where it will be trained.
         mode: how its steps will be made.
     """
@@ -32,6 +33,7 @@ class Prepared:
     config: RunConfig
     images: ImageSet
     model: Model
+    start: Start
     device: torch.device
     mode: StepMode
 
@@ -80,4 +82,6 @@ def prepare(
         config = replace(config, autoencoder=weights)
         load_pretrained(weights, model.autoencoder, config.encoder.short)
     check_model(model, config, registry, images)
-    return Prepared(config, images, model, device, mode)
+    start = build_start(config, registry)
+    check_start(start, model, config, registry, len(images.x))
+    return Prepared(config, images, model, start, device, mode)

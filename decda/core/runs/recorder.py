@@ -9,11 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from decda.core.config.run_config import RunConfig
+from decda.core.config.run_config import DEFAULT_START, PartConfig, RunConfig
 from decda.core.events import ClustersLost, Event, Initialised, PhaseEnded, PhaseStarted, Refreshed, Scored
-from decda.core.functional import kmeans, squared_distances
+from decda.core.functional import kmeans_labels
 from decda.core.random_keys import derive_seed
 from decda.core.training.metrics import scores
+
+PAPER_START = PartConfig(DEFAULT_START, {"n_init": 20})
+"""The start that is the baseline itself."""
 
 
 class Recorder:
@@ -27,6 +30,7 @@ class Recorder:
 
     Attributes:
         baseline: scores of k-means on the pretrained embeddings.
+        start: scores of the clusters that the start made of them, where the centers were placed.
         ends: how the phases ended, as `metrics.json` says it.
         seconds: how long each phase took, and `total`.
         emptied: clusters without images at the last refresh, each with the iteration at which that was first seen.
@@ -46,6 +50,7 @@ class Recorder:
         self.listeners = listeners
         self.on_pretrained = on_pretrained
         self.baseline: dict[str, float | None] = {}
+        self.start: dict[str, float | None] = {}
         self.ends: dict[str, Any] = {"pretrain_epochs": 0}
         self.seconds: dict[str, float] = {}
         self.emptied: dict[int, int] = {}
@@ -62,7 +67,11 @@ class Recorder:
             self._phase_seconds = 0.0
         elif isinstance(event, Initialised):
             self.start_embeddings = event.embeddings
-            self.baseline = self._measure_kmeans(event.embeddings)
+            by_kmeans = event.labels is None or self.config.start == PAPER_START
+            self.baseline = self._measure_kmeans(event.embeddings, event.labels if by_kmeans else None)
+            self.start = self.baseline
+            if event.labels is not None and not by_kmeans:
+                self.start = scores(self.classes, event.labels.cpu().numpy())
         elif isinstance(event, Refreshed):
             labels = event.labels.cpu().numpy()
             if event.iteration == 0:
@@ -88,6 +97,7 @@ class Recorder:
         now = time.perf_counter()
         return {
             "baseline": self.baseline,
+            "start": self.start,
             "ends": self.ends,
             "seconds": self.seconds,
             "emptied": [list(pair) for pair in self.emptied.items()],
@@ -103,7 +113,8 @@ class Recorder:
             state: from `state_dict`.
             device: where the embeddings are to be.
         """
-        self.baseline, self.ends, self.seconds = (dict(state[name]) for name in ("baseline", "ends", "seconds"))
+        names = ("baseline", "start", "ends", "seconds")
+        self.baseline, self.start, self.ends, self.seconds = (dict(state[name]) for name in names)
         self.emptied = {int(cluster): int(iteration) for cluster, iteration in state["emptied"]}
         labels: Tensor | None = state["start_labels"]
         self.start_labels = None if labels is None else labels.numpy()
@@ -124,11 +135,13 @@ class Recorder:
         self.emptied = {cluster: self.emptied.get(cluster, iteration) for cluster in empty}
         return lost
 
-    def _measure_kmeans(self, z: Tensor) -> dict[str, float | None]:
+    def _measure_kmeans(self, z: Tensor, labels: Tensor | None) -> dict[str, float | None]:
+        """Scores of k-means; its labels are given where it was the start."""
         if self.classes is None:
             return scores(None, ())
-        centers = kmeans(z, self.config.n_clusters or 0, derive_seed(self.config.seed, "centers"))
-        return scores(self.classes, squared_distances(z, centers).argmin(1).cpu().numpy())
+        if labels is None:
+            labels = kmeans_labels(z, self.config.n_clusters or 0, derive_seed(self.config.seed, "centers"))
+        return scores(self.classes, labels.cpu().numpy())
 
     def _notify(self, event: Event) -> None:
         for listener in self.listeners:

@@ -38,6 +38,7 @@ class Run:
         names: a name for each image, or None.
         metrics: `acc`, `nmi` and `ari` against the classes of the data set, each None where it has none.
         baseline: the same for k-means on the pretrained embedding.
+        start: the same for the clusters from which clustering started.
         seconds: how long each phase took, and `total`.
         ends: how its phases ended: `pretrain_epochs`, `iterations` and `stop_reason`.
         warnings: sentences that speak against the result; empty where nothing was found.
@@ -53,6 +54,7 @@ class Run:
     names: Sequence[str] | None
     metrics: Mapping[str, float | None]
     baseline: Mapping[str, float | None]
+    start: Mapping[str, float | None]
     seconds: Mapping[str, float]
     ends: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -146,6 +148,7 @@ class Run:
             "warnings": list(self.warnings),
             "seconds": dict(self.seconds),
             "baseline": dict(self.baseline),
+            "start": dict(self.start),
         }
 
     def _read(self, path: Path, what: Literal["q", "z"]) -> NDArray[np.float32]:

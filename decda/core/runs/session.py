@@ -99,6 +99,7 @@ class Session:
             trainer = Trainer(
                 images.x, model, config.train,
                 seed=config.seed, device=self.ready.device, notify=self.recorder, pretrained=pretrained,
+                start=self.ready.start,
             )  # fmt: skip
             if self.checkpoint is not None:
                 self._take_up(trainer, self.checkpoint)
@@ -171,12 +172,13 @@ class Session:
                 "n_clusters": config.n_clusters,
                 **metrics,
                 "baseline": recorder.baseline,
+                "start": recorder.start,
                 **recorder.ends,
                 "warnings": warnings,
             },
         )
         return Run(
             folder.path, config, trainer.model, tuple(images.x.shape[1:]), labels.astype(np.int64), confidence,
-            images.names, metrics, recorder.baseline, recorder.seconds, recorder.ends, warnings,
+            images.names, metrics, recorder.baseline, recorder.start, recorder.seconds, recorder.ends, warnings,
             {kind: part for kind, part in self.parts.items() if kind != "dataset"},  # which may hold all images
         )  # fmt: skip

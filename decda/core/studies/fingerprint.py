@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any
 
 from decda import __version__
-from decda.core.config.run_config import PART_KINDS
+from decda.core.config.run_config import DEFAULT_START, PART_KINDS, PartConfig
 from decda.core.config.train_config import TrainConfig
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.studies.cells import Cell
@@ -34,13 +34,15 @@ def fingerprint_trial(cell: Cell, seed: int, device: str, registry: Registry) ->
     Returns:
         12 hexadecimal digits.
     """
-    augmented = cell.config.train.augment_in != "neither"
+    left_out = [] if cell.config.train.augments("pretrain") or cell.config.train.augments("cluster") else ["augment"]
+    if cell.config.start == PartConfig(DEFAULT_START, {"n_init": 20}):
+        left_out.append("start")
     return _digest(
         {
             **_situation(cell, seed, device),
             "classes": cell.classes_sha256,
             "n_clusters": cell.config.n_clusters,
-            "parts": _parts(cell, registry, [k for k in PART_KINDS if k != "augment" or augmented]),
+            "parts": _parts(cell, registry, [k for k in PART_KINDS if k not in left_out]),
             "train": changed_settings(cell.config.train, cell.n_samples, device),
         }
     )

@@ -166,6 +166,7 @@ def read_outcome(trial: Trial, settings: str) -> dict[str, Any]:
             "nmi": metrics["nmi"],
             "ari": metrics["ari"],
             "kmeans_acc": metrics["baseline"]["acc"],
+            "start_acc": metrics["start"]["acc"],
             "epochs": trial.config.train.pretrain_epochs,
             "iterations": metrics["iterations"],
             "stop_reason": metrics["stop_reason"],

@@ -10,6 +10,7 @@ from torch import Tensor
 from decda.core.contracts import Augmentation, Autoencoder, Batch, ClusteringHead
 from decda.core.errors import ContractViolation, OutOfMemory, in_a_line, is_out_of_memory
 from decda.core.random_keys import derive_seed, keyed_generator
+from decda.core.training.starting import takes_seed
 
 T = TypeVar("T")
 
@@ -72,7 +73,9 @@ def _probe_models(
     head = _call(owner, "deepcopy", lambda: deepcopy(head))
     # Random points, because there may be fewer images here than clusters.
     points = torch.randn(2 * n_clusters + len(x), dim, generator=keyed_generator(seed, "probe"))
-    _call(owner, "init_centers", lambda: head.init_centers(points, derive_seed(seed, "probe")))
+    labels = torch.arange(len(points)) % n_clusters
+    by = derive_seed(seed, "probe") if takes_seed(head) else labels
+    _call(owner, "init_centers", lambda: head.init_centers(points, by))  # type: ignore[arg-type]
     _expect(owner, "centers after init_centers", head.centers, (n_clusters, dim), verb="be")
     q = _call(owner, "soft_assign", lambda: head.soft_assign(points))
     _expect(owner, "soft_assign", q, (len(points), n_clusters))

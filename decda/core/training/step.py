@@ -168,8 +168,8 @@ class Step:
         """Everything that one step carries over to the next.
 
         Returns:
-            The state of the optimizer (`optimizer`), of the schedule of its learning rate, if there is one (`schedule`),
-            and of the running means (all others). The tensors are not copied.
+            The state of the optimizer (`optimizer`), of the schedule of its learning rate, if there is one
+            (`schedule`), and of the running means (all others). The tensors are not copied.
         """
         schedule = {} if self.schedule is None else {"schedule": self.schedule.state_dict()}
         return {

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from decda.core.config.train_config import TrainConfig
-from decda.core.contracts import Batch, as_float
+from decda.core.contracts import Batch, Start, as_float
 from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.events import (
     BatchEnded,
@@ -24,12 +24,14 @@ from decda.core.events import (
     StepFallback,
     ignore,
 )
+from decda.core.functional import kmeans_labels
 from decda.core.random_keys import derive_seed, keyed_generator
 from decda.core.training.failing_part import failing_part
 from decda.core.training.model import Model
 from decda.core.training.optimizer import make_optimizer
 from decda.core.training.precision import check_precision, matmul_precision
 from decda.core.training.schedule import make_schedule
+from decda.core.training.starting import place_centers
 from decda.core.training.step import Step, StepMode, resolve_mode
 
 PHASES: tuple[Phase, ...] = ("pretrain", "init_centers", "cluster")
@@ -49,6 +51,7 @@ class Trainer:
         device: where to train.
         notify: called with each event.
         pretrained: whether the autoencoder has been pretrained, so that placing the centers comes first.
+        start: clusters the pretrained embeddings.
 
     Raises:
         ConfigError: the device does not support the mode of steps, or the precision.
@@ -72,6 +75,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         notify: Callable[[Event], None] = ignore,
         pretrained: bool = False,
+        start: Start = kmeans_labels,
     ):
         self.device = torch.device(device)
         self.mode: StepMode = resolve_mode(config.step, self.device)
@@ -81,6 +85,7 @@ class Trainer:
         self.config = config
         self.seed = seed
         self.notify = notify
+        self.start = start
         self.batch_size = min(config.batch_size, len(images))
         self.phase: Phase | Literal["done"] = "init_centers" if pretrained else "pretrain"
         self.position = 0  # epochs or iterations done in this phase
@@ -127,11 +132,11 @@ class Trainer:
         self._close("completed")
 
     def _init_centers(self) -> None:
-        """The head places its centers on the clean embeddings."""
+        """The start clusters the clean embeddings, and the head places its centers by the labels."""
         self.notify(PhaseStarted("init_centers", 1))
         z = self._embed()
-        self.model.head.init_centers(z, derive_seed(self.seed, "centers"))
-        self.notify(Initialised(z))
+        labels = place_centers(self.model.head, z, self.start, derive_seed(self.seed, "centers"))
+        self.notify(Initialised(z, labels))
         self.position = 1
         self._close("completed")
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import kmeans, squared_distances, student_t
+from decda.core.functional import cluster_means, squared_distances, student_t
 
 
 class DCN(ClusteringHead):
@@ -18,9 +18,9 @@ class DCN(ClusteringHead):
     or not at all. Unlike the original DCN, the loss has no reconstruction term, and the centers do not move with each
     batch.
 
-    The paper does not say how often the centers move. `frozen` keeps them where k-means put them, as the authors' later
-    work does (ASPC-DA, TKDE 2020), from which the mean over the D dimensions is also taken; `refreshed` moves each
-    center to the mean of its cluster at every refresh.
+    The paper does not say how often the centers move. `frozen` keeps them where the start put them, as the authors'
+    later work does (ASPC-DA, TKDE 2020), from which the mean over the D dimensions is also taken; `refreshed` moves
+    each center to the mean of its cluster at every refresh.
 
     Args:
         n_clusters: number of clusters K.
@@ -33,7 +33,7 @@ class DCN(ClusteringHead):
     Example:
         >>> head = DCN(n_clusters=2, embedding_dim=1)
         >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
-        >>> head.init_centers(z, seed=0)
+        >>> head.init_centers(z, labels=torch.tensor([0, 0, 1, 1]))
         >>> labels = head.soft_assign(z).argmax(1)
         >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
         (True, False)
@@ -45,7 +45,7 @@ class DCN(ClusteringHead):
         embedding_dim: int,
         *,
         centers: Annotated[
-            Literal["frozen", "refreshed"], "whether the centers stay where k-means put them or move at each refresh"
+            Literal["frozen", "refreshed"], "whether the centers stay where the start put them or move at each refresh"
         ] = "frozen",
     ):
         super().__init__()
@@ -54,17 +54,14 @@ class DCN(ClusteringHead):
         self.register_buffer("centers", torch.zeros(n_clusters, embedding_dim))
 
     @torch.no_grad()
-    def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers by k-means with 20 restarts.
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
+        """Place each center at the mean of its cluster.
 
         Args:
-            z: clean embeddings of the whole set (N, D), N >= K.
-            seed: seed of k-means.
-
-        Raises:
-            ValueError: there are fewer embeddings than clusters, or one is not finite.
+            z: clean embeddings of the whole set (N, D).
+            labels: the clusters of the start, int64 (N,).
         """
-        self.centers.copy_(kmeans(z, len(self.centers), seed))
+        self.centers.copy_(cluster_means(z, labels, len(self.centers)))
 
     def soft_assign(self, z: Tensor) -> Tensor:
         """Assign embeddings to clusters by Student's t-distribution; the loss uses hard assignments instead.

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import kl_divergence, kmeans, student_t, target_distribution
+from decda.core.functional import cluster_means, kl_divergence, student_t, target_distribution
 
 
 class DEC(ClusteringHead):
@@ -24,7 +24,7 @@ class DEC(ClusteringHead):
     Example:
         >>> head = DEC(n_clusters=2, embedding_dim=1)
         >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
-        >>> head.init_centers(z, seed=0)
+        >>> head.init_centers(z, labels=torch.tensor([0, 0, 1, 1]))
         >>> labels = head.soft_assign(z).argmax(1)
         >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
         (True, False)
@@ -35,17 +35,14 @@ class DEC(ClusteringHead):
         self.centers = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
 
     @torch.no_grad()
-    def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers by k-means with 20 restarts.
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
+        """Place each center at the mean of its cluster.
 
         Args:
-            z: clean embeddings of the whole set (N, D), N >= K.
-            seed: seed of k-means.
-
-        Raises:
-            ValueError: there are fewer embeddings than clusters, or one is not finite.
+            z: clean embeddings of the whole set (N, D).
+            labels: the clusters of the start, int64 (N,).
         """
-        self.centers.copy_(kmeans(z, len(self.centers), seed))
+        self.centers.copy_(cluster_means(z, labels, len(self.centers)))
 
     def soft_assign(self, z: Tensor) -> Tensor:
         """Assign embeddings to clusters by Student's t-distribution.

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import kl_divergence, kmeans, student_t, target_distribution
+from decda.core.functional import cluster_means, kl_divergence, student_t, target_distribution
 
 
 class IDEC(ClusteringHead):
@@ -31,7 +31,7 @@ class IDEC(ClusteringHead):
     Example:
         >>> head = IDEC(n_clusters=2, embedding_dim=1, gamma=0.5)
         >>> z = torch.tensor([[0.0], [0.2], [5.0], [5.2]])
-        >>> head.init_centers(z, seed=0)
+        >>> head.init_centers(z, labels=torch.tensor([0, 0, 1, 1]))
         >>> labels = head.soft_assign(z).argmax(1)
         >>> (labels[0] == labels[1]).item(), (labels[0] == labels[2]).item()
         (True, False)
@@ -47,17 +47,14 @@ class IDEC(ClusteringHead):
         self.centers = nn.Parameter(torch.zeros(n_clusters, embedding_dim))
 
     @torch.no_grad()
-    def init_centers(self, z: Tensor, seed: int) -> None:
-        """Place the centers by k-means with 20 restarts.
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
+        """Place each center at the mean of its cluster.
 
         Args:
-            z: clean embeddings of the whole set (N, D), N >= K.
-            seed: seed of k-means.
-
-        Raises:
-            ValueError: there are fewer embeddings than clusters, or one is not finite.
+            z: clean embeddings of the whole set (N, D).
+            labels: the clusters of the start, int64 (N,).
         """
-        self.centers.copy_(kmeans(z, len(self.centers), seed))
+        self.centers.copy_(cluster_means(z, labels, len(self.centers)))
 
     def soft_assign(self, z: Tensor) -> Tensor:
         """Assign embeddings to clusters by Student's t-distribution.

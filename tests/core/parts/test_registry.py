@@ -101,7 +101,7 @@ def test_an_empty_registry_says_what_is_missing() -> None:
 @pytest.mark.parametrize("kind", ["heads", "", "model"])
 def test_an_unknown_kind_is_refused(kind: str) -> None:
     """An unknown kind is an error that lists the kinds, for finding as well as for adding."""
-    with pytest.raises(ConfigError, match="Kinds: encoder, head, augment, dataset, recipe"):
+    with pytest.raises(ConfigError, match="Kinds: encoder, head, augment, dataset, start, recipe"):
         Registry(TWINS).find(kind, "dec")
     with pytest.raises(ConfigError, match="Unknown kind"):
         Registry().add(kind, "dec", object)
@@ -175,7 +175,7 @@ def test_nested_objects_are_loaded(site: Path) -> None:
         ("def x(:", "SyntaxError: invalid syntax"),
         ("IDEC = 3", "it must be a class or a function, but is of type 'int'"),
         ("from decda.core.errors import ConfigError\nraise ConfigError('mine')", "ConfigError: mine"),
-        (HEAD + "    decda_api = 3", f"version 3 of decda's contract, but this decda has version {API_VERSION}"),
+        (HEAD + "    decda_api = 4", f"version 4 of decda's contract, but this decda has version {API_VERSION}"),
         (HEAD + "decda_api = 99", f"version 99 of decda's contract, but this decda has version {API_VERSION}"),
         (HEAD + "decda_api = '1'", "its decda_api is '1'"),
         (HEAD + "decda_api = True", "its decda_api is True"),
@@ -243,7 +243,7 @@ def test_a_part_with_a_problem_is_not_imported(site: Path) -> None:
     assert "plug_code" not in sys.modules
 
 
-@pytest.mark.parametrize("code", [HEAD + "decda_api = 2", HEAD + "    decda_api = 2\ndecda_api = 3"])
+@pytest.mark.parametrize("code", [HEAD + "decda_api = 2", HEAD + "    decda_api = 2\ndecda_api = 4"])
 def test_the_current_version_of_the_contracts_is_accepted(site: Path, code: str) -> None:
     """A part that states the current version is loaded; its own statement has precedence over that of its module."""
     registry = install(site, code)
@@ -266,12 +266,12 @@ def test_a_package_states_the_version_for_its_modules(site: Path) -> None:
     inner = site / "plug_outer" / "inner"
     inner.mkdir(parents=True)
     (inner / "code.py").write_text(HEAD)
-    (site / "plug_outer" / "__init__.py").write_text("decda_api = 3\n")
+    (site / "plug_outer" / "__init__.py").write_text("decda_api = 4\n")
     (inner / "__init__.py").write_text("")
     install(site, "", "nothing")
     (site / "plug-1.0.dist-info" / "entry_points.txt").write_text("[decda.heads]\nidec = plug_outer.inner.code:IDEC\n")
     registry = Registry.discover([str(site)])
-    with pytest.raises(BrokenComponent, match="version 3 of decda's contract"):
+    with pytest.raises(BrokenComponent, match="version 4 of decda's contract"):
         registry.load(registry.find("head", "idec"))
     (inner / "__init__.py").write_text("decda_api = 2\n")
     for name in [name for name in sys.modules if name.startswith("plug_outer")]:
