@@ -40,6 +40,7 @@ def labels(
             most K clusters.
 
     Example:
+        >>> import torch
         >>> Path("labels.csv").write_text("index,name,label,confidence\n0,,2,1.0\n1,,0,0.9\n2,,2,0.8\n")
         55
         >>> labels(torch.zeros(3, 10), 2, seed=0, path=Path("labels.csv"))

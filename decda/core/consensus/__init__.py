@@ -1,0 +1,1 @@
+"""What several runs of the same images agree on."""
