@@ -81,7 +81,8 @@ def leave(job: Job) -> None:
     }  # fmt: skip
     (job.out / "provenance.json").write_text(json.dumps(provenance))
     metrics = {
-        "acc": 0.5, "nmi": 0.25, "ari": 0.125, "baseline": {"acc": 0.375}, "start": {"acc": 0.4375}, "iterations": 4, "stop_reason": "completed",
+        "acc": 0.5, "nmi": 0.25, "ari": 0.125, "baseline": {"acc": 0.375},
+        "start": {"acc": 0.4375}, "iterations": 4, "stop_reason": "completed",
     }  # fmt: skip
     (job.out / "autoencoder.safetensors").write_text("")
     (job.out / "metrics.json").write_text(json.dumps(metrics))
@@ -133,7 +134,13 @@ def test_a_row_describes_a_trial_completely(registry: Registry, drive: Drive, tm
     assert {name: row[name] for name in ("cell", "dataset", "seed", "settings")} == {
         "cell": "fcdcn-da", "dataset": "digits", "seed": "0", "settings": "paper head.centers=frozen",
     }  # fmt: skip
-    assert [row[name] for name in ("acc", "nmi", "ari", "kmeans_acc", "start_acc")] == ["0.5", "0.25", "0.125", "0.375", "0.4375"]
+    assert [row[name] for name in ("acc", "nmi", "ari", "kmeans_acc", "start_acc")] == [
+        "0.5",
+        "0.25",
+        "0.125",
+        "0.375",
+        "0.4375",
+    ]
     assert [row[name] for name in ("epochs", "iterations", "stop_reason")] == ["1", "4", "completed"]
     assert [row[name] for name in ("seconds", "pretrain_seconds", "versions")] == ["2.5", "1.5", "decda=0 torch=2"]
     assert len(row["data_sha256"]) == len(row["config_sha256"]) == 64
