@@ -11,7 +11,10 @@ from decda.core.errors import DecdaError
 from decda.core.process.interrupts import Interrupted
 from decda.core.process.streams import mend_streams
 
-COMMANDS = ("check", "evaluate", "export", "list-components", "new-plugin", "predict", "reproduce", "show", "train")
+COMMANDS = (
+    *("check", "combine", "evaluate", "export", "judge", "list-components", "new-plugin", "predict", "reproduce"),
+    *("show", "train"),
+)
 OPTIONS = {
     "augment": "--augment",
     "autoencoder": "--autoencoder",
@@ -25,6 +28,7 @@ OPTIONS = {
     "offline": "--offline",
     "out": "--out",
     "seed": "--seed",
+    "start": "--start",
 }
 """The option of each parameter that errors of the core may name."""
 

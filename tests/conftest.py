@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -54,6 +54,13 @@ Cli = Callable[..., subprocess.CompletedProcess[str]]
 def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     """No test reads or fills the cache of the user who runs it."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """A test that leaves many threads behind would slow down all that follow in its process."""
+    yield
+    assert torch.get_num_threads() == 1, "the test left another number of threads behind"
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ BELOW = {
     "runs": {"base", "arrays", "process", "parts", "config", "training"},
     "execution": {"base", "process", "parts", "config", "runs"},
     "studies": {"base", "process", "parts", "config", "runs", "execution"},
+    "judging": {"base", "process", "parts", "config", "training", "runs", "studies"},
+    "consensus": {"base", "process", "parts", "config", "training", "runs", "studies"},
 }
 """What each layer of the core may import besides itself; `base` are the files in `core/` itself."""
 TORCHLESS = (
@@ -32,6 +34,7 @@ FAST = (
     *("core/execution/messages.py", "core/execution/protocol.py", "core/execution/processes.py"),
     *("core/execution/worker.py", "core/studies/seed_ranges.py", "core/studies/seeds_result.py"),
     "core/runs/naming.py",
+    *("core/runs/best.py", "core/judging/reasons.py"),
 )
 """What else imports no heavy library at import time, except `console/study.py`, which is imported for a study."""
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from decda.core.studies.best import choose_best, highest
+from decda.core.runs.best import choose_best, highest
 
 
 def result(value: float | None, acc: float | None = None) -> dict:
