@@ -93,9 +93,12 @@ def print_seeds_result(result: SeedsResult) -> None:
             cells = [_decimal(spreads[i][which], SEEDS_COLUMNS[i][1] or 1) for i in shown]
             table.add_row(word, *cells, style="bold" if word == "mean" else "")
     if result.finished:
-        first = result.finished[0].result
-        heading = Text(f"{first['n_samples']} images, {first['n_clusters']} clusters")
-        body = Group(table, Text(f"labels in {result.folder}/seed-*/labels.csv"))
+        numbers = sorted({run.result["n_clusters"] for run in result.finished})  # several, if seeds counted them
+        heading = Text(f"{result.finished[0].result['n_samples']} images, {' or '.join(map(str, numbers))} clusters")
+        lines = [Text(f"labels in {result.folder}/seed-*/labels.csv")]
+        if result.best is not None and len(result.finished) > 1:
+            lines.append(Text(f"to use, judged without labels: {result.best.result['run']} (seed {result.best.seed})"))
+        body = Group(table, *lines)
         console.print(Panel(body, title=heading, expand=False))
     for run in result.finished:
         for warning in run.result["warnings"]:

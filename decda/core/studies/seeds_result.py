@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.execution.messages import Failed, Finished
+from decda.core.runs.best import choose_best
 
 SCHEMA_VERSION = 1
 SCORES = ("acc", "nmi", "ari")
@@ -31,6 +32,12 @@ class SeedsResult:
         """That of the first seed that failed; 0 if none did."""
         return self.failed[0].exit_code if self.failed else 0
 
+    @property
+    def best(self) -> Finished | None:
+        """The seed to use, chosen without labels by `choose_best`; None if no seed has the figure that decides."""
+        position = choose_best([run.result for run in self.finished])
+        return None if position is None else self.finished[position]
+
     def as_mapping(self) -> dict[str, Any]:
         """What `decda train --seeds --json` prints, and `summary.json` holds."""
         spreads = {name: mean_and_std([run.result[name] for run in self.finished]) for name in SCORES}
@@ -40,6 +47,7 @@ class SeedsResult:
             "runs": [dict(run.result) for run in self.finished],
             "mean": {name: mean for name, (mean, _) in spreads.items()} | {"seconds": seconds},
             "std": {name: deviation for name, (_, deviation) in spreads.items()},
+            "best": None if self.best is None else self.best.result["run"],
         }
         if self.failed:
             mapping["failed"] = [{"seed": run.seed, "error": run.error} for run in self.failed]

@@ -28,12 +28,24 @@ def test_json_of_several_seeds() -> None:
     """The output has every run and the mean and deviation of the scores, and failures only if there are any."""
     series = SeedsResult(Path("x"), [run(0, 0.5), run(1, 1.0)], [])
     mapping = json.loads(json.dumps(series.as_mapping()))
-    assert list(mapping) == ["schema_version", "runs", "mean", "std"]
+    assert list(mapping) == ["schema_version", "runs", "mean", "std", "best"]
     assert mapping["runs"] == [run(0, 0.5).result, run(1, 1.0).result]
     assert mapping["mean"] == {"acc": 0.75, "nmi": 0.75, "ari": 0.75, "seconds": 2.5}
     assert mapping["std"]["acc"] == pytest.approx(0.5**1.5)
     assert list(mapping["std"]) == ["acc", "nmi", "ari"]
     assert series.exit_code == 0
+
+
+def test_the_best_is_named_without_labels() -> None:
+    """The seed with the highest `neighbours` is named, whatever its accuracy; none, if no seed has that figure."""
+    judged = []
+    for seed, acc, figure in ((0, 0.9, 0.6), (1, 0.5, 0.7), (2, 0.8, None)):
+        result = {**run(seed, acc).result, "run": f"x/seed-{seed}", "judgement": {"neighbours": figure}}
+        judged.append(Finished(seed, result, [1, 2]))
+    series = SeedsResult(Path("x"), judged, [])
+    assert series.best is judged[1]
+    assert series.as_mapping()["best"] == "x/seed-1"
+    assert SeedsResult(Path("x"), judged[2:], []).best is None
 
 
 def test_json_without_scores() -> None:
