@@ -4,7 +4,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from decda.core.config.composition import compose
 from decda.core.config.listing import describe
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def train(
     data: Any = None,
     *,
-    n_clusters: int | None = None,
+    n_clusters: int | Literal["auto"] | None = None,
     labels: Any = None,
     channels: Channels | None = None,
     image_shape: Sequence[int] | None = None,
@@ -58,7 +58,8 @@ def train(
             tensor or DataFrame: (N, H, W), (N, H, W, C), (N, C, H, W), or rows (N, D). Rows without `image_shape` are a
             table, whose columns are standardised. A data set is a name, a table with `name` and parameters, or a
             function that returns an `ImageSet`. None: the data set of the recipe or configuration.
-        n_clusters: number of clusters; None: as many as there are classes.
+        n_clusters: number of clusters; None: as many as there are classes; `auto`: counted on the pretrained embedding,
+            see docs/cluster-count.md.
         labels: true classes of the images (N,), numbers or texts; they measure the result and never train.
         channels: whether the channels of an array come `first` or `last`, where its shape leaves that open.
         image_shape: (height, width), or a shape with channels, of the images that rows were flattened from.

@@ -59,7 +59,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
     standardised, and it is trained by `fc` without augmentation. `y` is ignored everywhere.
 
     Args:
-        n_clusters: number of clusters.
+        n_clusters: number of clusters; `auto`: counted on the pretrained embedding.
         encoder: the autoencoder: a registered name, a table with `name` and parameters, or a class. `auto`: `conv` for
             images from 8x8 up, else `fc`.
         head: the clustering objective, likewise. With a recipe, `idec` leaves it to the recipe.
@@ -97,7 +97,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
 
     def __init__(
         self,
-        n_clusters: int | None = 10,
+        n_clusters: int | Literal["auto"] | None = 10,
         *,
         encoder: Any = "auto",
         head: Any = "idec",

@@ -68,6 +68,17 @@ def test_arrays_in_clusters_out() -> None:
     assert loaded.config == run.config
 
 
+def test_clusters_may_be_counted() -> None:
+    """`auto` finds a number in the range, of which the folder tells; the run predicts with so many clusters."""
+    train = {**FEW, "n_clusters_range": (2, 5)}
+    run = decda.train(photographs(), n_clusters="auto", **{**QUIET, "train": train})
+    found = run.config.n_clusters
+    assert found in range(2, 6)
+    assert json.loads((run.folder / "n_clusters.json").read_text())["n_clusters"] == found
+    assert decda.load(run.folder).soft_assign(photographs()[:2]).shape == (2, found)
+    assert run.as_mapping()["n_clusters"] == found
+
+
 def test_labels_are_used_for_scores_alone() -> None:
     """Strings are accepted as labels, which add scores but do not change the clusters."""
     with_labels = decda.train(photographs(), labels=["a", "b"] * 20, **QUIET)

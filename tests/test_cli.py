@@ -65,7 +65,7 @@ def test_equal_seeds_have_equal_results_in_two_processes(decda: Cli, tmp_path: P
         (("train", "--set", "head.gama=1"), 2, ["no parameter 'gama'", "--set head.gama=1", "gamma: float = 0.1"]),
         (("train", "--set", "head.gamma=a[red]b"), 2, ["'a[red]b'"]),
         (("train", "--n-clusters", "1798"), 3, ["at most the number of images, 1797; it is 1798"]),
-        (("train", "--n-clusters", "few"), 2, ["few"]),
+        (("train", "--n-clusters", "few"), 2, ["'few' is neither a whole number nor auto"]),
         (("train", "--config", "missing.toml"), 2, ["missing.toml cannot be read"]),
         (("train", "--out", "."), 2, ["exists already"]),
         (("train", "--epochs", "3"), 2, ["--epochs"]),

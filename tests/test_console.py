@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -313,6 +314,16 @@ def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path
     assert ["std", "0.3536", "0.3536", "0.3536", "0.3536", "21.2", "0.0"] in rows
     assert ["9", "failed"] in rows
     assert err.splitlines()[-2:] == ["Error: seeds 2-3: No [red]luck[/red].", "Error: seed 9: Killed."]
+
+
+def test_seeds_may_have_counted_different_numbers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """The heading names each number of clusters that a seed has; one, where all have the same."""
+    several = [finished(seed, 0.5) for seed in range(3)]
+    counted = [replace(run, result={**run.result, "n_clusters": k}) for run, k in zip(several, (9, 11, 9), strict=True)]
+    print_seeds_result(SeedsResult(tmp_path, counted, []))
+    assert "images, 9 or 11 clusters" in capsys.readouterr().err
+    print_seeds_result(SeedsResult(tmp_path, several, []))
+    assert re.search(r"images, \d+ clusters", capsys.readouterr().err)
 
 
 def test_the_table_omits_missing_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -4,7 +4,15 @@ import pytest
 
 from decda.console.notices import notices
 from decda.core.config.composition import compose
-from decda.core.events import CheckpointRejected, ClustersLost, Event, PhaseStarted, Resumed, StepFallback
+from decda.core.events import (
+    CheckpointRejected,
+    ClustersCounted,
+    ClustersLost,
+    Event,
+    PhaseStarted,
+    Resumed,
+    StepFallback,
+)
 from decda.core.parts.registry import Registry
 
 
@@ -26,6 +34,15 @@ from decda.core.parts.registry import Registry
             ],
         ),
         (CheckpointRejected("00000007", "it is empty"), ["The checkpoint 00000007 cannot be used: it is empty."]),
+        (ClustersCounted(1, [(1, 0.5), (2, 0.1)], 0.01), ["Counted 1 cluster."]),
+        (
+            ClustersCounted(4, [(3, 0.5), (4, 0.73), (5, 0.74), (6, 0.73), (7, 0.6)], 0.02),
+            ["Counted 4 clusters; 5, 6 would do as well."],
+        ),
+        (
+            ClustersCounted(3, [[2, 0.5], [3, 0.6]], 0.01),  # as it comes from another process
+            ["Counted 3 clusters; the range ends there, and may be too short."],
+        ),
         (ClustersLost(60, [4]), ["Cluster 4 lost its last image by iteration 60."]),
         (ClustersLost(60, [4, 5]), ["Clusters 4, 5 lost their last image by iteration 60."]),
         (

@@ -55,6 +55,14 @@ def test_a_table_is_clustered_well() -> None:
     assert model.run_.config.augment.short == "none"
 
 
+def test_clusters_may_be_counted() -> None:
+    """With n_clusters="auto" the centers are as many as were found, and parameters stay as they were given."""
+    model = DeepClustering(**{**TABLE, "n_clusters": "auto", "train__n_clusters_range": (2, 6)}).fit(IRIS)
+    assert model.cluster_centers_.shape == (model.run_.config.n_clusters, 10)
+    assert 2 <= model.run_.config.n_clusters <= 6
+    assert model.get_params()["n_clusters"] == "auto"
+
+
 def test_methods_agree(table: DeepClustering) -> None:
     """The label is the largest soft assignment, fit_predict and predict give the labels, transform the embedding."""
     q = table.predict_proba(IRIS)

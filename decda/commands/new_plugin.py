@@ -118,7 +118,8 @@ def name_things(name: str, kind: str) -> dict[str, str]:
             f"{owners[0]} provides a {kind} '{part}' already, so the name would be ambiguous. Choose another name."
         )
     camel = "".join(word.capitalize() for word in part.split("-"))
-    attribute = {"dataset": part.replace("-", "_"), "start": part.replace("-", "_"), "recipe": part.replace("-", "_").upper()}.get(kind, camel)
+    word = part.replace("-", "_")
+    attribute = {"dataset": word, "start": word, "recipe": word.upper()}.get(kind, camel)
     if not attribute.isidentifier() or keyword.iskeyword(attribute) or attribute in RESERVED_NAMES:
         raise ConfigError(f"{name!r} cannot be the name of a {kind}: it cannot be called {attribute!r} in Python.")
     if package in KINDS:

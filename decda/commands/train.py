@@ -42,6 +42,15 @@ def _read_seeds(context: click.Context, parameter: click.Parameter, text: str | 
         raise click.BadParameter(str(error), context, parameter) from error
 
 
+def _read_clusters(context: click.Context, parameter: click.Parameter, text: str | None) -> int | str | None:
+    if text is None or text == "auto":
+        return text
+    try:
+        return int(text)
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is neither a whole number nor auto.", context, parameter) from error
+
+
 def _read_path(context: click.Context, parameter: click.Parameter, text: str | None) -> Path | None:
     if text is not None and not text.strip():  # a variable of the shell that is not set; Path("") is this folder
         raise click.BadParameter("the path is empty. For the current folder, give a dot.", context, parameter)
@@ -65,9 +74,16 @@ def _read_path(context: click.Context, parameter: click.Parameter, text: str | N
     "--images", callback=_read_path, metavar="PATH", help="Your own: a folder of images, or .npy, .npz, .csv."
 )
 @click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
-@click.option("--n-clusters", type=int, metavar="K", help="Number of clusters.  [default: the data set's classes]")
+@click.option(
+    "--n-clusters", callback=_read_clusters, metavar="K", help="Number, or auto.  [default: the data set's classes]"
+)
 @click.option("--seed", type=int, metavar="S", help="Seed of every random draw.  [default: 0]")
 @click.option("--seeds", callback=_read_seeds, metavar="SEEDS", help="Several seeds, run in parallel: 0-4 or 0,2,5.")
+@click.option(
+    "--keep",
+    type=click.Choice(["all", "best"]),
+    help="With --seeds: print the folder of all, or of the run to use, chosen without labels.  [default: all]",
+)
 @click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Runs at once.  [default: cores; 4 on a GPU]")
 @click.option(
     "--autoencoder", metavar="RUN_OR_FILE", help="Pretrained weights to start from: a run's folder or a file."
@@ -96,6 +112,7 @@ def train(
     images: Path | None,
     data_root: Path | None,
     seeds: tuple[int, ...] | None,
+    keep: str | None,
     jobs: int | None,
     threads: int | None,
     offline: bool,
@@ -151,6 +168,8 @@ def train(
             run_config = compose(registry, look=opener, **words)
         else:
             run_config, seeds, threads = _reopen(resume, registry, words, seeds, threads)
+        if seeds is None and keep is not None:
+            raise click.UsageError("--keep chooses between several seeds. It needs --seeds, as in --seeds 0-4.")
         if seeds is None and jobs is not None:
             raise click.UsageError("--jobs limits how many seeds run at once. It needs --seeds, as in --seeds 0-4.")
 
@@ -175,7 +194,8 @@ def train(
                 raise
             again = resume_command(error.folder, data_root, load)
             raise Interrupted(error.name, f"{error} To go on: {again}", error.folder) from error
-    click.echo(json.dumps(done.as_mapping()) if as_json else str(done.folder))
+    folder = done.best.result["run"] if keep == "best" and done.best is not None else done.folder
+    click.echo(json.dumps(done.as_mapping()) if as_json else str(folder))
     return code
 
 

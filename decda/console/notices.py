@@ -1,7 +1,15 @@
 """Lines for what a run has to say beside its progress: where it goes on, and what went wrong without stopping it."""
 
 from decda.core.config.run_config import RunConfig
-from decda.core.events import CheckpointRejected, ClustersLost, Event, ImagesSkipped, Resumed, StepFallback
+from decda.core.events import (
+    CheckpointRejected,
+    ClustersCounted,
+    ClustersLost,
+    Event,
+    ImagesSkipped,
+    Resumed,
+    StepFallback,
+)
 from decda.core.runs.naming import printable
 
 MODES = {"graph": "captured as a CUDA graph", "compiled": "compiled"}
@@ -50,12 +58,25 @@ def notices(event: Event, config: RunConfig) -> list[tuple[str, str]]:
         return lines
     if isinstance(event, ImagesSkipped):
         return skipped_notice(event)
+    if isinstance(event, ClustersCounted):
+        return [(f"Counted {event.n_clusters} cluster{'' if event.n_clusters == 1 else 's'}{_nearly(event)}.", "green")]
     if isinstance(event, ClustersLost):
         one = len(event.clusters) == 1
         which = ", ".join(str(cluster) for cluster in event.clusters)
         text = f"Cluster{'' if one else 's'} {which} lost {'its' if one else 'their'} last image by iteration "
         return [(f"{text}{event.iteration}.", "yellow")]
     return []
+
+
+def _nearly(event: ClustersCounted) -> str:
+    """The other numbers that speak for themselves as well as the one that was found, and where the edge was reached."""
+    figures = dict(event.curve)
+    least = max(figures.values()) - event.tolerance
+    others = [str(k) for k, figure in figures.items() if figure >= least and k != event.n_clusters]
+    text = f"; {', '.join(others)} would do as well" if others else ""
+    if len(figures) > 1 and event.n_clusters == max(figures):
+        text += "; the range ends there, and may be too short"
+    return text
 
 
 def skipped_notice(event: ImagesSkipped) -> list[tuple[str, str]]:

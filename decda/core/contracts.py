@@ -143,7 +143,7 @@ class ClusteringHead(nn.Module, ABC):
 
 
 class Start(Protocol):
-    """Where clustering starts: a function `(z, n_clusters, seed, *, ...) -> labels`, with its parameters after the star.
+    """Where clustering starts: a function `(z, n_clusters, seed, *, ...) -> labels`, its parameters after the star.
 
     Equal embeddings and an equal seed give equal labels, bit for bit, whatever the number of threads. It works for any
     N from K up: bound what counts neighbours by N. An attribute `whole_set = True` of the function says that it

@@ -64,6 +64,21 @@ class Progress:
 
 
 @dataclass(frozen=True)
+class ClustersCounted:
+    """The number of clusters was found on the pretrained embeddings; comes before the centers are placed.
+
+    Attributes:
+        n_clusters: K.
+        curve: each candidate with its figure; higher is better.
+        tolerance: how far below the best a figure may lie and count as equal; the smallest such candidate is chosen.
+    """
+
+    n_clusters: int
+    curve: Sequence[tuple[int, float]]
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Initialised:
     """The centers have been placed.
 
@@ -224,6 +239,7 @@ Event = (
     PhaseStarted
     | BatchEnded
     | Progress
+    | ClustersCounted
     | Initialised
     | Refreshed
     | Scored

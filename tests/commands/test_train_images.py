@@ -55,6 +55,19 @@ def test_a_folder_and_nothing_else(here: Here, own: Path) -> None:
     assert 'color = "gray"' in config
 
 
+def test_clusters_are_counted_on_request(here: Here, own: Path) -> None:
+    """`--n-clusters auto` counts them and says so; without the option, the error names it."""
+    words = ("train", "--images", "pictures", *FEW, "--encoder", "fc", "--set", "train.n_clusters_range=2,4", "--json")
+    code, out, err = here(*words, "--n-clusters", "auto", "--out", "run")
+    assert code == 0, err
+    found = json.loads(out)["n_clusters"]
+    assert f"Counted {found} clusters" in err
+    assert f"n_clusters = {found}\n" in Path("run/config.toml").read_text()
+    code, _, err = here(*words, "--out", "another")
+    assert code == 2
+    assert "Give the number of clusters, n_clusters, or auto" in " ".join(err.split())
+
+
 def test_the_second_start_reads_no_image(here: Here, own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A second run, by its configuration, is equal byte for byte, and decodes nothing."""
     assert here("train", "--images", "pictures", "--n-clusters", "3", *FEW, "--out", "one")[0] == 0

@@ -21,7 +21,10 @@ ARGUMENTS = "the arguments"
 
 def _options(
     *,
-    n_clusters: Annotated[int | None, "number of clusters; none: as many as the data set has classes"] = None,
+    n_clusters: Annotated[
+        int | Literal["auto"] | None,
+        "number of clusters; auto: counted on the pretrained embedding; none: as many as the data set has classes",
+    ] = None,
     seed: Annotated[int, "seed of every random draw"] = 0,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], "where to train"] = "auto",
     autoencoder: Annotated[Path | None, "pretrained weights to start from: a run's folder or a file of weights"] = None,

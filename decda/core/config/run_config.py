@@ -52,7 +52,8 @@ class RunConfig:
         augment: the augmentation.
         start: clusters the pretrained embeddings, where the centers are placed.
         train: how to train.
-        n_clusters: K, the number of clusters; None means the number of classes in the data set.
+        n_clusters: K, the number of clusters; None means the number of classes in the data set; `auto` that they are
+            counted on the pretrained embedding, within `train.n_clusters_range`.
         seed: the seed of all random draws.
         device: the device to train on; `auto` is a CUDA device if there is one, else the CPU.
         autoencoder: pretrained weights to start from, as the folder of a run or a file of weights. None: pretrain.
@@ -72,7 +73,7 @@ class RunConfig:
     augment: PartConfig
     start: PartConfig
     train: TrainConfig = field(default_factory=TrainConfig)
-    n_clusters: int | None = None
+    n_clusters: int | Literal["auto"] | None = None
     seed: int = 0
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     autoencoder: Path | None = None
@@ -98,7 +99,7 @@ class RunConfig:
             n_classes: number of classes in the data set, None if it has no labels.
 
         Returns:
-            The configuration with `n_clusters` and all training settings filled in.
+            The configuration with `n_clusters` and all training settings filled in; `auto` stays as it is.
 
         Raises:
             InvalidParameter: `n_clusters` was not given and the data set has no labels, or it is below 1 (2 where it
@@ -107,11 +108,20 @@ class RunConfig:
         """
         if n_samples < 2:
             raise DataError(f"Clustering needs at least 2 images; the data set '{self.dataset.short}' has {n_samples}.")
+        train = self.train.resolved(n_samples)
+        if self.n_clusters == "auto":
+            low, _ = train.n_clusters_range
+            if low > n_samples:
+                raise DataError(
+                    f"train.n_clusters_range begins at {low} clusters, and there are {n_samples} images. Begin lower.",
+                    parameter="n_clusters",
+                )
+            return replace(self, train=train)
         n_clusters = n_classes if self.n_clusters is None else self.n_clusters
         if n_clusters is None:
             raise InvalidParameter(
                 f"The data set '{self.dataset.short}' has no labels from which to infer the number of clusters. "
-                "Give the number of clusters, n_clusters.",
+                "Give the number of clusters, n_clusters, or auto, which has them counted on the pretrained embedding.",
                 parameter="n_clusters",
             )
         least = 2 if self.n_clusters is None else 1  # one cluster for those who ask for it, as scikit-learn's checks do
@@ -123,7 +133,20 @@ class RunConfig:
                 f"{inferred}.",
                 parameter="n_clusters",
             )
-        return replace(self, n_clusters=n_clusters, train=self.train.resolved(n_samples))
+        return replace(self, n_clusters=n_clusters, train=train)
+
+    @property
+    def known_clusters(self) -> int:
+        """The number of clusters; 0 as long as it is not known."""
+        return self.n_clusters if isinstance(self.n_clusters, int) else 0
+
+    def counted(self, n_clusters: int) -> "RunConfig":
+        """The same with the number of clusters that was found.
+
+        Args:
+            n_clusters: K.
+        """
+        return replace(self, n_clusters=n_clusters)
 
     def as_mapping(self) -> dict[str, Any]:
         """Convert to the structure of the configuration file.

@@ -52,13 +52,22 @@ class TrainConfig:
     cluster_schedule: Annotated[ScheduleName, "how the learning rate of clustering moves, over max_iter iterations"] = (
         "constant"
     )
+    n_clusters_range: Annotated[
+        tuple[int, int], "the smallest and the largest number of clusters that n_clusters = auto may find"
+    ] = (2, 20)
+    keep: Annotated[
+        Literal["end", "better"],
+        "the model that is kept: that at the end of clustering; better: or that at its start, if nearest neighbours "
+        "among the images shared clusters more often there",
+    ] = "end"
     step: Annotated[
         Literal["auto", "plain", "compiled", "graph"],
         "how a step is made: as written, by torch.compile, as a CUDA graph; auto: a graph on a CUDA device, else plain",
     ] = "auto"
     precision: Annotated[
-        Literal["float32", "tf32", "bfloat16"],
-        "number format of the networks; tf32: CUDA only; bfloat16: 1.7 times as fast on a CPU, .007 less ACC on digits",
+        Literal["auto", "float32", "tf32", "bfloat16"],
+        "number format of the networks; tf32: CUDA only; bfloat16: 1.7 times as fast on a CPU that has it; auto: "
+        "bfloat16 on such a CPU, else float32",
     ] = "float32"
 
     def __post_init__(self) -> None:
@@ -69,6 +78,9 @@ class TrainConfig:
                 raise ValueError(f"{name} must be at least {minimum}, it is {value}")
         if not 0 <= self.tol <= 1:
             raise ValueError(f"tol must be in [0, 1], it is {self.tol}")
+        low, high = self.n_clusters_range
+        if not 1 <= low <= high:
+            raise ValueError(f"n_clusters_range must be two numbers, 1 or more, in order; it is {low}, {high}")
         for phase in ("pretrain", "cluster"):
             if getattr(self, f"{phase}_learning_rate") <= 0:
                 raise ValueError(f"{phase}_learning_rate must be above 0")

@@ -1,8 +1,10 @@
 """The types that parameters may have, and values brought to them from text, from TOML and from Python."""
 
+import contextlib
 import math
 import types
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, Union
 
@@ -45,7 +47,7 @@ def is_readable(declared: Any) -> bool:
         declared: a type.
 
     Returns:
-        True for a scalar, a Literal, a tuple of these, or any of them `| None`.
+        True for a scalar, a Literal, a tuple of these, a scalar `|` a Literal, or any of them `| None`.
 
     Example:
         >>> is_readable(tuple[int, ...]), is_readable(dict)
@@ -61,6 +63,9 @@ def is_readable(declared: Any) -> bool:
         return bool(inner) and all(a in SCALARS or typing.get_origin(a) is Literal for a in inner)
     if origin in (Union, types.UnionType):
         others = [a for a in arguments if a is not type(None)]
+        words = [a for a in others if typing.get_origin(a) is Literal]
+        if len(words) == 1 and len(others) == 2:  # a number or a word; the word is looked for first
+            return all(is_readable(a) and typing.get_origin(a) is not tuple for a in others)
         return len(others) == 1 and len(arguments) == 2 and is_readable(others[0])
     return False
 
@@ -79,8 +84,26 @@ def split_optional(declared: Any) -> tuple[Any, bool]:
         (<class 'int'>, True)
     """
     if typing.get_origin(declared) in (Union, types.UnionType):
-        return next(a for a in typing.get_args(declared) if a is not type(None)), True
+        arguments = typing.get_args(declared)
+        return Union[tuple(a for a in arguments if a is not type(None))], type(None) in arguments  # noqa: UP007
     return declared, False
+
+
+def _arms(declared: Any) -> list[Any]:
+    """The types of which a value may be one, the words before the others."""
+    if typing.get_origin(declared) not in (Union, types.UnionType):
+        return [declared]
+    arms = typing.get_args(declared)
+    words = [arm for arm in arms if typing.get_origin(arm) is Literal]
+    return words + [arm for arm in arms if arm not in words]
+
+
+def _first(attempt: Callable[[Any, Any], Any], arms: list[Any], value: Any) -> Any:
+    """What the first of several types makes of a value that serves for it."""
+    for arm in arms[:-1]:
+        with contextlib.suppress(ValueError):
+            return attempt(arm, value)
+    return attempt(arms[-1], value)
 
 
 def parse(declared: Any, text: str) -> Any:
@@ -103,6 +126,9 @@ def parse(declared: Any, text: str) -> Any:
     declared, optional = split_optional(declared)
     if optional and text.strip().lower() == "none":
         return None
+    arms = _arms(declared)
+    if len(arms) > 1:
+        return _first(parse, arms, text)
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if origin is Literal:
         return next(a for a in _or_error(arguments, text) if str(a).lower() == text.strip().lower())
@@ -144,6 +170,9 @@ def convert(declared: Any, value: Any) -> Any:
     declared, optional = split_optional(declared)
     if optional and (value is None or value == "none"):  # TOML has no null
         return None
+    arms = _arms(declared)
+    if len(arms) > 1:
+        return _first(convert, arms, value)
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if origin is Literal:
         for choice in arguments:

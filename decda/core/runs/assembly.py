@@ -25,6 +25,7 @@ from decda.core.parts.parameters import supplied_names
 from decda.core.parts.registry import LOCAL, Component, Registry
 from decda.core.random_keys import derive_seed, keyed_generator
 from decda.core.training.model import Model
+from decda.core.training.precision import resolve_precision
 from decda.core.training.probe import probe
 from decda.core.training.starting import require_labels, takes_seed
 
@@ -60,7 +61,7 @@ def build_model(
     generator is left as it was.
 
     Args:
-        config: with `n_clusters` resolved.
+        config: with `n_clusters` resolved, a number.
         registry: where the parts are.
         input_shape: (C, H, W).
         value_range: between which values the images lie; None for the rows of a table.
@@ -74,7 +75,7 @@ def build_model(
         ContractViolation: a part is not what `decda.core.contracts` requires.
         OutOfMemory: a part does not fit into memory.
     """
-    parts = components(config, registry, ("encoder", "head", "augment"))
+    parts = components(config, registry, ("encoder", "augment"))
     if value_range is None:
         _require_augmentation_of_tables(parts["augment"], registry, input_shape)
     try:
@@ -87,24 +88,45 @@ def build_model(
     _expect(isinstance(autoencoder, Autoencoder), f"{owner} must be an Autoencoder, not {_class(autoencoder)}.")
     dim = getattr(autoencoder, "embedding_dim", None)
     _expect(type(dim) is int and dim > 0, f"{owner} must set embedding_dim to a whole number above 0, not to {dim!r}.")
-
-    head = make_part(
-        parts["head"], config.head.parameters, config.seed, n_clusters=config.n_clusters, embedding_dim=dim
-    )
-    owner = owner_of(parts["head"])
-    _expect(isinstance(head, ClusteringHead), f"{owner} must be a ClusteringHead, not {_class(head)}.")
-    defect = loss_defect(type(head))
-    _expect(defect is None, f"{owner} cannot be used: {defect}.")
-    shape = getattr(getattr(head, "centers", None), "shape", None)
-    expected = (config.n_clusters, dim)
-    _expect(shape == expected, f"{owner} must set centers to a tensor of shape {expected}, not {shape}.")
-
+    assert isinstance(dim, int)
+    head = build_head(config, registry, config.known_clusters, dim)
     augment = make_part(
         parts["augment"], config.augment.parameters, config.seed, input_shape=input_shape, value_range=value_range
     )
     methods = all(callable(getattr(augment, method, None)) for method in ("sample", "apply"))
     _expect(methods, f"{owner_of(parts['augment'])} must have the methods sample and apply; {_class(augment)} has not.")
-    return Model(autoencoder, head, augment, config.train.precision)
+    return Model(autoencoder, head, augment, resolve_precision(config.train.precision, torch.device("cpu")))
+
+
+def build_head(config: RunConfig, registry: Registry, n_clusters: int, embedding_dim: int) -> ClusteringHead:
+    """Build the head of a run, seeded as `build_model` says.
+
+    Args:
+        config: of the run.
+        registry: where the head is.
+        n_clusters: K.
+        embedding_dim: D.
+
+    Returns:
+        The head, on the CPU.
+
+    Raises:
+        InvalidParameter: a value is out of range.
+        ContractViolation: it is not what `decda.core.contracts` requires.
+        OutOfMemory: it does not fit into memory.
+    """
+    component = components(config, registry, ("head",))["head"]
+    parameters = config.head.parameters
+    head = make_part(component, parameters, config.seed, n_clusters=n_clusters, embedding_dim=embedding_dim)
+    owner = owner_of(component)
+    _expect(isinstance(head, ClusteringHead), f"{owner} must be a ClusteringHead, not {_class(head)}.")
+    defect = loss_defect(type(head))
+    _expect(defect is None, f"{owner} cannot be used: {defect}.")
+    shape = getattr(getattr(head, "centers", None), "shape", None)
+    expected = (n_clusters, embedding_dim)
+    _expect(shape == expected, f"{owner} must set centers to a tensor of shape {expected}, not {shape}.")
+    checked: ClusteringHead = head
+    return checked
 
 
 def build_start(config: RunConfig, registry: Registry) -> Start:

@@ -91,7 +91,7 @@ def export_clusters(
     """
     check_out(out)
     folder = image_folder(run, images)
-    n_clusters = run.config.n_clusters or 0
+    n_clusters = run.config.known_clusters
     if folder is not None:
         how: Literal["copy", "link", "write"] = "link" if link else "copy"
         entries = find_files(run, folder, link)

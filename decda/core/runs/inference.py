@@ -26,7 +26,7 @@ from decda.core.training.metrics import scores
 
 SCHEMA_VERSION = 1
 SCORES = ("acc", "nmi", "ari")
-ENDS = ("pretrain_epochs", "iterations", "stop_reason")
+ENDS = ("pretrain_epochs", "iterations", "stop_reason", "kept")
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Evaluation:
     @property
     def sizes(self) -> list[int]:
         """How many images each cluster holds."""
-        sizes: list[int] = np.bincount(self.labels, minlength=self.config.n_clusters or 0).tolist()
+        sizes: list[int] = np.bincount(self.labels, minlength=self.config.known_clusters).tolist()
         return sizes
 
     def as_mapping(self) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
         raise DataError(f"{path / 'provenance.json'} is damaged: it does not state the shape of the images.")
     config = compose(registry, config=mapping, provenance=provenance, unresolved=("dataset", "start"), device=device)
     config = replace(config, recipe=provenance.get("recipe"))
-    if config.n_clusters is None:
+    if not isinstance(config.n_clusters, int):
         raise DataError(f"{path / 'config.toml'} is damaged: it does not state the number of clusters.")
     model = build_model(config, registry, tuple(shape), _value_range(provenance))
     read_weights(path / MODEL, model.modules())
@@ -111,14 +111,14 @@ def load_run(path: Path, registry: Registry, *, device: str | None = None) -> Ru
     try:
         sides = (metrics, metrics["baseline"], metrics.get("start", metrics["baseline"]))  # older runs began at k-means
         found, baseline, start = ({name: side[name] for name in SCORES} for side in sides)
-        ends = {name: metrics[name] for name in ENDS}
+        ends = {name: metrics[name] for name in ENDS if name != "kept" or name in metrics}
     except (KeyError, TypeError) as error:
         raise DataError(f"{path / 'metrics.json'} is damaged: {error}.") from error
     model.train(False)
     return Run(
         path, config, model.to(place), tuple(shape), labels, confidence, names, found, baseline, start,
         provenance.get("seconds", {}), ends, metrics.get("warnings", ()),
-        components(config, registry, ("encoder", "head", "augment")),
+        components(config, registry, ("encoder", "head", "augment")), metrics.get("judgement", {}),
     )  # fmt: skip
 
 

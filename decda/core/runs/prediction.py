@@ -82,7 +82,7 @@ class Prediction:
         self.source = source
         self.notify = notify
         self.skipped: list[tuple[str, str]] = list(source.skipped)
-        self.sizes = [0] * (run.config.n_clusters or 0)
+        self.sizes = [0] * run.config.known_clusters
 
     @property
     def n_samples(self) -> int:

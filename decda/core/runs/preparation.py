@@ -1,6 +1,7 @@
 """A run before its first epoch: found, built and tried."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import torch
 
@@ -13,7 +14,7 @@ from decda.core.runs.device import resolve_device
 from decda.core.runs.images import check_distinct, count_classes, load_images, open_images
 from decda.core.runs.weights import find_pretrained, load_pretrained
 from decda.core.training.model import Model
-from decda.core.training.precision import check_precision
+from decda.core.training.precision import check_precision, resolve_precision
 from decda.core.training.step import StepMode, resolve_mode
 
 
@@ -24,7 +25,7 @@ class Prepared:
     Attributes:
         config: resolved.
         images: of its data set.
-        model: built, on the CPU.
+        model: built, on the CPU; where the clusters are yet to be counted, with a head for the most there may be.
         start: clusters the pretrained embeddings.
         device: where it will be trained.
         mode: how its steps will be made.
@@ -64,7 +65,9 @@ def prepare(
     """
     device = resolve_device(config.device)
     mode = resolve_mode(config.train.step, device)
-    check_precision(config.train.precision, device)
+    precision = resolve_precision(config.train.precision, device)
+    check_precision(precision, device)
+    config = replace(config, train=replace(config.train, precision=precision))
     if images is None:
         images = open_images(config.dataset, registry, files, seed=config.seed)
     if isinstance(images, ImageSource):  # which may take long to read
@@ -74,8 +77,14 @@ def prepare(
     config = replace(
         config, dataset=replace(config.dataset, parameters={**config.dataset.parameters, **images.settings})
     )
-    check_distinct(images, config.n_clusters or 0, f"The data set '{config.dataset.short}'")
-    model = build_model(config, registry, tuple(images.x.shape[1:]), images.value_range)
+    paths = {n: value.absolute() for n, value in config.start.parameters.items() if isinstance(value, Path)}
+    config = replace(config, start=replace(config.start, parameters={**config.start.parameters, **paths}))
+    least = most = config.known_clusters
+    if config.n_clusters == "auto":
+        least, most = config.train.n_clusters_range
+        most = min(most, len(images.x))
+    check_distinct(images, least, f"The data set '{config.dataset.short}'")
+    model = build_model(config.counted(most), registry, tuple(images.x.shape[1:]), images.value_range)
     if config.autoencoder is not None and pretrained:
         # The file itself, by its absolute path, so that the saved configuration means it from any folder.
         weights = find_pretrained(config.autoencoder).absolute()

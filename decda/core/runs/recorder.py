@@ -10,7 +10,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from decda.core.config.run_config import DEFAULT_START, PartConfig, RunConfig
-from decda.core.events import ClustersLost, Event, Initialised, PhaseEnded, PhaseStarted, Refreshed, Scored
+from decda.core.events import (
+    ClustersCounted,
+    ClustersLost,
+    Event,
+    Initialised,
+    PhaseEnded,
+    PhaseStarted,
+    Refreshed,
+    Scored,
+)
 from decda.core.functional import kmeans_labels
 from decda.core.random_keys import derive_seed
 from decda.core.training.metrics import scores
@@ -29,6 +38,7 @@ class Recorder:
         on_pretrained: called when pretraining has ended.
 
     Attributes:
+        config: of the run; with the number of clusters, as soon as they have been counted.
         baseline: scores of k-means on the pretrained embeddings.
         start: scores of the clusters that the start made of them, where the centers were placed.
         ends: how the phases ended, as `metrics.json` says it.
@@ -65,6 +75,8 @@ class Recorder:
         if isinstance(event, PhaseStarted):
             self._phase_start = time.perf_counter() - self._phase_seconds
             self._phase_seconds = 0.0
+        elif isinstance(event, ClustersCounted):
+            self.config = self.config.counted(event.n_clusters)
         elif isinstance(event, Initialised):
             self.start_embeddings = event.embeddings
             by_kmeans = event.labels is None or self.config.start == PAPER_START
@@ -129,7 +141,7 @@ class Recorder:
         Returns:
             Those that still had some at the last refresh; none at the first.
         """
-        sizes = np.bincount(labels, minlength=self.config.n_clusters or 0)
+        sizes = np.bincount(labels, minlength=self.config.known_clusters)
         empty = np.flatnonzero(sizes == 0).tolist()
         lost = [cluster for cluster in empty if cluster not in self.emptied] if iteration > 0 else []
         self.emptied = {cluster: self.emptied.get(cluster, iteration) for cluster in empty}
@@ -140,7 +152,7 @@ class Recorder:
         if self.classes is None:
             return scores(None, ())
         if labels is None:
-            labels = kmeans_labels(z, self.config.n_clusters or 0, derive_seed(self.config.seed, "centers"))
+            labels = kmeans_labels(z, self.config.known_clusters, derive_seed(self.config.seed, "centers"))
         return scores(self.classes, labels.cpu().numpy())
 
     def _notify(self, event: Event) -> None:

@@ -13,7 +13,7 @@ from decda.core.parts.registry import Registry
 from decda.core.runs.naming import printable
 from decda.core.runs.provenance import describe_parts
 from decda.core.runs.reading import read_configuration
-from decda.core.runs.run_folder import CONFIG
+from decda.core.runs.run_folder import CONFIG, COUNT
 from decda.core.runs.weights import find_pretrained
 
 MACHINE = ("device", "threads", "processor", "platform")
@@ -61,6 +61,8 @@ def resumed_config(
             f"{printable(path)} cannot be resumed: it is empty; nothing had been computed yet. Start a new run."
         )
     mapping, provenance = read_configuration(path), provenance_beside(path / CONFIG)
+    if (path / COUNT).exists():  # its configuration may name the number that was found already
+        mapping = {**mapping, "n_clusters": "auto"}
     ours = replace(compose(registry, config=mapping, provenance=provenance), recipe=provenance.get("recipe"))
     if not provenance and (path / CONFIG).read_text(encoding="utf-8") != ours.as_toml():  # a run writes every default
         raise DataError(

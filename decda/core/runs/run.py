@@ -40,9 +40,10 @@ class Run:
         baseline: the same for k-means on the pretrained embedding.
         start: the same for the clusters from which clustering started.
         seconds: how long each phase took, and `total`.
-        ends: how its phases ended: `pretrain_epochs`, `iterations` and `stop_reason`.
+        ends: how its phases ended: `pretrain_epochs`, `iterations` and `stop_reason`; with `train.keep=better`, `kept`.
         warnings: sentences that speak against the result; empty where nothing was found.
         parts: the components that the model is made of, by kind.
+        judgement: how good the clusters look without classes, see `decda.core.runs.quality`.
     """
 
     folder: Path
@@ -59,6 +60,7 @@ class Run:
     ends: Mapping[str, Any] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     parts: Mapping[str, Component] = field(default_factory=dict)
+    judgement: Mapping[str, float | None] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """The run in a line: its folder, its size, and its accuracy where that is known."""
@@ -69,7 +71,7 @@ class Run:
     @property
     def sizes(self) -> list[int]:
         """How many images each cluster holds."""
-        sizes: list[int] = np.bincount(self.labels, minlength=self.config.n_clusters or 0).tolist()
+        sizes: list[int] = np.bincount(self.labels, minlength=self.config.known_clusters).tolist()
         return sizes
 
     def resume(self, data: Any = None, **how: Any) -> "Run":
@@ -149,6 +151,7 @@ class Run:
             "seconds": dict(self.seconds),
             "baseline": dict(self.baseline),
             "start": dict(self.start),
+            "judgement": dict(self.judgement),
         }
 
     def _read(self, path: Path, what: Literal["q", "z"]) -> NDArray[np.float32]:

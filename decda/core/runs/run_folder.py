@@ -21,12 +21,16 @@ from decda.core.atomic_files import (
 )
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import OutputError
-from decda.core.events import Event, Progress, Refreshed, Scored
+from decda.core.events import ClustersCounted, Event, Progress, Refreshed, Scored
 from decda.core.runs.weights import write_weights
+from decda.core.training.cluster_count import RULE
 
 CONFIG = "config.toml"
 LOG = "log.csv"
 PROVENANCE = "provenance.json"
+COUNT_VERSION = 1
+COUNT = "n_clusters.json"
+"""Says how many clusters were found, and what speaks for it, in a run that was asked to count them."""
 LOG_COLUMNS = ("phase", "step", "loss", "terms", "changed", "clusters", "acc", "nmi", "ari")
 SCORES = ("acc", "nmi", "ari")
 
@@ -55,6 +59,10 @@ class RunFolder:
             changed, used = f"{event.changed:.6f}", len(event.labels.unique())
             scores = (self._scores.get(name) for name in SCORES)
             self._add_row("cluster", event.iteration, event.terms, changed, used, *map(_decimals, scores))
+        elif isinstance(event, ClustersCounted):
+            found = {"n_clusters": event.n_clusters, "rule": RULE, "tolerance": event.tolerance}
+            curve = [list(point) for point in event.curve]
+            self.write_json(COUNT, {"schema_version": COUNT_VERSION, **found, "curve": curve})
 
     def clear_partial_files(self) -> None:
         """Remove what a process that was killed while it wrote has left."""

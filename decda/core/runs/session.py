@@ -2,21 +2,25 @@
 
 import time
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from decda.core.contracts import ClusteringHead
 from decda.core.errors import DecdaError, UnusableCheckpoint, in_a_line
 from decda.core.events import Event
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
-from decda.core.runs.assembly import components
+from decda.core.runs.assembly import build_head, components
+from decda.core.runs.best import choose_best
 from decda.core.runs.checkpoints import Checkpoint, Checkpoints
 from decda.core.runs.collapse import collapse_warnings
 from decda.core.runs.failures import explain_failure
 from decda.core.runs.preparation import Prepared
 from decda.core.runs.provenance import describe_end, describe_failure
+from decda.core.runs.quality import judge_labels
 from decda.core.runs.recorder import Recorder
 from decda.core.runs.run import SCHEMA_VERSION, Run
 from decda.core.runs.run_folder import CONFIG, PROVENANCE, RunFolder
@@ -52,6 +56,8 @@ class Session:
         checkpoint: Checkpoint | None = None,
     ):
         self.ready = ready
+        self.registry = registry
+        self.model = ready.model
         self.parts = components(ready.config, registry)
         self.folder = RunFolder(path)
         self.checkpoints = checkpoints
@@ -84,6 +90,8 @@ class Session:
             with interrupts.deferred():  # also while results are written, which takes seconds and finishes the run
                 trainer = yield from self._train(checkpoint_every, interrupts)
                 finished = self._record(trainer)
+                if self.ready.config.n_clusters == "auto":  # what is needed to load the model
+                    self.folder.write_config(self.recorder.config)
                 end = describe_end(self.recorder.seconds, trainer.mode)
                 self.folder.write_json(PROVENANCE, self.provenance | end)
         except BaseException as error:
@@ -93,13 +101,13 @@ class Session:
         return finished
 
     def _train(self, checkpoint_every: float, interrupts: Interrupts) -> Generator[None, None, Trainer]:
-        config, model, images = self.ready.config, self.ready.model, self.ready.images
+        config, images = self.ready.config, self.ready.images
         pretrained = config.autoencoder is not None
         try:
             trainer = Trainer(
-                images.x, model, config.train,
+                images.x, self.model, config.train,
                 seed=config.seed, device=self.ready.device, notify=self.recorder, pretrained=pretrained,
-                start=self.ready.start,
+                start=self.ready.start, make_head=self._make_head if config.n_clusters == "auto" else None,
             )  # fmt: skip
             if self.checkpoint is not None:
                 self._take_up(trainer, self.checkpoint)
@@ -118,16 +126,23 @@ class Session:
         except (DecdaError, KeyboardInterrupt):
             raise
         except (Exception, SystemExit) as error:
-            explained = explain_failure(error, model, self.parts, config, tuple(images.x.shape))
+            explained = explain_failure(error, self.model, self.parts, config, tuple(images.x.shape))
             if explained is None:
                 raise
             raise explained from error
         return trainer
 
+    def _make_head(self, n_clusters: int) -> ClusteringHead:
+        head = build_head(self.ready.config, self.registry, n_clusters, self.model.autoencoder.embedding_dim)
+        self.model = replace(self.model, head=head)
+        return head
+
     def _take_up(self, trainer: Trainer, checkpoint: Checkpoint) -> None:
         try:
             trainer.load_state_dict(checkpoint.state["trainer"])
             self.recorder.load_state_dict(checkpoint.state["recorder"], trainer.device)
+            if trainer.n_clusters is not None:
+                self.recorder.config = self.recorder.config.counted(trainer.n_clusters)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise UnusableCheckpoint(
                 f"The checkpoint in {self.checkpoints.folder} does not fit this run: {in_a_line(error)}. A part may "
@@ -153,7 +168,8 @@ class Session:
 
     def _record(self, trainer: Trainer) -> Run:
         """Write everything but the provenance."""
-        config, recorder, folder, images = self.ready.config, self.recorder, self.folder, self.ready.images
+        config, recorder, folder, images = self.recorder.config, self.recorder, self.folder, self.ready.images
+        kept, judgement = self._judge(trainer)
         labels, confidence = trainer.labels.cpu().numpy(), trainer.confidence.cpu().numpy()
         metrics = scores(self.classes, labels)
         folder.write_weights(MODEL, trainer.model.modules())
@@ -161,7 +177,7 @@ class Session:
             folder.write_skipped(images.skipped)
         folder.write_labels(labels, confidence, images.names)
         warnings = collapse_warnings(
-            labels, config.n_clusters or 0,
+            labels, config.known_clusters,
             recorder.start_labels, recorder.start_embeddings, config.seed, recorder.emptied,
         )  # fmt: skip
         folder.write_json(
@@ -173,12 +189,30 @@ class Session:
                 **metrics,
                 "baseline": recorder.baseline,
                 "start": recorder.start,
+                "judgement": judgement,
+                **kept,
                 **recorder.ends,
                 "warnings": warnings,
             },
         )
         return Run(
             folder.path, config, trainer.model, tuple(images.x.shape[1:]), labels.astype(np.int64), confidence,
-            images.names, metrics, recorder.baseline, recorder.start, recorder.seconds, recorder.ends, warnings,
+            images.names, metrics, recorder.baseline, recorder.start, recorder.seconds, {**recorder.ends, **kept},
+            warnings,
             {kind: part for kind, part in self.parts.items() if kind != "dataset"},  # which may hold all images
+            judgement,
         )  # fmt: skip
+
+    def _judge(self, trainer: Trainer) -> tuple[dict[str, str], dict[str, float | None]]:
+        """Judge the clusters by the images alone; take the model back to its start if it is to be kept where better."""
+        x, n_clusters, begun = self.ready.images.x, self.recorder.config.known_clusters, self.recorder.start_labels
+        judgement = judge_labels(x, trainer.labels.cpu().numpy(), trainer.confidence.cpu().numpy(), n_clusters)
+        if self.ready.config.train.keep == "end":
+            return {}, judgement
+        if begun is not None:
+            former = judge_labels(x, begun, trainer.confidence.cpu().numpy(), n_clusters)
+            if choose_best([{"judgement": judgement}, {"judgement": former}]) == 1:
+                trainer.go_back()
+                confidence = trainer.confidence.cpu().numpy()
+                return {"kept": "start"}, judge_labels(x, trainer.labels.cpu().numpy(), confidence, n_clusters)
+        return {"kept": "end"}, judgement

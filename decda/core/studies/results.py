@@ -11,8 +11,9 @@ from decda.core.errors import DataError
 from decda.core.regular_files import read_regular
 
 COLUMNS = (
-    "run", "cell", "dataset", "seed", "settings", "acc", "nmi", "ari", "kmeans_acc", "start_acc", "epochs", "iterations",
-    "stop_reason", "seconds", "pretrain_seconds", "autoencoder", "data_sha256", "config_sha256", "device", "versions",
+    "run", "cell", "dataset", "seed", "settings", "acc", "nmi", "ari", "kmeans_acc", "start_acc", "epochs",
+    "iterations", "stop_reason", "seconds", "pretrain_seconds", "autoencoder", "data_sha256", "config_sha256", "device",
+    "versions",
 )  # fmt: skip
 """The columns of `results.csv`."""
 SCORES = ("acc", "nmi", "ari")

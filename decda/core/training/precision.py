@@ -1,6 +1,6 @@
 """The number format in which networks compute. Weights, losses and the optimizer are always float32."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal
 
@@ -9,6 +9,31 @@ import torch
 from decda.core.errors import ConfigError
 
 Precision = Literal["float32", "tf32", "bfloat16"]
+
+
+def resolve_precision(precision: Precision | Literal["auto"], device: torch.device) -> Precision:
+    """Choose the format of a run on a device.
+
+    Args:
+        precision: a format; or `auto`, bfloat16 on a CPU that multiplies it in hardware, else float32.
+        device: where the networks compute.
+
+    Returns:
+        The format.
+
+    Example:
+        >>> resolve_precision("tf32", torch.device("cuda")), resolve_precision("auto", torch.device("mps"))
+        ('tf32', 'float32')
+    """
+    if precision != "auto":
+        return precision
+    return "bfloat16" if device.type == "cpu" and _has_bfloat16() else "float32"
+
+
+def _has_bfloat16() -> bool:
+    # Older versions of PyTorch do not tell.
+    capabilities: Mapping[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))  # the last one of ARM
 
 
 def check_precision(precision: Precision, device: torch.device) -> None:

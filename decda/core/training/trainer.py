@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from decda.core.config.train_config import TrainConfig
-from decda.core.contracts import Batch, Start, as_float
+from decda.core.contracts import Batch, ClusteringHead, Start, as_float
 from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.events import (
     BatchEnded,
+    ClustersCounted,
     Event,
     Initialised,
     Phase,
@@ -26,10 +27,12 @@ from decda.core.events import (
 )
 from decda.core.functional import kmeans_labels
 from decda.core.random_keys import derive_seed, keyed_generator
+from decda.core.training.cluster_count import count_clusters
+from decda.core.training.divergence import diverged
 from decda.core.training.failing_part import failing_part
 from decda.core.training.model import Model
 from decda.core.training.optimizer import make_optimizer
-from decda.core.training.precision import check_precision, matmul_precision
+from decda.core.training.precision import check_precision, matmul_precision, resolve_precision
 from decda.core.training.schedule import make_schedule
 from decda.core.training.starting import place_centers
 from decda.core.training.step import Step, StepMode, resolve_mode
@@ -52,6 +55,8 @@ class Trainer:
         notify: called with each event.
         pretrained: whether the autoencoder has been pretrained, so that placing the centers comes first.
         start: clusters the pretrained embeddings.
+        make_head: makes a head for a number of clusters, which is then counted on the pretrained embeddings, within
+            `n_clusters_range`; that of the model stands in for it until then. None: that of the model is used.
 
     Raises:
         ConfigError: the device does not support the mode of steps, or the precision.
@@ -60,6 +65,8 @@ class Trainer:
         model: what is trained.
         mode: how steps are made; `plain` after a fallback.
         phase: which comes next or is going on; `done` at the end.
+        n_clusters: K; None as long as the clusters are yet to be counted.
+        initial: the weights from which clustering started, by module, where the configuration may keep them.
         labels: the cluster of each image, int64 (N,), by the weights of the last refresh; after `run`, by the final
             weights.
         confidence: the largest soft assignment of each image, float32 (N,), after `run`.
@@ -76,21 +83,26 @@ class Trainer:
         notify: Callable[[Event], None] = ignore,
         pretrained: bool = False,
         start: Start = kmeans_labels,
+        make_head: Callable[[int], ClusteringHead] | None = None,
     ):
         self.device = torch.device(device)
         self.mode: StepMode = resolve_mode(config.step, self.device)
-        check_precision(config.precision, self.device)
+        precision = resolve_precision(config.precision, self.device)
+        check_precision(precision, self.device)
         self.images = images.to(self.device)
-        self.model = replace(model, precision=config.precision).to(self.device)
-        self.config = config
+        self.model = replace(model, precision=precision).to(self.device)
+        self.config = replace(config, precision=precision)
         self.seed = seed
         self.notify = notify
         self.start = start
+        self.make_head = make_head
+        self.n_clusters = len(model.head.centers) if make_head is None else None
         self.batch_size = min(config.batch_size, len(images))
         self.phase: Phase | Literal["done"] = "init_centers" if pretrained else "pretrain"
         self.position = 0  # epochs or iterations done in this phase
         self.batch = 0  # batches done in this epoch of pretraining
         self.step: Step | None = None
+        self.initial: dict[str, dict[str, Tensor]] | None = None
         self.target = torch.zeros(len(images), len(model.head.centers), device=self.device)
         self.labels = torch.full((len(images),), -1, device=self.device)
         self.confidence = torch.zeros(len(images), device=self.device)
@@ -135,10 +147,30 @@ class Trainer:
         """The start clusters the clean embeddings, and the head places its centers by the labels."""
         self.notify(PhaseStarted("init_centers", 1))
         z = self._embed()
+        if self.make_head is not None:
+            self._count(z)
         labels = place_centers(self.model.head, z, self.start, derive_seed(self.seed, "centers"))
         self.notify(Initialised(z, labels))
+        if self.config.keep == "better":
+            modules = self.model.modules().items()
+            self.initial = {
+                name: {n: value.clone() for n, value in module.state_dict().items()} for name, module in modules
+            }
         self.position = 1
         self._close("completed")
+
+    def _count(self, z: Tensor) -> None:
+        """Find the number of clusters, and take a head for so many."""
+        low, high = self.config.n_clusters_range
+        count = count_clusters(z, derive_seed(self.seed, "count"), range(low, min(high, len(z)) + 1))
+        self._take_head(count.n_clusters)
+        self.notify(ClustersCounted(count.n_clusters, count.curve, count.tolerance))
+
+    def _take_head(self, n_clusters: int) -> None:
+        assert self.make_head is not None
+        self.n_clusters = n_clusters
+        self.model = replace(self.model, head=self.make_head(n_clusters)).to(self.device)
+        self.target = torch.zeros(len(self.images), n_clusters, device=self.device)
 
     def _cluster(self) -> Iterator[None]:
         """Network and head descend on the head's objective, whose target is recomputed at every refresh."""
@@ -164,18 +196,32 @@ class Trainer:
             self.notify(Progress("cluster", self.position, config.max_iter, {}))
             yield
         self._check_terms(step)
+        self._assign()
+        self._close(reason)
+
+    def go_back(self) -> None:
+        """Take the weights back to those from which clustering started, with their labels and confidences."""
+        assert self.initial is not None
+        for name, module in self.model.modules().items():
+            module.load_state_dict(self.initial[name])
+        self._assign()
+
+    def _assign(self) -> None:
+        """Labels and confidences by the weights as they are."""
         z = self._embed()
         with torch.no_grad():
             q = self.model.head.soft_assign(z)
         self._check("a soft assignment", q)
         self.confidence, self.labels = q.max(1)
-        self._close(reason)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that training needs to continue: weights, optimizer, target, labels, running means, position."""
+        initial = {} if self.initial is None else {"initial": self.initial}
         return {
+            **initial,
             "phase": self.phase,
             "mode": self.mode,
+            "n_clusters": self.n_clusters,
             "position": self.position,
             "batch": self.batch,
             "autoencoder": self.model.autoencoder.state_dict(),
@@ -195,8 +241,13 @@ class Trainer:
         self.phase, self.position, self.batch = state["phase"], state["position"], state["batch"]
         if state["mode"] == "plain":  # perhaps after a fallback
             self.mode = "plain"
+        if self.make_head is not None and state["n_clusters"] is not None:
+            self._take_head(state["n_clusters"])
         self.model.autoencoder.load_state_dict(state["autoencoder"])
         self.model.head.load_state_dict(state["head"])
+        if "initial" in state:
+            initial = state["initial"].items()
+            self.initial = {name: {n: value.to(self.device) for n, value in values.items()} for name, values in initial}
         self.target.copy_(state["target"])
         self.labels.copy_(state["labels"])
         self.confidence.copy_(state["confidence"])
@@ -232,14 +283,11 @@ class Trainer:
 
     def _move(self, drawn: Tensor) -> Tensor:
         """Copy to the device; to a GPU without waiting for the work it still has."""
-        return (
-            drawn.pin_memory().to(self.device, non_blocking=True)
-            if self.device.type == "cuda"
-            else drawn.to(self.device)
-        )
+        on_gpu = self.device.type == "cuda"
+        return (drawn.pin_memory() if on_gpu else drawn).to(self.device, non_blocking=on_gpu)
 
     def _descend(self, step: Step, index: Tensor, draws: Tensor) -> None:
-        with matmul_precision(self.config.precision, self.device):
+        with matmul_precision(self.model.precision, self.device):
             step(index, draws)
         if self.device.type == "cpu":  # elsewhere a look at every step would make the device wait
             self._check_terms(step, made=1)
@@ -345,13 +393,6 @@ class Trainer:
 
     def _diverged(self, what: str, steps: int = 0) -> TrainingDiverged:
         """The error that says where training was, some steps from here, when something was no longer finite."""
-        rate = self.config.cluster_learning_rate if self.phase == "cluster" else self.config.pretrain_learning_rate
-        when = f"at iteration {self.position + steps} of clustering"
-        if self.phase == "pretrain":
-            when = f"in step {self.batch + steps} of epoch {self.position + 1} of pretraining"
-        elif self.phase == "init_centers":
-            when = "at the end of pretraining"
-        return TrainingDiverged(
-            f"Training diverged: {when} {what} was not a finite number. A smaller learning rate may help (it is "
-            f"{rate:g})."
-        )
+        rate = self.config.optimizer("cluster" if self.phase == "cluster" else "pretrain")[1]
+        step = (self.batch if self.phase == "pretrain" else self.position) + steps
+        return diverged(what, self.phase, self.position, step, rate)

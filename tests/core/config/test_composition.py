@@ -234,6 +234,31 @@ def test_the_update_interval_follows_the_size_of_the_set(registry: Registry, n_s
     assert compose(registry).resolved(n_samples, 10).train.update_interval == interval
 
 
+def test_clusters_to_be_counted_stay_so(registry: Registry) -> None:
+    """With n_clusters = auto nothing is taken from the classes, and the configuration reads back equal."""
+    config = compose(registry, n_clusters="auto", settings=["train.n_clusters_range=3,9"]).resolved(100, 4)
+    assert (config.n_clusters, config.known_clusters, config.train.n_clusters_range) == ("auto", 0, (3, 9))
+    assert compose(registry, config=tomllib.loads(config.as_toml())) == config
+    assert (config.counted(7).n_clusters, config.counted(7).known_clusters) == (7, 7)
+
+
+def test_a_range_of_clusters_is_checked(registry: Registry) -> None:
+    """A range that is empty, begins below 1, or holds no number that the images could make, is refused."""
+    for wrong in ("0,4", "5,4"):
+        with pytest.raises(InvalidParameter, match="n_clusters_range must be two numbers"):
+            compose(registry, settings=[f"train.n_clusters_range={wrong}"])
+    config = compose(registry, n_clusters="auto", settings=["train.n_clusters_range=8,20"])
+    assert config.resolved(8, None).n_clusters == "auto"
+    with pytest.raises(DataError, match="begins at 8 clusters, and there are 7 images"):
+        config.resolved(7, None)
+
+
+def test_images_without_classes_may_be_counted(registry: Registry) -> None:
+    """The error for images without classes names both ways out."""
+    with pytest.raises(InvalidParameter, match="n_clusters, or auto, which"):
+        compose(registry).resolved(100, None)
+
+
 def test_the_number_of_clusters_is_resolved(registry: Registry) -> None:
     """It is the given one, else the number of classes, else required; it never exceeds the number of images."""
     assert compose(registry).resolved(100, 4).n_clusters == 4

@@ -1,6 +1,7 @@
 """The parameters of a part are declared by its signature."""
 
 import typing
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -182,6 +183,37 @@ def test_values_of_another_type_are_refused(declared: Any, given: Any) -> None:
         convert_value("x", parameter(declared), given)
 
 
+EITHER = int | Literal["auto"]
+
+
+@pytest.mark.parametrize("declared", [EITHER, EITHER | None, Literal["auto"] | int, None | Literal["auto"] | int])
+def test_a_number_or_a_word(declared: Any) -> None:
+    """A type may be a number or a word, in whatever order they are declared; anything else is refused."""
+    parameters = read_parameters(_with_type(declared))
+    assert [parse_value("x", parameters[0], text) for text in ("12", "auto", " AUTO ")] == [12, "auto", "auto"]
+    assert [convert_value("x", parameters[0], value) for value in (12, "auto")] == [12, "auto"]
+    for wrong in ("few", "1.5", ""):
+        with pytest.raises(InvalidParameter, match="int | 'auto'"):
+            parse_value("x", parameters[0], wrong)
+    for value in (1.5, True, "12"):
+        with pytest.raises(InvalidParameter, match="'p' must be .*'auto'"):
+            convert_value("x", parameters[0], value)
+
+
+@pytest.mark.parametrize("declared", [int | str, int | Literal["a"] | Literal["b"] | float, tuple[int] | Literal["a"]])
+def test_other_unions_are_refused(declared: Any) -> None:
+    """What a text means would not be clear for other unions."""
+    with pytest.raises(ContractViolation, match="can be read from text"):
+        read_parameters(_with_type(declared))
+
+
+def _with_type(declared: Any) -> Callable[..., None]:
+    def part(*, p: Any = 3) -> None: ...
+
+    part.__annotations__["p"] = declared
+    return part
+
+
 def test_an_unknown_name_gets_suggestions() -> None:
     """The error about an unknown parameter suggests a similar name and lists all parameters."""
     with pytest.raises(
@@ -200,7 +232,7 @@ def test_defaults_are_filled_in() -> None:
 
 
 SINGLE = (bool, int, float, str, Path, Literal["a", 1, True])
-TYPES = (*SINGLE, tuple[int, ...], tuple[Literal["x", "y"], ...], tuple[float, Path])
+TYPES = (*SINGLE, EITHER, tuple[int, ...], tuple[Literal["x", "y"], ...], tuple[float, Path])
 UNICODE = st.text(st.characters())  # lone surrogates, too
 TEXTS = UNICODE | st.sampled_from(
     ["none", "true", "1,2", "(3,)", "1e400", "nan", "-inf", "-0", "1_0", "0x1", "٣", "9" * 5000, "1," * 5000, "x,y"]
@@ -220,6 +252,8 @@ def is_of(declared: Any, value: Any) -> bool:
     declared, optional = split_optional(declared)
     if value is None:
         return optional
+    if declared == EITHER:
+        return any(is_of(arm, value) for arm in typing.get_args(declared))
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if origin is Literal:
         return any(type(value) is type(choice) and value == choice for choice in arguments)

@@ -4,7 +4,14 @@ import pytest
 import torch
 
 from decda.core.errors import ConfigError
-from decda.core.training.precision import Precision, autocast, check_precision, matmul_precision
+from decda.core.training import precision as module
+from decda.core.training.precision import (
+    Precision,
+    autocast,
+    check_precision,
+    matmul_precision,
+    resolve_precision,
+)
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
@@ -73,3 +80,30 @@ def test_tf32_needs_cuda() -> None:
         check_precision("tf32", CPU)
     check_precision("tf32", CUDA)
     check_precision("bfloat16", CPU)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "found"),
+    [
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"amx_bf16": True, "avx512_bf16": False}, "bfloat16"),
+        ({"bf16": True}, "bfloat16"),
+        ({"avx512_f": True, "avx512_bf16": False}, "float32"),
+        ({}, "float32"),
+    ],
+)
+def test_auto_is_bfloat16_where_a_cpu_has_it(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], found: str
+) -> None:
+    """Elsewhere, and on other devices, it is float32; a format that is named stays."""
+    monkeypatch.setattr(module.torch.cpu, "get_capabilities", lambda: capabilities)
+    assert resolve_precision("auto", CPU) == found
+    assert resolve_precision("auto", CUDA) == "float32"
+    assert resolve_precision("float32", CPU) == "float32"
+    assert resolve_precision("bfloat16", CUDA) == "bfloat16"
+
+
+def test_auto_without_a_list_of_capabilities(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A version of PyTorch that cannot tell computes in float32."""
+    monkeypatch.delattr(module.torch.cpu, "get_capabilities")
+    assert resolve_precision("auto", CPU) == "float32"

@@ -16,6 +16,7 @@ from decda.core.contracts import Autoencoder, Batch, ClusteringHead, as_float
 from decda.core.errors import ContractViolation, TrainingDiverged
 from decda.core.events import (
     BatchEnded,
+    ClustersCounted,
     Event,
     Initialised,
     PhaseEnded,
@@ -25,7 +26,9 @@ from decda.core.events import (
     StepFallback,
 )
 from decda.core.functional import student_t
+from decda.core.random_keys import derive_seed
 from decda.core.training import step as step_module
+from decda.core.training.cluster_count import count_clusters
 from decda.core.training.model import Model
 from decda.core.training.trainer import Trainer
 from tests.core.training.tape import TapeCapture
@@ -534,3 +537,70 @@ def test_a_fallback_outlasts_an_interruption() -> None:
     assert again.mode == "plain"
     assert again.step is not None
     assert again.step.mode == "plain"
+
+
+class Sized(Head):
+    """A head of as many clusters as it is told."""
+
+    def __init__(self, n_clusters: int) -> None:
+        super().__init__()
+        self.centers = nn.Parameter(torch.zeros(n_clusters, D))
+
+    def init_centers(self, z: Tensor, seed: int) -> None:
+        self.centers.data.copy_(z[: len(self.centers)])
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        return student_t(z, self.centers)
+
+
+def count(notify: Callable[[Event], None] = lambda event: None) -> Trainer:
+    """A trainer that counts between 2 and 6 clusters."""
+    torch.manual_seed(0)
+    config = TrainConfig(
+        pretrain_epochs=1, batch_size=8, max_iter=6, update_interval=2, tol=0.0, n_clusters_range=(2, 6)
+    ).resolved(N)
+    model = Model(Linear(), Sized(6), Add())
+    return Trainer(images(), model, config, seed=1, notify=notify, make_head=Sized)
+
+
+def test_clusters_are_counted_before_centers_are_placed() -> None:
+    """The number comes from the pretrained embeddings; head and target have it from then on."""
+    events: list[Event] = []
+    trainer = count(events.append)
+    assert trainer.n_clusters is None
+    trainer.run()
+    (counted,) = [event for event in events if isinstance(event, ClustersCounted)]
+    (placed,) = [event for event in events if isinstance(event, Initialised)]
+    assert events.index(counted) == events.index(placed) - 1
+    expected = count_clusters(placed.embeddings, derive_seed(1, "count"), range(2, 7))
+    assert (counted.n_clusters, counted.curve) == (expected.n_clusters, expected.curve)
+    assert trainer.n_clusters == len(trainer.model.head.centers) == trainer.target.shape[1] == expected.n_clusters
+
+
+def test_a_given_number_is_not_counted() -> None:
+    """Without a maker of heads nothing is counted, and the number is that of the head."""
+    events: list[Event] = []
+    trainer = make(events.append)
+    assert trainer.n_clusters == K
+    trainer.run()
+    assert not any(isinstance(event, ClustersCounted) for event in events)
+
+
+def test_counting_goes_on_from_any_step() -> None:
+    """A trainer that counts can be saved between any two steps; another goes on from there to the same weights."""
+    whole = count()
+    whole.run()
+    total = sum(1 for _ in count().steps())
+    for steps in range(1, total):
+        begun = count()
+        work = begun.steps()
+        for _ in range(steps):
+            next(work)
+        state = begun.state_dict()
+        again = count()
+        again.load_state_dict(state)
+        again.run()
+        assert again.n_clusters == whole.n_clusters
+        assert weights(again) == weights(whole), steps
+        assert torch.equal(again.labels, whole.labels)
