@@ -23,7 +23,7 @@ heads have changed: in version 1 `loss` took `(z, target, *, x, decode)`, which 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol, runtime_checkable
@@ -142,21 +142,30 @@ class ClusteringHead(nn.Module, ABC):
         """
 
 
+Views = Callable[[int], Iterator[Tensor]]
+"""How many -> embeddings (N, D) of so many augmented copies of the whole set, one after another; each time the same.
+
+Where nothing is augmented, the copies are the clean images."""
+
+
 class Start(Protocol):
     """Where clustering starts: a function `(z, n_clusters, seed, *, ...) -> labels`, its parameters after the star.
 
     Equal embeddings and an equal seed give equal labels, bit for bit, whatever the number of threads. It works for any
     N from K up: bound what counts neighbours by N. An attribute `whole_set = True` of the function says that it
     belongs to one set of images, as labels read from a file do, and cannot be tried on others.
+
+    A function may name a fourth argument before the star, `views`, and gets what embeds augmented copies of the images.
     """
 
-    def __call__(self, z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
+    def __call__(self, z: Tensor, n_clusters: int, seed: int, views: Views, /) -> Tensor:
         """Cluster the embeddings on which the centers will be placed.
 
         Args:
             z: clean embeddings of the whole set, float32 (N, D), finite; not to be changed.
             n_clusters: K.
             seed: of every draw made here.
+            views: embeds augmented copies; passed on to a function only if it names it.
 
         Returns:
             The cluster of each embedding, int64 (N,), from 0 to K - 1, on the device of z.

@@ -6,9 +6,8 @@ import torch
 from torch import Tensor
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import kmeans_labels
 from decda.core.random_keys import keyed_generator
-from decda.core.training.starting import place_centers
+from decda.core.training.starting import by_kmeans, place_centers
 from decda.testing.assertions import require_tensor
 from decda.testing.inputs import images
 from decda.testing.partners import LinearAutoencoder
@@ -107,7 +106,7 @@ def place(head: ClusteringHead, z: Tensor, seed: int) -> None:
         z: embeddings of the whole set (N, D).
         seed: of k-means.
     """
-    place_centers(head, z, kmeans_labels, seed)
+    place_centers(head, z, by_kmeans, seed)
 
 
 def batch_of(autoencoder: LinearAutoencoder, x: Tensor, target: Tensor, z: Tensor | None = None) -> Batch:

@@ -3,12 +3,13 @@
 import inspect
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from decda.core.contracts import Views
 from decda.core.errors import ContractViolation
 from decda.core.parts.parameters import supplied_names
 from decda.core.random_keys import keyed_generator
@@ -33,8 +34,20 @@ def _clouds(n: int = N, n_clusters: int = K, dim: int = D, spread: float = 0.02)
 
 
 def _cluster(subject: Subject, z: Tensor, n_clusters: int = K, seed: int = 0) -> Tensor:
-    labels: Tensor = subject.factory(z, n_clusters, seed, **subject.parameters)
+    given = {"views": _views_of(z)} if "views" in supplied_names(subject.factory) else {}
+    labels: Tensor = subject.factory(z, n_clusters, seed, **given, **subject.parameters)
     return labels
+
+
+def _views_of(z: Tensor) -> Views:
+    """Copies that lie about as near as augmented images lie to the clean ones."""
+
+    def views(n: int) -> Iterator[Tensor]:
+        for number in range(n):
+            noise = torch.randn(z.shape, generator=keyed_generator(0, "kit views", number))
+            yield z + 0.1 * z.std() * noise if len(z) > 1 else z
+
+    return views
 
 
 def _tried(check: Callable[[Subject], None]) -> Callable[[Subject], None]:
@@ -49,9 +62,10 @@ def _tried(check: Callable[[Subject], None]) -> Callable[[Subject], None]:
 
 
 def _signature(subject: Subject) -> None:
-    check_signature(subject, SUPPLIED, all_required=True)
     order = supplied_names(subject.factory)
-    require(tuple(order) == SUPPLIED, f"before the star must stand z, n_clusters, seed, in this order, not {order}")
+    check_signature(subject, (*SUPPLIED, "views"), all_required=False)
+    seen = f"before the star must stand z, n_clusters, seed, and views if it wants them, in this order, not {order}"
+    require(order in (SUPPLIED, (*SUPPLIED, "views")), seen)
     require(not inspect.isclass(subject.factory), "it must be a function, not a class")
 
 
@@ -131,7 +145,7 @@ def _stdout(subject: Subject) -> None:
 
 
 def _training(subject: Subject) -> None:
-    require_trains_from(lambda z, n_clusters, seed: _cluster(subject, z, n_clusters, seed))
+    require_trains_from(lambda z, n_clusters, seed, views: _cluster(subject, z, n_clusters, seed))
 
 
 RULES = (

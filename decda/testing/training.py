@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from decda.core.config.train_config import TrainConfig
 from decda.core.contracts import Start
-from decda.core.functional import kmeans_labels
 from decda.core.training.model import Model
+from decda.core.training.starting import by_kmeans
 from decda.core.training.trainer import Trainer
 from decda.testing.inputs import images
 from decda.testing.partners import Identity, LinearAutoencoder, PlainHead
@@ -55,9 +55,7 @@ def require_trains_from(start: Start) -> None:
     require_trains(parts, shape, start)
 
 
-def require_trains(
-    make_parts: Callable[[], Sequence[Any]], shape: tuple[int, ...], start: Start = kmeans_labels
-) -> None:
+def require_trains(make_parts: Callable[[], Sequence[Any]], shape: tuple[int, ...], start: Start = by_kmeans) -> None:
     """Require that pretraining and clustering succeed, and that a second run gives the same result.
 
     Args:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from decda.core.config.run_config import DEFAULT_START, PART_KINDS, RunConfig
-from decda.core.contracts import Autoencoder, ClusteringHead, ImageSet, Start, as_float
+from decda.core.contracts import Autoencoder, ClusteringHead, ImageSet, Start, Views, as_float
 from decda.core.errors import (
     BrokenComponent,
     ConfigError,
@@ -137,16 +138,20 @@ def build_start(config: RunConfig, registry: Registry) -> Start:
         registry: where its parts are.
 
     Returns:
-        A function `(z, n_clusters, seed) -> labels`. It leaves the number of PyTorch's threads as it was: libraries
-        that a start calls change it.
+        A function `(z, n_clusters, seed, views) -> labels`. It leaves the number of PyTorch's threads as it was:
+        libraries that a start calls change it.
     """
     component = registry.load(registry.find("start", config.start.name))
     owner, parameters = owner_of(component), dict(config.start.parameters)
 
-    def start(z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
+    wanted = supplied_names(component.factory)
+
+    def start(z: Tensor, n_clusters: int, seed: int, views: Views, /) -> Tensor:
+        given = {"views": views} if "views" in wanted else {}
         threads = torch.get_num_threads()
         try:
-            labels: Tensor = guarded(owner, lambda: component.factory(z, n_clusters, seed, **parameters), "failed")
+            make = partial(component.factory, z, n_clusters, seed, **given, **parameters)
+            labels: Tensor = guarded(owner, make, "failed")
         finally:
             torch.set_num_threads(threads)
         require_labels(labels, len(z), n_clusters, owner)
@@ -187,7 +192,7 @@ def check_start(start: Start, model: Model, config: RunConfig, registry: Registr
     else:
         points = torch.randn(2 * n_clusters + 4, dim, generator=keyed_generator(config.seed, "probe start"))
     with torch.random.fork_rng(devices=[]):
-        start(points, n_clusters, derive_seed(config.seed, "probe start"))
+        start(points, n_clusters, derive_seed(config.seed, "probe start"), lambda n: (points for _ in range(n)))
 
 
 def check_model(model: Model, config: RunConfig, registry: Registry, images: ImageSet) -> None:

@@ -90,12 +90,13 @@ class Model:
             return self.autoencoder.decode(z).float()
 
     @torch.no_grad()
-    def embed(self, x: Tensor) -> Tensor:
-        """Embed images as they are, without augmentation. Leaves the model in eval mode.
+    def embed(self, x: Tensor, draws: Tensor | None = None) -> Tensor:
+        """Embed images, as they are or augmented. Leaves the model in eval mode.
 
         Args:
             x: images (N, C, H, W), float32 in [0, 1] or uint8, on any device; embedded in batches of a size that
                 keeps activations to about 256 MB.
+            draws: parameters of an augmentation of each (N, P). None: images stay as they are.
 
         Returns:
             Embeddings (N, D), float32, on the model's device.
@@ -106,8 +107,10 @@ class Model:
             z = torch.empty(len(x), self.autoencoder.embedding_dim, device=self.device)
             size = embedding_batch(tuple(x.shape[1:]), self.device)
             for start in range(0, len(x), size):
-                batch = x[start : start + size].to(self.device).contiguous()
-                z[start : start + size] = self.encode(as_float(batch))
+                batch = as_float(x[start : start + size].to(self.device).contiguous())
+                if draws is not None:
+                    batch = self.augment.apply(batch, draws[start : start + size])
+                z[start : start + size] = self.encode(batch)
             return z
 
     @torch.no_grad()

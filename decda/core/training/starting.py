@@ -1,12 +1,38 @@
 """Where clustering starts: a start clusters the pretrained embeddings; the head places its centers by the labels."""
 
 import inspect
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
-from decda.core.contracts import ClusteringHead, Start
+from decda.core.contracts import ClusteringHead, Start, Views
 from decda.core.errors import ContractViolation
+from decda.core.functional import kmeans_labels
+
+
+def by_kmeans(z: Tensor, n_clusters: int, seed: int, views: Views) -> Tensor:
+    """The paper's start, for a trainer that is given no other.
+
+    Args:
+        z: embeddings (N, D).
+        n_clusters: K.
+        seed: of the restarts.
+        views: not used.
+
+    Returns:
+        Labels, int64 (N,).
+    """
+    return kmeans_labels(z, n_clusters, seed)
+
+
+def no_views(n: int) -> Iterator[Tensor]:
+    """Where there is no augmentation, and nothing to embed: no copies.
+
+    Args:
+        n: how many are asked for.
+    """
+    yield from ()
 
 
 def takes_seed(head: ClusteringHead | type[ClusteringHead]) -> bool:
@@ -22,7 +48,7 @@ def takes_seed(head: ClusteringHead | type[ClusteringHead]) -> bool:
     return names[-1:] == ["seed"]
 
 
-def place_centers(head: ClusteringHead, z: Tensor, start: Start, seed: int) -> Tensor | None:
+def place_centers(head: ClusteringHead, z: Tensor, start: Start, seed: int, views: Views = no_views) -> Tensor | None:
     """Cluster the embeddings, and have the head place its centers.
 
     Args:
@@ -30,6 +56,7 @@ def place_centers(head: ClusteringHead, z: Tensor, start: Start, seed: int) -> T
         z: clean embeddings of the whole set (N, D).
         start: the start.
         seed: of its draws.
+        views: embeds augmented copies of the images.
 
     Returns:
         The labels of the start, int64 (N,); None for a head of version 2, which needs none.
@@ -41,7 +68,7 @@ def place_centers(head: ClusteringHead, z: Tensor, start: Start, seed: int) -> T
         head.init_centers(z, seed)  # type: ignore[arg-type]
         return None
     n_clusters = len(head.centers)
-    labels = start(z, n_clusters, seed)
+    labels = start(z, n_clusters, seed, views)
     require_labels(labels, len(z), n_clusters)
     labels = labels.to(z.device)
     with torch.no_grad():

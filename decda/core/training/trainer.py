@@ -25,8 +25,8 @@ from decda.core.events import (
     StepFallback,
     ignore,
 )
-from decda.core.functional import kmeans_labels
-from decda.core.random_keys import derive_seed, keyed_generator
+from decda.core.random_keys import derive_seed
+from decda.core.training.batches import Batches
 from decda.core.training.cluster_count import count_clusters
 from decda.core.training.divergence import diverged
 from decda.core.training.failing_part import failing_part
@@ -34,7 +34,7 @@ from decda.core.training.model import Model
 from decda.core.training.optimizer import make_optimizer
 from decda.core.training.precision import check_precision, matmul_precision, resolve_precision
 from decda.core.training.schedule import make_schedule
-from decda.core.training.starting import place_centers
+from decda.core.training.starting import by_kmeans, place_centers
 from decda.core.training.step import Step, StepMode, resolve_mode
 
 PHASES: tuple[Phase, ...] = ("pretrain", "init_centers", "cluster")
@@ -82,7 +82,7 @@ class Trainer:
         device: torch.device | str = "cpu",
         notify: Callable[[Event], None] = ignore,
         pretrained: bool = False,
-        start: Start = kmeans_labels,
+        start: Start = by_kmeans,
         make_head: Callable[[int], ClusteringHead] | None = None,
     ):
         self.device = torch.device(device)
@@ -97,7 +97,7 @@ class Trainer:
         self.start = start
         self.make_head = make_head
         self.n_clusters = len(model.head.centers) if make_head is None else None
-        self.batch_size = min(config.batch_size, len(images))
+        self.batches = Batches(len(images), config, seed, model.augment, self.device)
         self.phase: Phase | Literal["done"] = "init_centers" if pretrained else "pretrain"
         self.position = 0  # epochs or iterations done in this phase
         self.batch = 0  # batches done in this epoch of pretraining
@@ -128,7 +128,7 @@ class Trainer:
         """The autoencoder learns to reconstruct each (augmented) image from itself."""
         config = self.config
         step = self._open("pretrain", config.pretrain_epochs)
-        plan = self._plan_epoch(self.position)
+        plan = self.batches.epoch(self.position)
         for epoch in range(self.position, config.pretrain_epochs):
             self.model.train(True)
             for index, draws in plan[self.batch :]:
@@ -139,7 +139,7 @@ class Trainer:
             self._check_terms(step)
             self.position, self.batch = epoch + 1, 0
             if self.position < config.pretrain_epochs:
-                plan = self._plan_epoch(self.position)  # while a GPU is still working on this epoch
+                plan = self.batches.epoch(self.position)  # while a GPU is still working on this epoch
             self.notify(Progress("pretrain", self.position, config.pretrain_epochs, step.take_means()))
         self._close("completed")
 
@@ -149,7 +149,7 @@ class Trainer:
         z = self._embed()
         if self.make_head is not None:
             self._count(z)
-        labels = place_centers(self.model.head, z, self.start, derive_seed(self.seed, "centers"))
+        labels = place_centers(self.model.head, z, self.start, derive_seed(self.seed, "centers"), self._views)
         self.notify(Initialised(z, labels))
         if self.config.keep == "better":
             modules = self.model.modules().items()
@@ -174,12 +174,10 @@ class Trainer:
 
     def _cluster(self) -> Iterator[None]:
         """Network and head descend on the head's objective, whose target is recomputed at every refresh."""
-        config, augmented = self.config, self.config.augments("cluster")
+        config = self.config
         assert config.update_interval is not None
         step = self._open("cluster", config.max_iter)
-        per_walk = -(-len(self.images) // self.batch_size)  # batches in a walk over the images, the last one partial
-        batches: tuple[Tensor, ...] = ()
-        draws: tuple[Tensor, ...] = ()
+        plan: list[tuple[Tensor, Tensor]] = []
         reason: Reason = "completed"
         for iteration in range(self.position, config.max_iter):
             if iteration % config.update_interval == 0:
@@ -187,11 +185,10 @@ class Trainer:
                 if iteration > 0 and changed < config.tol:
                     reason = "converged"
                     break
-            walk, number = divmod(iteration, per_walk)
-            if number == 0 or not draws:
-                batches = self._order_walk(walk).split(self.batch_size)
-                draws = self._draw(len(self.images), "cluster", walk, augmented).split(self.batch_size)
-            self._descend(step, batches[number], draws[number])
+            walk, number = divmod(iteration, self.batches.in_walk)
+            if number == 0 or not plan:
+                plan = self.batches.walk(walk)
+            self._descend(step, *plan[number])
             self.position = iteration + 1
             self.notify(Progress("cluster", self.position, config.max_iter, {}))
             yield
@@ -256,36 +253,6 @@ class Trainer:
             self.step = self._make_step(self.phase)
             self.step.load_state_dict(state["step"])
 
-    def _plan_epoch(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
-        """Indices (B,) and draws (B, P) of every batch of an epoch of pretraining, shuffled."""
-        order = torch.randperm(len(self.images), generator=keyed_generator(self.seed, "order", epoch))
-        if self.config.drop_last:
-            order = order[: len(order) // self.batch_size * self.batch_size]
-        draws = self._draw(len(order), "pretrain", epoch, self.config.augments("pretrain"))
-        batches = self._move(order).split(self.batch_size)
-        return list(zip(batches, draws.split(self.batch_size), strict=True))
-
-    def _order_walk(self, walk: int) -> Tensor:
-        """The order of the images (N,) in one walk over them while clustering.
-
-        Stored order on data sorted by class makes every batch a batch of one class, and clusters collapse.
-        """
-        if self.config.order == "stored":
-            return torch.arange(len(self.images), device=self.device)
-        generator = keyed_generator(self.seed, "cluster order", walk)
-        return self._move(torch.randperm(len(self.images), generator=generator))
-
-    def _draw(self, n: int, stream: Phase, epoch: int, augmented: bool) -> Tensor:
-        """The draws of n images (n, P), made on the CPU, the same for every device."""
-        if not augmented:
-            return torch.empty(n, 0, device=self.device)
-        return self._move(self.model.augment.sample(n, keyed_generator(self.seed, stream, epoch)))
-
-    def _move(self, drawn: Tensor) -> Tensor:
-        """Copy to the device; to a GPU without waiting for the work it still has."""
-        on_gpu = self.device.type == "cuda"
-        return (drawn.pin_memory() if on_gpu else drawn).to(self.device, non_blocking=on_gpu)
-
     def _descend(self, step: Step, index: Tensor, draws: Tensor) -> None:
         with matmul_precision(self.model.precision, self.device):
             step(index, draws)
@@ -318,6 +285,13 @@ class Trainer:
         self.notify(Refreshed(iteration, self.config.max_iter, labels, changed, terms))
         return changed
 
+    def _views(self, n: int) -> Iterator[Tensor]:
+        """Embeddings (N, D) of n augmented copies of all images, one after another."""
+        augmented = self.config.augment_in != "neither"
+        for number in range(n):
+            draws = self.batches.draw(len(self.images), "views", number, augmented)
+            yield self.model.embed(self.images, draws if augmented else None)
+
     def _embed(self) -> Tensor:
         z = self.model.embed(self.images)
         self._check("an embedding", z)
@@ -348,16 +322,10 @@ class Trainer:
         rate: float | Tensor = learning_rate
         if curve != "constant" and self.mode == "graph":  # which reads the rate anew at each replay
             rate = torch.tensor(learning_rate, device=self.device)
+        steps = config.max_iter if phase == "cluster" else config.pretrain_epochs * self.batches.in_epoch
         optimizer = make_optimizer(weights, name, rate, momentum, self.device)
-        schedule = make_schedule(optimizer, curve, self._count_steps(phase))
+        schedule = make_schedule(optimizer, curve, steps)
         return Step(objective, optimizer, self.mode, self._report_fallback, schedule)
-
-    def _count_steps(self, phase: Phase) -> int:
-        """The most steps that a phase takes."""
-        if phase == "cluster":
-            return self.config.max_iter
-        whole, rest = divmod(len(self.images), self.batch_size)
-        return self.config.pretrain_epochs * (whole if self.config.drop_last else whole + bool(rest))
 
     def _report_fallback(self, mode: StepMode, error: BaseException) -> None:
         self.mode = "plain"

@@ -21,8 +21,6 @@ def cluster_sample(
 ) -> Tensor:
     """Cluster at most so many embeddings, drawn at random; each other joins most of its 5 nearest neighbours in them.
 
-    Everything is computed on one thread, because the order of sums would otherwise depend on their number.
-
     Args:
         z: embeddings (N, D).
         n_clusters: K; as many embeddings at most are clusters of their own.
@@ -41,20 +39,63 @@ def cluster_sample(
         >>> cluster_sample(points, 2, 0, 10, lambda x: x[:, 0] > 1).tolist()
         [0, 0, 1, 1]
     """
-    points = z.detach().to("cpu", torch.float32).numpy()
-    if len(points) < n_clusters:
-        raise ValueError(f"{len(points)} embeddings cannot make {n_clusters} clusters")
+    chosen = draw_sample(len(z), n_clusters, seed, max_samples)
+    if len(z) == n_clusters:
+        return torch.arange(n_clusters, device=z.device)
+    return spread_labels(z, chosen, cluster)
+
+
+def draw_sample(n: int, n_clusters: int, seed: int, max_samples: int) -> NDArray[np.int64]:
+    """Draw the embeddings that are clustered.
+
+    Args:
+        n: how many there are.
+        n_clusters: K.
+        seed: of the draw.
+        max_samples: the most that are drawn.
+
+    Returns:
+        Their positions (M,), ascending.
+
+    Raises:
+        ValueError: there are fewer embeddings than clusters, or the sample is smaller than that.
+
+    Example:
+        >>> draw_sample(3, 2, seed=0, max_samples=10).tolist()
+        [0, 1, 2]
+    """
+    if n < n_clusters:
+        raise ValueError(f"{n} embeddings cannot make {n_clusters} clusters")
     if max_samples < n_clusters:
         raise ValueError(f"max_samples must be at least the number of clusters, {n_clusters}; it is {max_samples}")
-    if len(points) == n_clusters:
-        return torch.arange(n_clusters, device=z.device)
+    if n <= max_samples:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(seed).choice(n, max_samples, replace=False))
+
+
+def spread_labels(z: Tensor, chosen: NDArray[np.int64], cluster: Callable[[Points], ArrayLike]) -> Tensor:
+    """Cluster the chosen embeddings, and let each other one join most of its 5 nearest neighbours among them.
+
+    Everything is computed on one thread, because the order of sums would otherwise depend on their number.
+
+    Args:
+        z: embeddings (N, D).
+        chosen: positions of some of them (M,), ascending.
+        cluster: points (M, D) -> labels (M,).
+
+    Returns:
+        Labels, int64 (N,), on z's device.
+
+    Example:
+        >>> points = torch.tensor([[0.0], [0.2], [5.0], [5.1]])
+        >>> spread_labels(points, np.array([0, 2]), lambda x: x[:, 0] > 1).tolist()
+        [0, 0, 1, 1]
+    """
+    points = z.detach().to("cpu", torch.float32).numpy()
     with threadpool_limits(limits=1):
-        if len(points) <= max_samples:
-            labels = np.asarray(cluster(points))
-        else:
-            chosen = np.sort(np.random.default_rng(seed).choice(len(points), max_samples, replace=False))
-            sample = points[chosen]
-            voters = min(VOTERS, max_samples)
-            by_neighbours = KNeighborsClassifier(voters, n_jobs=1).fit(sample, np.asarray(cluster(sample)))
+        labels = np.asarray(cluster(points[chosen]))
+        if len(chosen) < len(points):
+            voters = min(VOTERS, len(chosen))
+            by_neighbours = KNeighborsClassifier(voters, n_jobs=1).fit(points[chosen], labels)
             labels = by_neighbours.predict(points)
     return torch.from_numpy(labels.astype(np.int64)).to(z.device)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from decda.core.contracts import Views
 from decda.core.errors import ContractViolation
 from decda.core.functional import cluster_means, kmeans
 from decda.core.training.starting import place_centers, require_labels, takes_seed
@@ -20,11 +21,7 @@ class Old(DEC):
         self.centers.data.copy_(kmeans(z, len(self.centers), seed))
 
 
-def by_labels(z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
-    return LABELS
-
-
-def refuse(z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
+def refuse(z: Tensor, n_clusters: int, seed: int, views: Views, /) -> Tensor:
     raise AssertionError("it must not be called")
 
 
@@ -32,14 +29,14 @@ def test_a_head_places_its_centers_by_the_labels_of_the_start() -> None:
     """The start gets embeddings, number of clusters and seed; the head gets what it returned."""
     got = []
 
-    def start(z: Tensor, n_clusters: int, seed: int, /) -> Tensor:
-        got.append((z, n_clusters, seed))
+    def start(z: Tensor, n_clusters: int, seed: int, views: Views, /) -> Tensor:
+        got.append((z, n_clusters, seed, list(views(3))))
         return LABELS
 
     head = DEC(3, 2)
     labels = place_centers(head, Z, start, 7)
     assert labels is LABELS
-    assert got == [(Z, 3, 7)]
+    assert got == [(Z, 3, 7, [])]
     assert torch.allclose(head.centers, torch.tensor([[5.1, 5.0], [9.0, 0.0], [0.1, 0.0]]))
 
 
@@ -69,7 +66,7 @@ def test_labels_of_a_wrong_form_are_refused(labels: object, seen: str) -> None:
     assert str(caught.value).startswith("start 'mine' ")
     assert seen in str(caught.value)
     with pytest.raises(ContractViolation):
-        place_centers(DEC(3, 2), Z, lambda z, n_clusters, seed: labels, 0)  # type: ignore[arg-type, return-value]
+        place_centers(DEC(3, 2), Z, lambda z, n_clusters, seed, views: labels, 0)  # type: ignore[arg-type, return-value]
 
 
 def test_an_empty_cluster_takes_the_farthest_embedding() -> None:

@@ -104,7 +104,7 @@ def images() -> Tensor:
     return torch.rand(N, *SHAPE, generator=Generator().manual_seed(0))
 
 
-def make(notify: Callable[[Event], None] = lambda event: None, **train: Any) -> Trainer:
+def make(notify: Callable[[Event], None] = lambda event: None, seed: int = 1, **train: Any) -> Trainer:
     settings: dict[str, Any] = {
         "pretrain_epochs": 3,
         "batch_size": 8,
@@ -114,7 +114,7 @@ def make(notify: Callable[[Event], None] = lambda event: None, **train: Any) -> 
     }
     torch.manual_seed(0)
     config = TrainConfig(**{**settings, **train}).resolved(N)
-    return Trainer(images(), Model(Linear(), Head(), Add()), config, seed=1, notify=notify)
+    return Trainer(images(), Model(Linear(), Head(), Add()), config, seed=seed, notify=notify)
 
 
 def weights(trainer: Trainer) -> bytes:
@@ -295,8 +295,8 @@ def test_training_draws_from_no_global_generator() -> None:
 
 def test_another_seed_changes_the_training() -> None:
     """The seed affects the weights and the seed of the initial centers."""
-    one, two = make(), make()
-    two.seed = 2
+    one = make()
+    two = make(seed=2)
     one.run()
     two.run()
     assert weights(one) != weights(two)
