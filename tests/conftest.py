@@ -18,6 +18,7 @@ from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.runs.experiment import run, run_stepwise
+from decda.plugins.recipes import QUICK
 
 # Shells let background jobs ignore SIGINT, which child processes inherit; some tests send them SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -63,6 +64,17 @@ def one_thread() -> Iterator[None]:
     assert torch.get_num_threads() == 1, "the test left another number of threads behind"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def quick_starts_quickly() -> Iterator[None]:
+    """`quick`, on which most tests stand, starts from k-means here: five maps of t-SNE would take most of their time.
+
+    `tests/plugins/test_recipes.py` has it as it is; so has another process, unless it names a start.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(QUICK, "start", "kmeans")
+        yield
+
+
 @pytest.fixture(scope="session")
 def registry() -> Registry:
     """The built-in parts, without those of other installed packages."""
@@ -100,6 +112,8 @@ def decda(tmp_path: Path) -> Cli:
     """The command line in another process, with one thread, in an empty folder."""
 
     def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        if words[:1] == ("train",) and not {"--recipe", "--config", "--images", "--resume", "--start"} & {*words}:
+            words = (*words, "--start", "kmeans")  # see `quick_starts_quickly`
         return subprocess.run(
             [sys.executable, "-m", "decda", *words],
             cwd=tmp_path,

@@ -128,7 +128,7 @@ def test_named_parts_and_recipes_win(here: Here, own: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("--images", "pictures"), 2, "Give the number of clusters, n_clusters. Option: --n-clusters"),
+        (("--images", "pictures"), 2, "Give the number of clusters, n_clusters, or auto"),
         (("--images", "pictures", "--dataset", "digits"), 2, "--images and --dataset both say what to cluster"),
         (("--images", "picturez", "--n-clusters", "3"), 3, "There is nothing at picturez"),
         (("--images", "pictures/01.png", "--n-clusters", "3"), 3, "Put images into a folder"),

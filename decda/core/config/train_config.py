@@ -29,6 +29,9 @@ class TrainConfig:
     update_interval: Annotated[
         int | None, "iterations between two refreshes of the target; none: 140 above 20,000 images, else 30"
     ] = None
+    start_refreshes: Annotated[
+        int, "refreshes at which the target is still the start's labels, so that the embedding first follows them"
+    ] = 0
     tol: Annotated[float, "clustering stops when a smaller share of labels changed between two refreshes"] = 0.001
     order: Annotated[
         Literal["shuffled", "stored"],
@@ -71,7 +74,7 @@ class TrainConfig:
     ] = "float32"
 
     def __post_init__(self) -> None:
-        least = {"pretrain_epochs": 0, "batch_size": 1, "max_iter": 0, "update_interval": 1}
+        least = {"pretrain_epochs": 0, "batch_size": 1, "max_iter": 0, "update_interval": 1, "start_refreshes": 0}
         for name, minimum in least.items():
             value = getattr(self, name)
             if value is not None and value < minimum:

@@ -10,6 +10,9 @@ from decda.core.contracts import ClusteringHead, Start, Views
 from decda.core.errors import ContractViolation
 from decda.core.functional import kmeans_labels
 
+CERTAINTY = 0.8
+"""The share of the target on the cluster of the start: not all of it, for the start errs, too."""
+
 
 def by_kmeans(z: Tensor, n_clusters: int, seed: int, views: Views) -> Tensor:
     """The paper's start, for a trainer that is given no other.
@@ -33,6 +36,26 @@ def no_views(n: int) -> Iterator[Tensor]:
         n: how many are asked for.
     """
     yield from ()
+
+
+def start_target(labels: Tensor, n_clusters: int) -> Tensor:
+    """A target by the labels of the start, for the first refreshes: most of each row on its cluster.
+
+    Args:
+        labels: int64 (N,).
+        n_clusters: K.
+
+    Returns:
+        p (N, K); rows sum to 1.
+
+    Example:
+        >>> start_target(torch.tensor([1]), 3)
+        tensor([[0.1000, 0.8000, 0.1000]])
+    """
+    if n_clusters == 1:
+        return torch.ones(len(labels), 1, device=labels.device)
+    p = torch.full((len(labels), n_clusters), (1 - CERTAINTY) / (n_clusters - 1), device=labels.device)
+    return p.scatter_(1, labels.unsqueeze(1), CERTAINTY)
 
 
 def takes_seed(head: ClusteringHead | type[ClusteringHead]) -> bool:

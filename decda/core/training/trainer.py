@@ -34,7 +34,7 @@ from decda.core.training.model import Model
 from decda.core.training.optimizer import make_optimizer
 from decda.core.training.precision import check_precision, matmul_precision, resolve_precision
 from decda.core.training.schedule import make_schedule
-from decda.core.training.starting import by_kmeans, place_centers
+from decda.core.training.starting import by_kmeans, place_centers, start_target
 from decda.core.training.step import Step, StepMode, resolve_mode
 
 PHASES: tuple[Phase, ...] = ("pretrain", "init_centers", "cluster")
@@ -105,6 +105,7 @@ class Trainer:
         self.initial: dict[str, dict[str, Tensor]] | None = None
         self.target = torch.zeros(len(images), len(model.head.centers), device=self.device)
         self.labels = torch.full((len(images),), -1, device=self.device)
+        self.start_labels = torch.full((len(images),), -1, device=self.device)
         self.confidence = torch.zeros(len(images), device=self.device)
 
     def run(self) -> None:
@@ -150,6 +151,8 @@ class Trainer:
         if self.make_head is not None:
             self._count(z)
         labels = place_centers(self.model.head, z, self.start, derive_seed(self.seed, "centers"), self._views)
+        if labels is not None:
+            self.start_labels.copy_(labels)
         self.notify(Initialised(z, labels))
         if self.config.keep == "better":
             modules = self.model.modules().items()
@@ -182,7 +185,7 @@ class Trainer:
         for iteration in range(self.position, config.max_iter):
             if iteration % config.update_interval == 0:
                 changed = self._refresh(step, iteration)
-                if iteration > 0 and changed < config.tol:
+                if changed < config.tol and iteration // config.update_interval > config.start_refreshes:
                     reason = "converged"
                     break
             walk, number = divmod(iteration, self.batches.in_walk)
@@ -226,6 +229,7 @@ class Trainer:
             "step": self.step.state_dict() if self.step else None,
             "target": self.target,
             "labels": self.labels,
+            "start_labels": self.start_labels,
             "confidence": self.confidence,
         }
 
@@ -247,6 +251,7 @@ class Trainer:
             self.initial = {name: {n: value.to(self.device) for n, value in values.items()} for name, values in initial}
         self.target.copy_(state["target"])
         self.labels.copy_(state["labels"])
+        self.start_labels.copy_(state["start_labels"])
         self.confidence.copy_(state["confidence"])
         self.step = None
         if state["step"] is not None and self.phase != "done":
@@ -277,13 +282,22 @@ class Trainer:
         z = self._embed()
         terms = step.take_means()
         with torch.no_grad():
-            self.target.copy_(self.model.head.refresh(z))
+            target = self.model.head.refresh(z)
+            if self._is_led(iteration):
+                target = start_target(self.start_labels, target.shape[1])
+            self.target.copy_(target)
             labels = self.model.head.soft_assign(z).argmax(1)
         changed = (labels != self.labels).float().mean().item()
         self.labels.copy_(labels)
         self.model.train(True)
         self.notify(Refreshed(iteration, self.config.max_iter, labels, changed, terms))
         return changed
+
+    def _is_led(self, iteration: int) -> bool:
+        """Whether the target is still that of the start at a refresh."""
+        assert self.config.update_interval is not None
+        led = iteration < self.config.start_refreshes * self.config.update_interval
+        return led and bool((self.start_labels >= 0).all())  # a head of version 2 has none
 
     def _views(self, n: int) -> Iterator[Tensor]:
         """Embeddings (N, D) of n augmented copies of all images, one after another."""

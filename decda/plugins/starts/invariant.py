@@ -23,15 +23,15 @@ def invariant(
     *,
     n_views: Annotated[int, "augmented copies of each image, at least 1"] = 16,
     n_layouts: Annotated[int, "maps, of which the one counts whose clusters the others share most"] = 5,
-    perplexity: Annotated[float, "neighbours that count, about; at most a third of the embeddings"] = 30.0,
+    perplexity: Annotated[float, "neighbours that count, about; at most a third of the embeddings"] = 15.0,
     max_samples: MaxSamples = 5_000,
 ) -> Tensor:
     """K-means in t-SNE maps of distances that ignore what augmentation changes: for small sets; no further package.
 
     The distance of two images is the least one between the embedding of one, as it is, and any augmented copy of the
-    other, so that two images which differ by a small shift are as near as their best match. One map in three or so tears
-    a cluster apart; of several, each from another random layout, the one is taken whose clusters share most mutual
-    information with those of the others.
+    other, so that two images which differ by a small shift are as near as their best match. A map in
+    three or so tears a cluster apart; of several, each from another random layout, the one is taken whose clusters
+    share most mutual information with those of the others.
 
     Args:
         z: embeddings (N, D).

@@ -19,7 +19,7 @@ from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet
 from decda.core.errors import ConfigError, DataError, OutputError, TrainingDiverged, UnusableCheckpoint
-from decda.core.events import ClustersLost, Event, PhaseEnded, Progress, Resumed
+from decda.core.events import ClustersLost, Event, PhaseEnded, Progress, Refreshed, Resumed
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
@@ -600,3 +600,28 @@ def test_the_configuration_is_not_rewritten(
     assert str(tmp_path).encode() in before
     run(config, registry, FILES, out=out, resume=True)
     assert (out / "config.toml").read_bytes() == before
+
+
+@pytest.mark.parametrize(("figures", "kept"), [((0.5, 0.6), "start"), ((0.6, 0.5), "end"), ((0.5, 0.5), "end")])
+def test_the_better_of_start_and_end_is_kept(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures: tuple[float, float], kept: str
+) -> None:
+    """With `keep=better` images alone decide; labels, model and metrics are then those of one and the same moment."""
+    told = iter([*figures, 0.7])
+
+    def judge(*args: Any) -> dict[str, float]:
+        return {"neighbours": next(told)}
+
+    monkeypatch.setattr(session, "judge_labels", judge)
+    events: list[Event] = []
+    config = compose(registry, parts={"encoder": "fc"}, settings=[*SHORT, "train.keep=better", "train.max_iter=40"])
+    done = run(config, registry, FILES, out=tmp_path / "run", notify=events.append)
+    begun = next(event.labels for event in events if isinstance(event, Refreshed))
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert (metrics["kept"], done.ends["kept"]) == (kept, kept)
+    assert (done.labels == begun.numpy()).all() == (kept == "start")
+    assert metrics["judgement"]["neighbours"] == (0.7 if kept == "start" else figures[0])
+    again = load_run(tmp_path / "run", registry)
+    assert again.ends["kept"] == kept
+    digits = registry.load(registry.find("dataset", "digits")).factory(size=8)
+    assert (again.predict(digits.x) == done.labels).all()

@@ -25,7 +25,7 @@ from decda.core.events import (
     Refreshed,
     StepFallback,
 )
-from decda.core.functional import student_t
+from decda.core.functional import cluster_means, student_t
 from decda.core.random_keys import derive_seed
 from decda.core.training import step as step_module
 from decda.core.training.cluster_count import count_clusters
@@ -604,3 +604,97 @@ def test_counting_goes_on_from_any_step() -> None:
         assert again.n_clusters == whole.n_clusters
         assert weights(again) == weights(whole), steps
         assert torch.equal(again.labels, whole.labels)
+
+
+class Follower(Head):
+    """A head of version 3, whose centers are placed by the labels of the start."""
+
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:  # type: ignore[override]
+        self.centers.data.copy_(cluster_means(z, labels, K))
+
+
+def led(**train: Any) -> Trainer:
+    config = TrainConfig(
+        **{"pretrain_epochs": 1, "batch_size": 8, "max_iter": 10, "update_interval": 4, "tol": 0.0, **train}
+    )
+    torch.manual_seed(0)
+    start = torch.arange(N) % K
+    return Trainer(
+        images(), Model(Linear(), Follower(), Add()), config.resolved(N), seed=1, start=lambda z, k, seed, views: start
+    )
+
+
+def test_the_first_refreshes_follow_the_start() -> None:
+    """For so many refreshes the target is .8 on the cluster of the start and the rest shared; then it is the head's."""
+    trainer = led(start_refreshes=2, order="stored")
+    trainer.run()
+    expected = torch.full((N, K), 0.1).scatter_(1, (torch.arange(N) % K).unsqueeze(1), 0.8)
+    own = torch.arange(N * K, dtype=torch.float32).view(N, K)
+    for iteration, target in enumerate(trainer.model.head.targets):
+        whole = expected if iteration < 8 else own + 3  # the third refresh of the head, whose buffers moved meanwhile
+        rows = torch.arange(N).split(8)[iteration % 3]
+        assert torch.allclose(target, whole[rows]), iteration
+
+
+def test_training_does_not_end_while_it_follows_the_start() -> None:
+    """Labels that stay are no sign of convergence as long as the target is the start's."""
+    ends = []
+    for refreshes in (0, 2):
+        trainer = led(start_refreshes=refreshes, tol=1.0, max_iter=20)
+        trainer.notify = lambda event: ends.append(event.steps) if isinstance(event, PhaseEnded) else None
+        trainer.run()
+    # With a tolerance of 1 every second refresh is the last, except where fewer than all labels changed.
+    assert ends[2] < ends[5]
+    assert ends[5] == 12
+
+
+def test_the_start_may_ask_for_augmented_copies() -> None:
+    """It gets as many embeddings of the whole set as it wants, each of other draws, and the same ones each time."""
+    got: list[list[Tensor]] = []
+
+    def start(z: Tensor, n_clusters: int, seed: int, views: Any) -> Tensor:
+        got.extend([list(views(3)), list(views(3)), [z]])
+        return torch.arange(N) % K
+
+    config = TrainConfig(pretrain_epochs=1, batch_size=8, max_iter=1).resolved(N)
+    trainer = Trainer(images(), Model(Linear(), Follower(), Add()), config, seed=1, start=start)
+    trainer.run()
+    first, second, (clean,) = got
+    assert len(first) == 3
+    assert all(view.shape == (N, D) for view in first)
+    assert all(torch.equal(one, other) for one, other in zip(first, second, strict=True))
+    assert not torch.equal(first[0], first[1])
+    assert not any(torch.equal(view, clean) for view in first)
+
+
+def test_without_augmentation_copies_are_the_clean_images() -> None:
+    """`augment_in=neither`: an encoder that never saw augmented images is not asked to embed some."""
+    seen: list[tuple[Tensor, Tensor]] = []
+
+    def start(z: Tensor, n_clusters: int, seed: int, views: Any) -> Tensor:
+        seen.extend((z, view) for view in views(2))
+        return torch.arange(N) % K
+
+    config = TrainConfig(pretrain_epochs=1, batch_size=8, max_iter=1, augment_in="neither").resolved(N)
+    Trainer(images(), Model(Linear(), Follower(), Add()), config, seed=1, start=start).run()
+    assert len(seen) == 2
+    assert all(torch.equal(z, view) for z, view in seen)
+
+
+def test_the_model_may_go_back_to_the_start_of_clustering() -> None:
+    """With `keep=better` the weights at the start are kept, and `go_back` brings them back with their labels."""
+    trainer = led(keep="better")
+    steps = trainer.steps()
+    while trainer.phase != "cluster":
+        next(steps)
+    before = weights(trainer)
+    with torch.no_grad():
+        q = trainer.model.head.soft_assign(trainer.model.embed(trainer.images))
+    for _ in steps:
+        pass
+    assert weights(trainer) != before
+    trainer.go_back()
+    assert weights(trainer) == before
+    assert torch.equal(trainer.labels, q.argmax(1))
+    assert torch.equal(trainer.confidence, q.amax(1))
+    assert led().initial is None

@@ -1,0 +1,47 @@
+"""Recipes that choose by the images, and the first run of a new user."""
+
+from pathlib import Path
+
+import pytest
+
+from decda.core.config.composition import compose
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.experiment import run
+from decda.plugins.fast_recipes import conv_fast, fc_fast
+from decda.plugins.recipes import QUICK, auto
+
+
+@pytest.mark.parametrize(
+    ("n", "epochs"), [(200, 200), (2000, 200), (9298, 43), (10_000, 40), (70_000, 12), (1_000_000, 12)]
+)
+def test_epochs_by_the_number_of_images(n: int, epochs: int) -> None:
+    """The fast recipes see 400,000 images in pretraining, in 12 to 200 epochs."""
+    assert conv_fast(n, (1, 28, 28))["train"]["pretrain_epochs"] == epochs
+
+
+@pytest.mark.parametrize("recipe", [conv_fast, fc_fast])
+def test_the_fast_recipes_differ_in_the_network(recipe: object) -> None:
+    """Both start from UMAP, follow it first, and end at rest."""
+    made = recipe(10_000) if recipe is fc_fast else conv_fast(10_000, (1, 28, 28))  # type: ignore[operator]
+    assert made["encoder"] == ("conv" if recipe is conv_fast else "fc")
+    assert made["start"] == "umap"
+    assert made["train"]["start_refreshes"] * made["train"]["update_interval"] < made["train"]["max_iter"]
+    assert made["train"]["cluster_schedule"] == "cosine"
+
+
+def test_tables_start_from_kmeans_and_keep_the_better() -> None:
+    """Images start from `invariant`; of both, clusters that were better at the start of clustering are kept."""
+    table, images = auto(178, (1, 1, 13), None), auto(178, (3, 16, 16), (0.0, 1.0))
+    assert (table["start"], table["encoder"]) == ("kmeans", "fc")
+    assert (images["start"]["name"], images["encoder"]) == ("invariant", "conv")
+    assert table["train"]["keep"] == images["train"]["keep"] == "better"
+
+
+@pytest.mark.slow
+def test_quick_clusters_digits(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first run of a new user is better than t-SNE and k-means on the pixels, which reach .945 and .912."""
+    monkeypatch.setitem(QUICK, "start", "invariant")
+    done = run(compose(registry), registry, Files(offline=True), out=tmp_path / "run")
+    assert (done.metrics["acc"] or 0) > 0.945
+    assert (done.metrics["nmi"] or 0) > 0.912
