@@ -2,19 +2,25 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet
-from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, DataError, InvalidParameter
+from decda.core.errors import BrokenComponent, ConfigError, ContractViolation, DataError, DecdaError, InvalidParameter
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.assembly import build_model, check_model, components, make_part
+from decda.core.runs.assembly import build_model, build_start, check_model, components, make_part
+from decda.core.runs.experiment import run
 from decda.core.runs.images import load_images
+from decda.core.runs.preparation import prepare
+from decda.core.training.starting import no_views
+from decda.plugins.heads.dec import DEC
 
 FINE = torch.rand(4, 1, 8, 8)
 
@@ -247,3 +253,116 @@ def test_initial_weights_depend_on_the_seed_alone(registry: Registry) -> None:
     torch.manual_seed(2)
     assert all(torch.equal(first[name], tensor) for name, tensor in state(registry, 0).items())
     assert not torch.equal(first["embedding.weight"], state(registry, 1)["embedding.weight"])
+
+
+def cloud_starts(registry: Registry, start: Any, **words: Any) -> RunConfig:
+    """A configuration with a start that was added by hand, and the registry that holds it."""
+    registry.add("start", "mine", start)
+    return compose(registry, parts={"encoder": "fc", "start": "mine", **words}, settings=["dataset.size=8"])
+
+
+def refuse(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+    raise ValueError("the moon is full")
+
+
+def collapse(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+    return 1 / 0  # type: ignore[return-value]
+
+
+def floats(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+    return torch.zeros(len(z))
+
+
+def too_many(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+    return torch.arange(len(z))
+
+
+@pytest.mark.parametrize(
+    ("start", "error", "reason"),
+    [
+        (refuse, InvalidParameter, "start 'mine' (local): the moon is full."),
+        (collapse, BrokenComponent, "start 'mine' (local) failed: ZeroDivisionError"),
+        (floats, ContractViolation, "start 'mine' (local) must return int64 labels of shape (24,), not torch.float32"),
+        (too_many, ContractViolation, "start 'mine' (local) returned labels from 0 to 23; of 10 clusters"),
+    ],
+)
+def test_a_start_that_fails_is_found_before_training(
+    registry: Registry, tmp_path: Path, start: Any, error: type[DecdaError], reason: str
+) -> None:
+    """It is tried on a few random points, and named; there is no folder yet."""
+    own = registry.copy()
+    config = cloud_starts(own, start)
+    with pytest.raises(error) as caught:
+        run(config, own, Files(offline=True), out=tmp_path / "run")
+    assert reason in str(caught.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_that_sets_threads_leaves_them_as_they_were(registry: Registry) -> None:
+    """Libraries that a start calls change PyTorch's number of threads."""
+
+    def busy(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+        torch.set_num_threads(3)
+        return torch.arange(len(z)) % n_clusters
+
+    own = registry.copy()
+    start = build_start(cloud_starts(own, busy), own)
+    assert len(start(torch.zeros(6, 2), 2, 0, no_views)) == 6
+    assert torch.get_num_threads() == 1
+
+
+def test_a_start_gets_views_if_it_names_them(registry: Registry) -> None:
+    """And not otherwise."""
+    asked: list[int] = []
+
+    def seeing(z: Tensor, n_clusters: int, seed: int, views: Any) -> Tensor:
+        asked.append(len(list(views(4))))
+        return torch.arange(len(z)) % n_clusters
+
+    own = registry.copy()
+    start = build_start(cloud_starts(own, seeing), own)
+    z = torch.zeros(6, 2)
+    start(z, 2, 0, lambda n: iter([z] * n))
+    assert asked == [4]
+
+
+def test_a_start_of_one_set_is_tried_on_as_many_embeddings(registry: Registry) -> None:
+    """`whole_set` says that it knows how many there are."""
+    sizes: list[int] = []
+
+    def known(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+        sizes.append(len(z))
+        return torch.arange(len(z)) % n_clusters
+
+    own = registry.copy()
+    config = cloud_starts(own, known)
+    prepare(config, own, Files(offline=True))
+    known.whole_set = True  # type: ignore[attr-defined]
+    prepare(config, own, Files(offline=True))
+    assert sizes == [24, 1797]
+
+
+def test_a_head_of_version_2_goes_with_kmeans_alone(registry: Registry) -> None:
+    """Another start is refused with what to do; `kmeans` is not asked."""
+
+    class Old(DEC):
+        def init_centers(self, z: Tensor, seed: int) -> None:  # type: ignore[override]
+            self.centers.data.copy_(z[: len(self.centers)])
+
+    own = registry.copy()
+    own.add("head", "old", Old)
+    own.add("start", "mine", refuse)
+    config = compose(own, parts={"encoder": "fc", "head": "old", "start": "mine"}, settings=["dataset.size=8"])
+    with pytest.raises(ConfigError, match="head 'old' .* goes with the start kmeans alone, not with mine") as caught:
+        prepare(config, own, Files(offline=True))
+    assert caught.value.parameter == "start"
+    prepare(compose(own, parts={"encoder": "fc", "head": "old", "start": "kmeans"}), own, Files(offline=True))
+
+
+def test_paths_of_a_start_are_absolute(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A saved configuration means the same file from any folder."""
+    monkeypatch.chdir(tmp_path)
+    Path("labels.csv").write_text("label\n" + "0\n1\n" * 898 + "1\n")
+    start = {"name": "labels", "path": "labels.csv"}
+    config = compose(registry, parts={"encoder": "fc", "start": start}, settings=["dataset.size=8"])
+    assert prepare(config, registry, Files(offline=True)).config.start.parameters["path"] == tmp_path / "labels.csv"
