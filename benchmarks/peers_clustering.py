@@ -1,11 +1,16 @@
-"""DEC of ClustPy with augmentation, whole runs that are watched; for `time_to_accuracy.py`. Installed as for `peers.py`.
+"""Programs that cluster images from beginning to end, while somebody looks at their labels; for `time_to_accuracy.py`.
 
-ClustPy has no hook, so the class of its clustering module is replaced by one that has labels looked at before the first
-epoch of clustering and after each; nothing else about it changes, and looking draws no random numbers.
+ClustPy (installed as `peers.py` says) has no hook, so the class of its clustering module is replaced by one that has
+labels looked at before the first epoch of clustering and after each. Nothing else about it changes, and looking draws
+no random numbers.
 """
 
+import warnings
+from argparse import Namespace
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,6 +20,8 @@ from torch import Tensor
 
 Look = Callable[[Callable[[], ArrayLike]], None]
 """Takes a function that makes labels, and scores them, both while the clock stands still."""
+Compete = Callable[[Tensor, int, Look], None]
+"""Takes images (N, 1, H, W) and the number of clusters, and has labels looked at."""
 BATCH = 256
 BEST: dict[str, Any] = {
     "pretrain_epochs": 500,
@@ -23,6 +30,139 @@ BEST: dict[str, Any] = {
     "initial_clustering_params": {"n_init": 20},
 }
 """Adam and its two rates are ClustPy's defaults; fused, it is faster. The others are the paper's."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """Who takes part.
+
+    Attributes:
+        get_ready: imports what it needs, and returns the function that is timed.
+        packages: modules that must be installed.
+    """
+
+    get_ready: Callable[[Namespace], Compete]
+    packages: tuple[str, ...] = ()
+
+
+def decda(recipe: str) -> Callable[[Namespace], Compete]:
+    """A recipe of decda.
+
+    Args:
+        recipe: its name.
+
+    Returns:
+        As `Contestant.get_ready`.
+    """
+
+    def get_ready(args: Namespace) -> Compete:
+        import decda
+        from decda.core.config.composition import compose
+        from decda.core.config.image_facts import ImageFacts
+        from decda.core.events import Event, Refreshed
+        from decda.core.parts.registry import Registry
+        from decda.core.runs import experiment  # noqa: F401
+
+        registry = Registry.discover()
+        facts = ImageFacts(1000, (1, 16, 16))
+        composed = compose(registry, recipe=recipe, parts={"dataset": "digits"}, look=lambda dataset: facts)
+        if composed.start.short == "umap":  # the parts themselves have been imported by now
+            import_umap()
+        short = {"pretrain_epochs": 1, "max_iter": 4} if args.quick else None
+
+        def compete(x: Tensor, n_clusters: int, look: Look) -> None:
+            def listen(event: Event) -> None:
+                if isinstance(event, Refreshed):
+                    look(event.labels.cpu().numpy)
+
+            run = decda.train(
+                x, n_clusters=n_clusters, recipe=recipe, train=short, seed=args.seed, device="cpu", registry=registry,
+                out=Path(args.folder) / "run", threads=args.threads[0], progress=False, notify=listen,
+            )  # fmt: skip
+            look(lambda: run.labels)
+
+        return compete
+
+    return get_ready
+
+
+def tsne(args: Namespace) -> Compete:
+    """K-means in a t-SNE map of the pixels, both by scikit-learn.
+
+    Args:
+        args: the options.
+
+    Returns:
+        What is timed.
+    """
+    from sklearn.manifold import TSNE
+
+    return in_map(lambda: TSNE(random_state=args.seed, n_jobs=args.threads[0]), args.seed)
+
+
+def umap(args: Namespace) -> Compete:
+    """K-means in a UMAP map of the pixels, by umap-learn with the settings of decda's start `umap`.
+
+    Args:
+        args: the options.
+
+    Returns:
+        What is timed.
+    """
+    UMAP = import_umap()
+    threads = args.threads[0]
+    seed = args.seed if threads == 1 else None
+    return in_map(lambda: UMAP(20, n_components=10, min_dist=0.0, random_state=seed, n_jobs=threads), args.seed)
+
+
+def in_map(make: Callable[[], Any], seed: int) -> Compete:
+    """K-means in a map.
+
+    Args:
+        make: makes what makes the map.
+        seed: of k-means.
+
+    Returns:
+        What is timed.
+    """
+    from sklearn.cluster import KMeans
+
+    def compete(x: Tensor, n_clusters: int, look: Look) -> None:
+        positions = make().fit_transform(x.flatten(1).numpy())
+        labels = KMeans(n_clusters, n_init=20, random_state=seed).fit(positions).labels_
+        look(lambda: labels)
+
+    return compete
+
+
+def import_umap() -> Any:
+    """Import umap-learn.
+
+    Returns:
+        Its class.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it mentions TensorFlow
+        from umap import UMAP
+    return UMAP
+
+
+def clustpy(fit: Callable[..., None]) -> Callable[[Namespace], Compete]:
+    """DEC of ClustPy.
+
+    Args:
+        fit: from `peers_clustering`.
+
+    Returns:
+        As `Contestant.get_ready`.
+    """
+
+    def get_ready(args: Namespace) -> Compete:
+        import_clustpy()
+        short = {"pretrain_epochs": 1, "clustering_epochs": 2} if args.quick else {}
+        return lambda x, n_clusters, look: fit(x, n_clusters, args.seed, look, **short)
+
+    return get_ready
 
 
 def import_clustpy() -> None:
@@ -48,7 +188,7 @@ def fit_documented(x: Tensor, n_clusters: int, seed: int, look: Look, **short: i
 
 
 def fit_best(x: Tensor, n_clusters: int, seed: int, look: Look, **short: int) -> None:
-    """Cluster with settings that suit ClustPy best: batches augmented as a whole, by decda, and as many epochs as the paper.
+    """Cluster with settings that suit ClustPy best: whole batches augmented by decda, and the paper's number of epochs.
 
     Args:
         x: images (N, 1, H, W), float32 in [0, 1].
@@ -114,7 +254,22 @@ def _fit(x: Tensor, n_clusters: int, seed: int, look: Look, loaders: tuple[Any, 
 
     dec._DEC_Module = Watched
     model = DEC(
-        n_clusters, augmentation_invariance=True, custom_dataloaders=loaders, random_state=seed, device="cpu", **settings
+        n_clusters,
+        augmentation_invariance=True,
+        custom_dataloaders=loaders,
+        random_state=seed,
+        device="cpu",
+        **settings,
     )
     model.fit(x.flatten(1).numpy())
     look(lambda: model.labels_)
+
+
+CONTESTANTS = {
+    "conv-fast": Contestant(decda("conv-fast"), ("umap",)),
+    "convdec-da": Contestant(decda("convdec-da")),
+    "clustpy": Contestant(clustpy(fit_documented), ("clustpy", "torchvision")),
+    "clustpy-best": Contestant(clustpy(fit_best), ("clustpy", "torchvision")),
+    "tsne": Contestant(tsne),
+    "umap": Contestant(umap, ("umap",)),
+}

@@ -1,6 +1,7 @@
 """The benchmarks run on tiny sizes, where their figures mean nothing."""
 
 import importlib.util
+import json
 import os
 import runpy
 import subprocess
@@ -89,3 +90,39 @@ def test_peers() -> None:
     assert "| decda " in done.stdout
     if importlib.util.find_spec("clustpy") is None:
         assert "ClustPy is not installed: python -m pip install" in done.stdout + done.stderr
+
+
+def race(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run `time_to_accuracy.py` on one thread, with the contestants that need no further package."""
+    return subprocess.run(
+        [sys.executable, SCRIPTS / "time_to_accuracy.py", "--quick", "--threads=1", *words],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+
+
+def test_time_to_accuracy() -> None:
+    """Every contestant is timed and scored in a process of its own; those without their packages are left out."""
+    done = race("--json", "--contestants", "tsne", "convdec-da", *(["clustpy"] if not has_clustpy() else []))
+    assert done.returncode == 0, done.stderr
+    first, second = json.loads(done.stdout)
+    assert (first["contestant"], second["contestant"]) == ("tsne", "convdec-da")
+    assert has_clustpy() or "clustpy is left out: clustpy, torchvision is not installed." in done.stderr
+    for outcome in (first, second):
+        assert outcome["state"] == "finished"
+        assert 0 < outcome["to_target"] <= outcome["total"]
+        assert 0.1 < outcome["acc"] <= outcome["best_acc"] <= 1
+        assert 0 < outcome["importing"]
+
+
+def test_time_to_accuracy_ends_at_the_limit() -> None:
+    """Who has not reached the target at the limit is stopped, and its row says so."""
+    done = race("--limit=0", "--contestants", "tsne")
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if "| tsne " in line)
+    assert "| not reached " in row
+    assert "| stopped at 0 " in row
+
+
+def has_clustpy() -> bool:
+    """Whether ClustPy is installed."""
+    return importlib.util.find_spec("clustpy") is not None

@@ -16,7 +16,7 @@ What each setting is for, apart from labels:
 from typing import Any
 
 _PASSES = 400_000
-"""Images times epochs of pretraining: 40 epochs of 10,000 images."""
+"""Images of 16x16 times epochs of pretraining: 40 epochs of 10,000 images."""
 _FAST: dict[str, Any] = {
     "pretrain_schedule": "onecycle",
     "cluster_schedule": "cosine",
@@ -37,8 +37,8 @@ def conv_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, An
         Settings in the shape of a configuration file, without a data set.
 
     Example:
-        >>> conv_fast(10_000, (1, 28, 28))["train"]["pretrain_epochs"]
-        40
+        >>> [conv_fast(10_000, shape)["train"]["pretrain_epochs"] for shape in ((1, 16, 16), (1, 28, 28))]
+        [40, 70]
     """
     return {
         "encoder": "conv",
@@ -47,7 +47,7 @@ def conv_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, An
         "start": "umap",
         "train": {
             **_FAST,
-            "pretrain_epochs": _epochs(n_samples),
+            "pretrain_epochs": _epochs(n_samples, input_shape),
             "pretrain_learning_rate": 0.003,
             "batch_size": 128,
             "cluster_learning_rate": 0.002,
@@ -58,7 +58,7 @@ def conv_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, An
     }
 
 
-def fc_fast(n_samples: int) -> dict[str, Any]:
+def fc_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, Any]:
     """Fully connected DEC from a UMAP start, for images of any size: minutes instead of the paper's hours.
 
     Needs umap-learn (the extra `umap`); `--start tsne` does without. An epoch costs less than a convolutional one, and
@@ -66,17 +66,20 @@ def fc_fast(n_samples: int) -> dict[str, Any]:
 
     Args:
         n_samples: number of images.
+        input_shape: (C, H, W).
 
     Returns:
         Settings in the shape of a configuration file, without a data set.
 
     Example:
-        >>> fc_fast(10_000)["encoder"]
+        >>> fc_fast(10_000, (1, 28, 28))["encoder"]
         'fc'
     """
-    made = conv_fast(n_samples, (1, 28, 28))
+    made = conv_fast(n_samples, input_shape)
     return {**made, "encoder": "fc", "train": {**made["train"], "pretrain_learning_rate": 0.001}}
 
 
-def _epochs(n_samples: int) -> int:
-    return min(max(round(_PASSES / n_samples), 12), 200)
+def _epochs(n_samples: int, input_shape: tuple[int, int, int]) -> int:
+    """Fewer for more images, more for larger ones, by the root of their area: they take longer to be reconstructed."""
+    _, height, width = input_shape
+    return min(max(round(_PASSES / n_samples * (height * width) ** 0.5 / 16), 12), 200)

@@ -13,17 +13,18 @@ from decda.plugins.recipes import QUICK, auto
 
 
 @pytest.mark.parametrize(
-    ("n", "epochs"), [(200, 200), (2000, 200), (9298, 43), (10_000, 40), (70_000, 12), (1_000_000, 12)]
+    ("n", "side", "epochs"),
+    [(200, 16, 200), (2000, 16, 200), (9298, 16, 43), (10_000, 16, 40), (10_000, 28, 70), (70_000, 28, 12)],
 )
-def test_epochs_by_the_number_of_images(n: int, epochs: int) -> None:
-    """The fast recipes see 400,000 images in pretraining, in 12 to 200 epochs."""
-    assert conv_fast(n, (1, 28, 28))["train"]["pretrain_epochs"] == epochs
+def test_epochs_by_the_number_and_size_of_images(n: int, side: int, epochs: int) -> None:
+    """The fast recipes see 400,000 images of 16x16 in pretraining, more of larger ones, in 12 to 200 epochs."""
+    assert conv_fast(n, (1, side, side))["train"]["pretrain_epochs"] == epochs
 
 
 @pytest.mark.parametrize("recipe", [conv_fast, fc_fast])
 def test_the_fast_recipes_differ_in_the_network(recipe: object) -> None:
     """Both start from UMAP, follow it first, and end at rest."""
-    made = recipe(10_000) if recipe is fc_fast else conv_fast(10_000, (1, 28, 28))  # type: ignore[operator]
+    made = recipe(10_000, (1, 28, 28))  # type: ignore[operator]
     assert made["encoder"] == ("conv" if recipe is conv_fast else "fc")
     assert made["start"] == "umap"
     assert made["train"]["start_refreshes"] * made["train"]["update_interval"] < made["train"]["max_iter"]
