@@ -112,7 +112,9 @@ def umap(args: Namespace) -> Compete:
     UMAP = import_umap()
     threads = args.threads[0]
     seed = args.seed if threads == 1 else None
-    return in_map(lambda: UMAP(20, n_components=10, min_dist=0.0, random_state=seed, n_jobs=threads), args.seed)
+    return in_map(
+        lambda: UMAP(20, n_components=10, n_epochs=200, min_dist=0.0, random_state=seed, n_jobs=threads), args.seed
+    )
 
 
 def in_map(make: Callable[[], Any], seed: int) -> Compete:

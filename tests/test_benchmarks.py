@@ -111,7 +111,7 @@ def test_time_to_accuracy() -> None:
         assert outcome["state"] == "finished"
         assert 0 < outcome["to_target"] <= outcome["total"]
         assert 0.1 < outcome["acc"] <= outcome["best_acc"] <= 1
-        assert 0 < outcome["importing"]
+        assert outcome["importing"] > 0
 
 
 def test_time_to_accuracy_ends_at_the_limit() -> None:

@@ -6,8 +6,8 @@ What each setting is for, apart from labels:
   mean squared error of the convolutional autoencoder was .0128 with the paper's settings, .0117 with one cycle up to
   .003, and .0104 with batches of 128 beside it; on 16x16 digits batches of 32 go further.
 - bfloat16 where the processor has it: 1.6 times as many epochs in a second.
-- A start that goes by neighbours, because after few epochs clusters are long and bent (docs/starts.md): `umap`, which is
-  fast for thousands of images.
+- A start that goes by neighbours, because after few epochs clusters are long and bent (docs/starts.md): `umap`, which
+  is fast for thousands of images.
 - First refreshes that follow the labels of the start (`start_refreshes`). Means of bent clusters describe them badly:
   of the labels of the start, 5 to 10 in 100 are lost when centers are placed, and the target would lead away from it.
 - A cosine for clustering, so that it ends at rest instead of at a limit.
