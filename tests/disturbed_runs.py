@@ -34,7 +34,7 @@ def register(registry):
 ALL_THE_TIME, NEVER = "--checkpoint-every=0.001", "--checkpoint-every=0"
 LOAD = "--load=linear.py"
 TRAIN = (
-    *("train", LOAD, "--encoder=linear", "--head=idec", "--augment=shift", "--set=dataset.size=8"),
+    *("train", LOAD, "--encoder=linear", "--head=idec", "--augment=shift", "--start=kmeans", "--set=dataset.size=8"),
     *("--set=train.pretrain_epochs=90", "--set=train.batch_size=1800", "--set=train.max_iter=9"),
     *("--set=train.update_interval=3", "--set=train.tol=0"),
 )

@@ -111,7 +111,7 @@ def test_several_seeds(decda: Cli, tmp_path: Path) -> None:
     ]
     assert threads == [1, 1]
     summary, single = json.loads(done.stdout), json.loads(alone.stdout)
-    assert list(summary) == ["schema_version", "runs", "mean", "std"]
+    assert list(summary) == ["schema_version", "runs", "mean", "std", "best"]
     assert summary == json.loads((tmp_path / "all" / "summary.json").read_text())
     assert [run["run"] for run in summary["runs"]] == ["all/seed-0", "all/seed-2"]
     assert {**summary["runs"][1], "run": "alone", "seconds": single["seconds"]} == single
@@ -196,7 +196,7 @@ def test_an_interrupt_ends_all_seeds(tmp_path: Path, name: str, whole_group: boo
 )
 def test_a_signal_saves_the_run(decda: Cli, tmp_path: Path, name: str, code: int) -> None:
     """A run that is told to end saves itself and says how to go on, which it then does as if nothing had happened."""
-    words = ("train", "--encoder", "fc", *FEW, "--set", "train.pretrain_epochs=12")
+    words = ("train", "--encoder", "fc", "--start", "kmeans", *FEW, "--set", "train.pretrain_epochs=12")
     assert decda(*words, "--out", "whole").returncode == 0
     run = subprocess.Popen(
         [sys.executable, "-m", "decda", *words, "--out", "a run"],
@@ -233,7 +233,7 @@ def test_a_signal_saves_the_run(decda: Cli, tmp_path: Path, name: str, code: int
         (
             ("--resume", "run", "--seed", "3", "--set", "head.gamma=7"),
             2,
-            "head.gamma is 1.0 in the run, 7.0 here; seed",
+            "head.gamma is 0.1 in the run, 7.0 here; seed",
         ),
         (("--resume", "nowhere"), 3, "nowhere is not the folder of a run"),
         (("--resume", "."), 3, ". is not the folder of a run"),
@@ -305,7 +305,7 @@ def test_show(decda: Cli) -> None:
         {"name": "gamma", "type": "float", "help": "weight of the clustering term", "required": False, "default": 0.1}
     ]
     assert "head.gamma" in decda("show", "head", "idec").stdout
-    assert 'encoder = "conv"' in decda("show", "recipe", "quick").stdout
+    assert 'start = "invariant"' in decda("show", "recipe", "quick").stdout
     assert "train.update_interval" in decda("show", "train").stdout
 
 

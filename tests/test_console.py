@@ -55,7 +55,7 @@ def test_a_pipe_gets_plain_lines(
     assert out == ""
     assert "\x1b" not in err
     for line in (
-        "digits · conv · idec · shift",
+        "digits · conv · idec · affine",
         "download mnist/x.gz  2.0 of 4.0 MB",
         "pretrain epoch 1, batch 3/7",
         "pretrain epoch 1/5  loss 0.25  at most",
@@ -293,7 +293,7 @@ def test_several_seeds_off_a_terminal(
         display(1000, OutputLine("a [red] line"))
         display(1000, Failed(1000, "It diverged."))
     lines = capsys.readouterr().err.splitlines()
-    assert lines[0] == "digits · conv · idec · shift · seeds 3,1000"
+    assert lines[0] == "digits · conv · idec · affine · seeds 3,1000"
     assert lines[1] == "download x.gz  1.0 MB"
     passing = [line for line in lines if "iteration" in line]
     assert 3 <= len(passing) <= 4  # in twenty seconds

@@ -45,7 +45,12 @@ CASES: list[tuple[int, tuple[str, ...], Callable[[Path], None], str]] = [
     (0, ("list-components",), nothing, ""),
     (2, ("train", "--head", "idecc"), nothing, "Did you mean 'idec'?"),
     (3, ("evaluate", "nowhere"), nothing, "nowhere"),
-    (4, ("train", "--encoder=conv", *FEW, "--set=train.cluster_learning_rate=1e30"), nothing, "diverged"),
+    (
+        4,
+        ("train", "--encoder=conv", "--start=kmeans", *FEW, "--set=train.cluster_learning_rate=1e30"),
+        nothing,
+        "diverged",
+    ),
     (5, ("train", "--load=broken.py"), nothing, "broken.py failed: ValueError: no"),
     (6, RESUME, damage, "No checkpoint in begun/checkpoints can be used (00000001: tensors.safetensors is not what"),
     (6, RESUME, age, "The run cannot go on with another head 'idec': decda:idec 0.0.9 then"),

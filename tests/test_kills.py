@@ -18,7 +18,7 @@ SETTINGS = (
     "--set=dataset.size=8", "--set=train.pretrain_epochs=4", "--set=train.max_iter=30", "--set=train.tol=0",
     "--set=train.update_interval=9", "--set=train.batch_size=200",
 )  # fmt: skip
-TRAIN = ("train", "--encoder=conv", "--head=idec", "--augment=shift", *SETTINGS)
+TRAIN = ("train", "--encoder=conv", "--head=idec", "--augment=shift", "--start=kmeans", *SETTINGS)
 STUDY = ("reproduce", "--datasets=digits", "--algorithms=convdec-da,convidec-da", "--trials=1", *SETTINGS)
 POINTS = ("begun", "tensors.safetensors", "state.json", "log.csv", "manifest.json", "renamed", "removed")
 """Moments in the writing of a checkpoint."""

@@ -52,10 +52,10 @@ class GreedyHead(DEC):
 
 
 class StartedHead(DEC):
-    def init_centers(self, z: Tensor, seed: int) -> None:
+    def init_centers(self, z: Tensor, labels: Tensor) -> None:
         if len(z) > 1000:
             wish()
-        super().init_centers(z, seed)
+        super().init_centers(z, labels)
 
 
 class ProbedHead(DEC):

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import SHORT
 
 FEW = tuple(word for setting in SHORT for word in ("--set", setting))
-TRAIN = ("train", "--encoder", "fc", *FEW, "--out", "run")
+TRAIN = ("train", "--encoder", "fc", "--start", "kmeans", *FEW, "--out", "run")
 STUDY = ("reproduce", "--algorithms", "fcdec-da", "--datasets", "digits", "--trials", "1", *FEW, "--out", "run")
 FULL = "Error: output: No space left on device"
 RESULTS = ("log.csv", "labels.csv", "metrics.json", "model.safetensors")

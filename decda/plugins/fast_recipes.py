@@ -5,45 +5,50 @@ What each setting is for, apart from labels:
 - One cycle of the learning rate and smaller batches. On 10,000 training images of MNIST, after 40 epochs each, the
   mean squared error of the convolutional autoencoder was .0128 with the paper's settings, .0117 with one cycle up to
   .003, and .0104 with batches of 128 beside it; on 16x16 digits batches of 32 go further.
-- bfloat16 where the processor has it: 1.6 times as many epochs in a second.
 - A start that goes by neighbours, because after few epochs clusters are long and bent (docs/starts.md): `umap`, which
   is fast for thousands of images.
 - First refreshes that follow the labels of the start (`start_refreshes`). Means of bent clusters describe them badly:
   of the labels of the start, 5 to 10 in 100 are lost when centers are placed, and the target would lead away from it.
-- A cosine for clustering, so that it ends at rest instead of at a limit.
+- A cosine for clustering, so that it ends at rest instead of at a limit; more iterations for larger images, whose labels
+  go on changing for longer.
 """
 
 from typing import Any
 
-_PASSES = 400_000
-"""Images of 16x16 times epochs of pretraining: 40 epochs of 10,000 images."""
+_PASSES = 330_000
+"""Images of 16x16 times epochs of pretraining: 33 epochs of 10,000 images."""
 _FAST: dict[str, Any] = {
     "pretrain_schedule": "onecycle",
     "cluster_schedule": "cosine",
-    "precision": "auto",
 }
 
 
-def conv_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, Any]:
+def conv_fast(
+    n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[float, float] | None
+) -> dict[str, Any]:
     """Convolutional DEC from a UMAP start, for images from 8x8 up: minutes instead of the paper's hours.
 
-    Needs umap-learn (the extra `umap`); `--start tsne` does without.
+    Needs umap-learn (the extra `umap`); `--start tsne` does without. Smaller images and tables get the fully connected
+    network, and no augmentation.
 
     Args:
         n_samples: number of images.
         input_shape: (C, H, W).
+        value_range: None for the rows of a table.
 
     Returns:
         Settings in the shape of a configuration file, without a data set.
 
     Example:
-        >>> [conv_fast(10_000, shape)["train"]["pretrain_epochs"] for shape in ((1, 16, 16), (1, 28, 28))]
-        [40, 70]
+        >>> [conv_fast(10_000, (1, side, side), (0.0, 1.0))["train"]["pretrain_epochs"] for side in (16, 28)]
+        [33, 58]
     """
+    images = value_range is not None and min(input_shape[1:]) >= 8
+    area = input_shape[1] * input_shape[2]
     return {
-        "encoder": "conv",
+        "encoder": "conv" if images else "fc",
         "head": "dec",
-        "augment": "affine",
+        "augment": "affine" if images else "none",
         "start": "umap",
         "train": {
             **_FAST,
@@ -51,14 +56,16 @@ def conv_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, An
             "pretrain_learning_rate": 0.003,
             "batch_size": 128,
             "cluster_learning_rate": 0.002,
-            "max_iter": 1500,
+            "max_iter": min(max(round(1500 * area / 256), 1500), 6000),
             "update_interval": 30,
             "start_refreshes": 20,
         },
     }
 
 
-def fc_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, Any]:
+def fc_fast(
+    n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[float, float] | None
+) -> dict[str, Any]:
     """Fully connected DEC from a UMAP start, for images of any size: minutes instead of the paper's hours.
 
     Needs umap-learn (the extra `umap`); `--start tsne` does without. An epoch costs less than a convolutional one, and
@@ -67,19 +74,21 @@ def fc_fast(n_samples: int, input_shape: tuple[int, int, int]) -> dict[str, Any]
     Args:
         n_samples: number of images.
         input_shape: (C, H, W).
+        value_range: None for the rows of a table.
 
     Returns:
         Settings in the shape of a configuration file, without a data set.
 
     Example:
-        >>> fc_fast(10_000, (1, 28, 28))["encoder"]
+        >>> fc_fast(10_000, (1, 28, 28), (0.0, 1.0))["encoder"]
         'fc'
     """
-    made = conv_fast(n_samples, input_shape)
+    made = conv_fast(n_samples, input_shape, value_range)
     return {**made, "encoder": "fc", "train": {**made["train"], "pretrain_learning_rate": 0.001}}
 
 
 def _epochs(n_samples: int, input_shape: tuple[int, int, int]) -> int:
     """Fewer for more images, more for larger ones, by the root of their area: they take longer to be reconstructed."""
     _, height, width = input_shape
-    return min(max(round(_PASSES / n_samples * (height * width) ** 0.5 / 16), 12), 200)
+    epochs: int = round(_PASSES / n_samples * (height * width) ** 0.5 / 16)
+    return min(max(epochs, 12), 200)

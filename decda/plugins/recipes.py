@@ -79,7 +79,6 @@ QUICK: dict[str, Any] = {
         "batch_size": 32,
         "max_iter": 1500,
         "start_refreshes": 15,
-        "precision": "auto",
     },
 }
 """A first run, a minute or two on a CPU: convolutional IDEC on small images, from a start that ignores small shifts."""

@@ -14,21 +14,29 @@ from decda.plugins.recipes import QUICK, auto
 
 @pytest.mark.parametrize(
     ("n", "side", "epochs"),
-    [(200, 16, 200), (2000, 16, 200), (9298, 16, 43), (10_000, 16, 40), (10_000, 28, 70), (70_000, 28, 12)],
+    [(200, 16, 200), (2000, 16, 165), (9298, 16, 35), (10_000, 16, 33), (10_000, 28, 58), (70_000, 28, 12)],
 )
 def test_epochs_by_the_number_and_size_of_images(n: int, side: int, epochs: int) -> None:
-    """The fast recipes see 400,000 images of 16x16 in pretraining, more of larger ones, in 12 to 200 epochs."""
-    assert conv_fast(n, (1, side, side))["train"]["pretrain_epochs"] == epochs
+    """The fast recipes see 330,000 images of 16x16 in pretraining, more of larger ones, in 12 to 200 epochs."""
+    assert conv_fast(n, (1, side, side), (0.0, 1.0))["train"]["pretrain_epochs"] == epochs
 
 
 @pytest.mark.parametrize("recipe", [conv_fast, fc_fast])
 def test_the_fast_recipes_differ_in_the_network(recipe: object) -> None:
     """Both start from UMAP, follow it first, and end at rest."""
-    made = recipe(10_000, (1, 28, 28))  # type: ignore[operator]
+    made = recipe(10_000, (1, 28, 28), (0.0, 1.0))  # type: ignore[operator]
     assert made["encoder"] == ("conv" if recipe is conv_fast else "fc")
     assert made["start"] == "umap"
     assert made["train"]["start_refreshes"] * made["train"]["update_interval"] < made["train"]["max_iter"]
     assert made["train"]["cluster_schedule"] == "cosine"
+
+
+@pytest.mark.parametrize("recipe", [conv_fast, fc_fast])
+def test_the_fast_recipes_take_any_set(recipe: object) -> None:
+    """Tables, and images too small for convolutions, get the fully connected network without augmentation."""
+    for shape, value_range in (((1, 1, 13), None), ((1, 5, 5), (0.0, 1.0))):
+        made = recipe(178, shape, value_range)  # type: ignore[operator]
+        assert (made["encoder"], made["augment"]) == ("fc", "none")
 
 
 def test_tables_start_from_kmeans_and_keep_the_better() -> None:

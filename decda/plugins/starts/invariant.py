@@ -104,6 +104,7 @@ def most_shared(labelings: list[NDArray[np.int64]]) -> NDArray[np.int64]:
         [0, 0, 1, 1]
     """
     shared = [
-        sum(normalized_mutual_info_score(one, other) for other in labelings if other is not one) for one in labelings
+        sum(normalized_mutual_info_score(one, other) for place, other in enumerate(labelings) if place != number)
+        for number, one in enumerate(labelings)
     ]
     return labelings[int(np.argmax(np.round(shared, 9)))]

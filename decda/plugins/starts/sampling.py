@@ -87,9 +87,9 @@ def spread_labels(z: Tensor, chosen: NDArray[np.int64], cluster: Callable[[Point
         Labels, int64 (N,), on z's device.
 
     Example:
-        >>> points = torch.tensor([[0.0], [0.2], [5.0], [5.1]])
-        >>> spread_labels(points, np.array([0, 2]), lambda x: x[:, 0] > 1).tolist()
-        [0, 0, 1, 1]
+        >>> points = torch.tensor([0.0, 0.1, 0.2, 0.3, 5.0, 5.1, 5.2, 5.3]).unsqueeze(1)
+        >>> spread_labels(points, np.array([0, 1, 2, 4, 5, 6]), lambda x: x[:, 0] > 1).tolist()
+        [0, 0, 0, 0, 1, 1, 1, 1]
     """
     points = z.detach().to("cpu", torch.float32).numpy()
     with threadpool_limits(limits=1):

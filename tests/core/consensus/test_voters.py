@@ -46,7 +46,7 @@ def test_folders_that_are_no_runs(make: Make, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="nowhere is not the folder of a run"):
         read_voter(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"labels\.csv is damaged"):
-        read_voter(make("below", lambda labels: labels - 1))
+        read_voter(make("below", lambda labels: labels - 20))
     empty = make("empty", n_samples=0)
     (empty / "labels.csv").write_text("index,name,label,confidence\n")
     with pytest.raises(DataError, match=r"labels\.csv is damaged"):

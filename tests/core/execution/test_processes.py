@@ -31,6 +31,7 @@ from tests.conftest import SHORT
 MOODS = '''
 import os, signal, sys
 from decda.core.errors import TrainingDiverged
+from decda.core.functional import kmeans
 from decda.core.random_keys import derive_seed
 from decda.plugins.heads.dec import DEC
 
@@ -48,7 +49,7 @@ class Moody(DEC):
             os.kill(os.getpid(), signal.SIGKILL)
         if seed == derive_seed(3, "centers"):
             os._exit(7)
-        super().init_centers(z, seed)
+        self.centers.data.copy_(kmeans(z, len(self.centers), seed))
 '''
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 QUIET: dict[str, Any] = {"offline": True, "threads": 1}
@@ -286,7 +287,7 @@ from decda.core.studies.seeds import run_seeds
 
 print("once")
 registry = Registry.discover()
-config = compose(registry, parts={"encoder": "fc"}, settings=SETTINGS)
+config = compose(registry, parts={"encoder": "fc", "start": "kmeans"}, settings=SETTINGS)
 result = run_seeds(config, registry, Files(offline=True), [0, 1], out=Path("all"))
 print(len(result.finished))
 """

@@ -214,7 +214,7 @@ def test_a_head_must_set_its_centers(registry: Registry) -> None:
             super().__init__(n_clusters + 1, embedding_dim)
 
     config, own = with_part(registry, "head", Mine)
-    with pytest.raises(ContractViolation, match=r"centers to a tensor of shape \(3, 10\), not torch.Size\(\[4, 10\]\)"):
+    with pytest.raises(ContractViolation, match=r"centers to a tensor of shape \(3, 20\), not torch.Size\(\[4, 20\]\)"):
         build_model(config, own, (1, 8, 8))
 
 
