@@ -7,10 +7,10 @@ What each setting is for, apart from labels:
   .003, and .0104 with batches of 128 beside it; on 16x16 digits batches of 32 go further.
 - A start that goes by neighbours, because after few epochs clusters are long and bent (docs/starts.md): `umap`, which
   is fast for thousands of images.
-- First refreshes that follow the labels of the start (`start_refreshes`). Means of bent clusters describe them badly:
-  of the labels of the start, 5 to 10 in 100 are lost when centers are placed, and the target would lead away from it.
-- A cosine for clustering, so that it ends at rest instead of at a limit; more iterations for larger images, whose labels
-  go on changing for longer.
+- First refreshes that follow the labels of the start (`start_refreshes`). Means of bent clusters describe them badly: of
+  the labels of the start, 5 to 10 in 100 are lost when centers are placed, and the target would lead away from it.
+- A cosine for clustering, so that it ends at rest instead of at a limit; more iterations for larger images, whose
+  labels go on changing for longer.
 """
 
 from typing import Any
