@@ -8,15 +8,17 @@ from decda_plugin_example.augmentation import RandomElastic
 from decda_plugin_example.dataset import SHAPES, shapes
 from decda_plugin_example.encoder import ResidualAutoencoder
 from decda_plugin_example.head import DKM
+from decda_plugin_example.start import medoids
 
 from decda.core.contracts import Batch
+from decda.core.functional import kmeans_labels
 
 
 def placed_head(**parameters: float) -> tuple[DKM, torch.Tensor]:
     """A head with placed centers, and the embeddings (40, 3) that they were placed on."""
     z = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
     head = DKM(4, 3, **parameters)
-    head.init_centers(z, 0)
+    head.init_centers(z, kmeans_labels(z, 4, 0))
     return head, z
 
 
@@ -55,8 +57,16 @@ def test_dkm_starts_as_a_mixture_of_gaussians() -> None:
     posterior = gaussians.log_prob(z.unsqueeze(1)).sum(2).softmax(1)
     torch.testing.assert_close(head.soft_assign(z), posterior)
     large = DKM(4, 3)
-    large.init_centers(1000 * z, 0)
+    large.init_centers(1000 * z, kmeans_labels(z, 4, 0))
     torch.testing.assert_close(large.soft_assign(1000 * z), head.soft_assign(z), rtol=1e-3, atol=1e-5)
+
+
+def test_a_medoid_is_the_embedding_nearest_to_its_cluster() -> None:
+    """Two groups and an outlier: k-medoids leaves the groups whole, where the outlier would draw a mean away."""
+    z = torch.tensor([[0.0], [0.1], [0.2], [3.0], [3.1], [3.2], [3.3], [9.0]])
+    labels = medoids(z, 2, seed=0)
+    assert len(labels[:3].unique()) == len(labels[3:].unique()) == 1
+    assert labels[0] != labels[3]
 
 
 def test_elastic_samples_where_its_field_points() -> None:
