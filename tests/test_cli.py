@@ -121,6 +121,17 @@ def test_several_seeds(decda: Cli, tmp_path: Path) -> None:
     assert "\x1b" not in done.stderr
 
 
+def test_the_run_to_use_is_printed(here: Here) -> None:
+    """`--keep best` prints the folder of the seed that is best without labels; it needs several seeds."""
+    words = ("train", *FEW, "--encoder", "fc", "--start", "kmeans", "--keep", "best")
+    code, out, _ = here(*words, "--seeds", "0-2", "--out", "all")
+    runs = json.loads(Path("all/summary.json").read_text())["runs"]
+    assert code == 0
+    assert out == max(runs, key=lambda run: run["judgement"]["neighbours"])["run"] + "\n"
+    code, _, err = here(*words)
+    assert (code, "It needs --seeds" in err) == (2, True)
+
+
 def test_a_seed_that_fails_beside_others(decda: Cli, tmp_path: Path) -> None:
     """Other seeds finish, the table and the JSON report the failure, and output of parts stays off stdout."""
     site = install_moods(tmp_path / "site")
