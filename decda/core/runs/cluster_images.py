@@ -12,15 +12,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from decda.core.config.composition import compose
-from decda.core.config.provenance_hints import provenance_beside
 from decda.core.contracts import ImageSource
-from decda.core.errors import DataError, UnknownComponent
+from decda.core.errors import DataError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
-from decda.core.runs.images import load_images
 from decda.core.runs.naming import printable
 from decda.core.runs.new_images import Loaded, open_source
+from decda.core.runs.recall import load_as_before
 from decda.core.runs.run import Run
 
 MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -158,15 +156,7 @@ def find_pixels(run: Run, registry: Registry, files: Files, images: Path | None)
     if images is not None:
         source: ImageSource = open_source(run, images, registry, files)
     else:
-        provenance = provenance_beside(run.folder / "config.toml")
-        try:
-            config = compose(registry, config=run.config.as_mapping(), provenance=provenance)
-        except UnknownComponent as error:
-            raise DataError(
-                f"The images of the run cannot be loaded again: {error} Or write them to a file (.npy), and name that.",
-                parameter="images",
-            ) from error
-        source = Loaded(load_images(config, registry, files))
+        source = Loaded(load_as_before(run, registry, files))
     n, *shape = source.shape
     if (n, tuple(shape)) != (len(run.labels), run.input_shape):
         raise DataError(

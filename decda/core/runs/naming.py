@@ -23,6 +23,8 @@ _RESERVED = {"CON", "PRN", "AUX", "NUL", *(f"{port}{n}" for port in ("COM", "LPT
 """What Windows takes for devices, in any case and with any extension."""
 _UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")
 """The Unicode categories of control characters, lone surrogates, and separators of lines and paragraphs."""
+_BIDIRECTIONAL = {*"\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
+"""Characters that turn the direction of text round, by which the name of a file can look like another."""
 
 
 def new_folder(out: Path | None, name: str, parent: Path = RUNS) -> Path:
@@ -131,16 +133,32 @@ def check_place(folder: Path) -> None:
     Example:
         >>> check_place(Path("new folder"))  # nothing happens: it can be made
     """
-    try:
-        reason = _obstacle(folder)
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except UnicodeEncodeError:
-        reason = f"the system's names of files are written in {sys.getfilesystemencoding()}, which its name is not"
+    reason = find_obstacle(folder)
     if reason:
         raise ConfigError(
             f"{_shortened(folder)} cannot be used: {reason}. Name another folder; nothing was changed.", parameter="out"
         )
+
+
+def find_obstacle(folder: Path) -> str | None:
+    """What keeps a folder from being made or written to; nothing is changed.
+
+    Args:
+        folder: its path. Folders above it may be missing, too.
+
+    Returns:
+        A reason that fits into a sentence; None where there is none.
+
+    Example:
+        >>> print(find_obstacle(Path("new folder")))
+        None
+    """
+    try:
+        return _obstacle(folder)
+    except OSError as error:
+        return error.strerror or str(error)
+    except UnicodeEncodeError:
+        return f"the system's names of files are written in {sys.getfilesystemencoding()}, which its name is not"
 
 
 def _obstacle(folder: Path) -> str | None:
@@ -191,13 +209,16 @@ def printable(text: object) -> str:
         text: what is printed; a path may hold line feeds, or bytes that are no text.
 
     Returns:
-        The text, in which control characters, line separators and lone surrogates are written as escapes.
+        The text, in which control characters, line separators, lone surrogates and changes of the direction of text
+        are written as escapes.
 
     Example:
         >>> print(printable(Path("a\nb")), printable("\udcff"), printable("été 🙂"))
         a\nb \udcff été 🙂
     """
     return "".join(
-        repr(character)[1:-1] if unicodedata.category(character) in _UNPRINTABLE else character
+        repr(character)[1:-1]
+        if unicodedata.category(character) in _UNPRINTABLE or character in _BIDIRECTIONAL
+        else character
         for character in str(text)
     )

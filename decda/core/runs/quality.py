@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from torch import Tensor
 
-from decda.core.runs.criteria import neighbours, silhouette, smallest, uncertain
+from decda.core.runs.criteria import find_neighbours, neighbours, silhouette, smallest, uncertain
 from decda.core.runs.space import pixel_space
 
 DECIMALS = 6
@@ -19,6 +19,8 @@ def judge_labels(
     confidence: NDArray[np.float32],
     n_clusters: int | None = None,
     seed: int = 0,
+    *,
+    begun: NDArray[np.int64] | None = None,
 ) -> dict[str, float | None]:
     """Judge the clusters of a run by its images alone, see `decda.core.runs.criteria`.
 
@@ -29,10 +31,12 @@ def judge_labels(
         labels: cluster of each (N,).
         confidence: largest soft assignment of each (N,).
         n_clusters: how many clusters were asked for; an empty one is then the smallest.
+        begun: clusters from which clustering started (N,); they get figures of their own.
         seed: of the draw of the images. The same for all runs that are to be compared, so not the seed of the run.
 
     Returns:
-        `neighbours`, the higher the better, by which runs are chosen; `silhouette`, in the same space; `uncertain`, a
+        `neighbours`, the higher the better, by which runs are chosen; `neighbours_at_start`, only with `begun`, the
+        same for these; `silhouette`, in the same space; `uncertain`, a
         share of the images; `smallest`, the share of the images in the smallest cluster. Each None where it is not
         defined.
 
@@ -44,10 +48,13 @@ def judge_labels(
     with threadpool_limits(limits=torch.get_num_threads()):  # other runs may be at work beside this one
         space = pixel_space(x, seed=seed)
         drawn = labels[space.index]
+        found = find_neighbours(space.points)
         figures = {
-            "neighbours": neighbours(space.points, drawn),
+            "neighbours": neighbours(space.points, drawn, found=found),
             "silhouette": silhouette(space.points, drawn, seed=seed),
             "uncertain": uncertain(confidence),
             "smallest": smallest(labels, n_clusters),
         }
+        if begun is not None:
+            figures["neighbours_at_start"] = neighbours(space.points, begun[space.index], found=found)
     return {name: None if value is None else round(value, DECIMALS) for name, value in figures.items()}

@@ -4,9 +4,10 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -17,6 +18,9 @@ from decda.core.parts.registry import Component
 from decda.core.runs.failures import explain_failure
 from decda.core.runs.naming import printable
 from decda.core.training.model import Model
+
+if TYPE_CHECKING:
+    from decda.core.report.page import Page
 
 SCHEMA_VERSION = 1
 Channels = Literal["first", "last"]
@@ -116,7 +120,7 @@ class Run:
         """
         if isinstance(images, str | Path):
             return self._read(Path(images), "q")
-        return self.apply(self.model.soft_assign, self._prepare(images, channels))
+        return self.apply(self.model.soft_assign, self.prepare(images, channels))
 
     def embed(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.float32]:
         """Embed images by the trained encoder.
@@ -133,7 +137,35 @@ class Run:
         """
         if isinstance(images, str | Path):
             return self._read(Path(images), "z")
-        return self.apply(self.model.embed, self._prepare(images, channels))
+        return self.apply(self.model.embed, self.prepare(images, channels))
+
+    def report(self, images: Any = None, *, data_root: str | Path | None = None, offline: bool | None = None) -> "Page":
+        """A page to look at: verdict, map of the embedding, members of each cluster, curves. Notebooks show it.
+
+        Args:
+            images: that the run was made of, where its folder does not say where they are: as for `decda.train`, or a
+                path. None: they are loaded as the run loaded them; where they are gone, the page has no pictures.
+            data_root: as for `decda.train`.
+            offline: as for `decda.train`.
+
+        Returns:
+            The page; `save(path)` writes it.
+
+        Raises:
+            DataError: these are not the images that the run was made of, or its files are damaged.
+
+        Example:
+            >>> import decda
+            >>> short = {"pretrain_epochs": 1, "max_iter": 4}
+            >>> run = decda.train("digits", encoder="fc", train=short, progress=False)
+            >>> path = run.report().save("report.html")
+        """
+        from decda.core.files import Files
+        from decda.core.parts.registry import Registry
+        from decda.core.runs.reporting import page_of
+
+        files = Files(None if data_root is None else Path(data_root), offline=offline)
+        return page_of(self, images, Registry.discover(), files)
 
     def as_mapping(self) -> dict[str, Any]:
         """What `decda train --json` prints."""
@@ -170,8 +202,19 @@ class Run:
             )
         return found.q if what == "q" else found.z
 
-    def _prepare(self, images: Any, channels: Channels | None) -> Tensor:
-        """Images (N, C, H, W) as the run's were prepared: with its layout and its scale."""
+    def prepare(self, images: Any, channels: Channels | None = None) -> Tensor:
+        """Bring images into the shape that the model takes, as those of the run were.
+
+        Args:
+            images: as for `predict`, but no path.
+            channels: as for `predict`.
+
+        Returns:
+            Images (N, C, H, W), uint8 or float32.
+
+        Raises:
+            DataError: they do not fit.
+        """
         known = self.config.dataset.parameters
         # All of them, or they are another data set's and mean something else.
         settings = {name: known[name] for name in ARRAY_SETTINGS} if known.keys() >= set(ARRAY_SETTINGS) else {}
@@ -195,7 +238,8 @@ class Run:
             DecdaError: a part fails, or returns numbers that are not finite.
         """
         try:
-            result = method(x).cpu()
+            with torch.no_grad():
+                result = method(x).cpu()
         except DecdaError:
             raise
         except (Exception, SystemExit) as error:
