@@ -8,6 +8,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -103,13 +104,10 @@ class Files:
         """
         inner = _inner_path(name)
         expected = _Expected(sha256, fingerprint, max_bytes)
-        spellings = (inner, inner.with_suffix("")) if inner.suffix == ".gz" else (inner,)
-        folders = list(dict.fromkeys((self.data_root, self.cache)))
-        for folder in folders:
-            for spelling in spellings:
-                content = _read(folder / spelling, expected)
-                if content is not None:
-                    return content
+        for place in self._places(inner):
+            content = _read(place, expected)
+            if content is not None:
+                return content
         target = self.data_root / inner
         if self.offline:
             story = "Nothing was downloaded: downloads are switched off (offline, DECDA_OFFLINE)."
@@ -123,12 +121,37 @@ class Files:
             if content is not None:
                 return content
             story = "Tried:" + "".join(f"\n  {failure}" for failure in failures)
+        folders = dict.fromkeys((self.data_root, self.cache))
         looked = ", ".join(f"{folder}{'' if folder.is_dir() else ' (no such folder)'}" for folder in folders)
         raise MissingFile(
             f"The data file '{name}' is missing. Looked in: {looked}. {story}\n"
             f"Put it at {target} by hand, or set the data root (DECDA_DATA) to the folder that holds it.",
             parameter="data_root",
         )
+
+    def find(self, name: str) -> Path | None:
+        """Find a file without reading or downloading it.
+
+        Args:
+            name: as for `get`.
+
+        Returns:
+            Its path; None if it is missing, or may not be looked at.
+
+        Raises:
+            ValueError: the name is absolute or leads out of the data root.
+        """
+        for place in self._places(_inner_path(name)):
+            with suppress(OSError):
+                if place.is_file():
+                    return place
+        return None
+
+    def _places(self, inner: PurePosixPath) -> list[Path]:
+        """Where a file may be, in the order in which it is looked for."""
+        spellings = (inner, inner.with_suffix("")) if inner.suffix == ".gz" else (inner,)
+        folders = dict.fromkeys((self.data_root, self.cache))
+        return [folder / spelling for folder in folders for spelling in spellings]
 
     def _download(
         self, name: str, target: Path, urls: Sequence[str], expected: "_Expected"

@@ -91,6 +91,19 @@ def test_root_wins(tmp_path: Path, root: Path) -> None:
     assert Files(root).get(NAME) == b"mine"
 
 
+def test_where_a_file_is(tmp_path: Path, root: Path) -> None:
+    """A file is found without reading it, damaged or not, by the rules by which it would be read."""
+    assert Files(root).find(NAME) is None
+    cached = put(tmp_path / "cache/data", NAME, b"damaged")
+    assert Files(root).find(NAME) == cached
+    put(root, NAME, PACKED).rename(root / NAME.removesuffix(".gz"))
+    assert Files(root).find(NAME) == root / NAME.removesuffix(".gz")
+    (root / NAME).mkdir()
+    assert Files(root).find(NAME) == root / NAME.removesuffix(".gz")
+    with pytest.raises(ValueError, match="a relative path below the data root"):
+        Files(root).find("../x")
+
+
 def test_root_is_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The data root is the argument, or else DECDA_DATA, or else the cache."""
     assert Files().data_root == Files().cache == tmp_path / "cache/data"

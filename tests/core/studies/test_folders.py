@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from decda.core.errors import DataError
-from decda.core.judging.folders import find_runs
+from decda.core.studies.folders import find_runs
 
 
 @pytest.fixture

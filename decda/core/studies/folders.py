@@ -7,7 +7,7 @@ from pathlib import Path
 from decda.core.errors import DataError
 from decda.core.runs.naming import printable
 from decda.core.runs.reading import read_run
-from decda.core.studies.seeds import read_seeds
+from decda.core.studies.seeds_plan import read_seeds
 
 
 @dataclass(frozen=True)

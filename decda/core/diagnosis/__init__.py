@@ -1,0 +1,1 @@
+"""What of decda is in place here, and what is not."""
