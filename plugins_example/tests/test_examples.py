@@ -6,7 +6,7 @@ from importlib import import_module
 import pytest
 
 
-@pytest.mark.parametrize("name", ["augmentation", "dataset", "encoder", "head"])
+@pytest.mark.parametrize("name", ["augmentation", "dataset", "encoder", "head", "timer"])
 def test_examples(name: str) -> None:
     """What is typed after `>>>` gives what is printed below it."""
     results = doctest.testmod(import_module(f"decda_plugin_example.{name}"))
