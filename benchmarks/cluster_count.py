@@ -13,10 +13,10 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import finished
 import measure
 import torch
 
@@ -38,33 +38,11 @@ def arguments() -> argparse.Namespace:
     Returns:
         Their values.
     """
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="runs, or folders that hold some")
-    parser.add_argument(
-        "--least", type=int, default=2, metavar="K", help="smallest number tried (default: %(default)s)"
-    )
-    parser.add_argument("--most", type=int, default=20, metavar="K", help="largest number tried (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="a tiny run: shows that it works")
-    parser.add_argument("--data-root", type=Path, help="folder of the data files")
-    parser.add_argument("--threads", type=int, default=1, help="of the embedding (default: %(default)s)")
-    parser.add_argument("--json", action="store_true", help="print a list of objects instead of a table")
-    options = parser.parse_args()
-    if not options.folders and not options.quick:
-        parser.error("name at least one folder of runs")
-    return options
-
-
-def find(folders: Sequence[Path]) -> list[Path]:
-    """Find the finished runs in and below some folders.
-
-    Args:
-        folders: where to look.
-
-    Returns:
-        The folders of the runs, each once, sorted.
-    """
-    found = {path.parent.resolve() for folder in folders for path in folder.rglob("provenance.json")}
-    return sorted(path for path in found if read_run(path)[1].get("status") == "finished")
+    parser = finished.parser(__doc__)
+    for name, default, which in (("--least", 2, "smallest"), ("--most", 20, "largest")):
+        told = f"{which} number tried (default: %(default)s)"
+        parser.add_argument(name, type=int, default=default, metavar="K", help=told)
+    return finished.parse(parser)
 
 
 def count(folder: Path, registry: Registry, files: Files, candidates: range) -> dict[str, Any]:
@@ -124,7 +102,9 @@ def main() -> None:
         if options.quick:
             tiny_run(Path(temporary) / "run", registry)
         candidates = range(options.least, options.most + 1)
-        results = [count(path, registry, files, candidates) for path in find([*options.folders, Path(temporary)])]
+        results = [
+            count(path, registry, files, candidates) for path in finished.find([*options.folders, Path(temporary)])
+        ]
     if not results:
         sys.exit("There is no finished run in these folders.")
     if options.json:

@@ -7,7 +7,6 @@ each criterion of `decda judge`, and this order is compared with that by ACC. On
 nothing by it.
 """
 
-import argparse
 import itertools
 import json
 import random
@@ -18,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import finished
 import measure
 import torch
 from scipy.stats import spearmanr
@@ -37,37 +37,6 @@ FEW = 5
 """Runs among which one is chosen, as of `--seeds 0-4`."""
 DRAWS = 1000
 """Most choices among so few runs over which a mean is taken."""
-
-
-def arguments() -> argparse.Namespace:
-    """Parse the options.
-
-    Returns:
-        Their values.
-    """
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("folders", nargs="*", type=Path, metavar="FOLDER", help="runs, or folders that hold some")
-    parser.add_argument("--quick", action="store_true", help="a few tiny runs: shows that it works")
-    parser.add_argument("--data-root", type=Path, help="folder of the data files")
-    parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
-    parser.add_argument("--json", action="store_true", help="print an object for each data set instead of tables")
-    options = parser.parse_args()
-    if not options.folders and not options.quick:
-        parser.error("name at least one folder of runs")
-    return options
-
-
-def find(folders: Sequence[Path]) -> list[Path]:
-    """Find the finished runs in and below some folders.
-
-    Args:
-        folders: where to look.
-
-    Returns:
-        The folders of the runs, each once, sorted.
-    """
-    found = {path.parent.resolve() for folder in folders for path in folder.rglob("provenance.json")}
-    return sorted(path for path in found if read_run(path)[1].get("status") == "finished")
 
 
 def load(folders: Sequence[Path], registry: Registry) -> dict[str, list[Run]]:
@@ -188,13 +157,13 @@ def tiny_runs(folder: Path, registry: Registry) -> None:
 
 def main() -> None:
     """Print a table for each data set."""
-    options = arguments()
+    options = finished.parse(finished.parser(__doc__))
     torch.set_num_threads(options.threads)
     registry, files = Registry.discover(), Files(options.data_root)
     with tempfile.TemporaryDirectory() as temporary:
         if options.quick:
             tiny_runs(Path(temporary), registry)
-        groups = load(find([*options.folders, Path(temporary)]), registry)
+        groups = load(finished.find([*options.folders, Path(temporary)]), registry)
         results = [compare(runs, registry, files) for runs in groups.values() if len(runs) > 1]
     if not results:
         sys.exit("There are no two finished runs on the same images, with an ACC each.")

@@ -18,6 +18,7 @@ from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.processor import processor_name
 from decda.core.process.threads import limit_spinning
 
+os.environ.setdefault("DECDA_NO_REPORT", "1")  # what training takes; report.py measures the other
 limit_spinning()  # both as in `decda train`, before torch is imported
 keep_freed_memory()
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from decda.api import components, load, train
-    from decda.consensus import combine
     from decda.core.errors import DecdaError
     from decda.core.parts.registry import Registry
     from decda.core.runs.run import Run
     from decda.estimator import DeepClustering
-    from decda.several import judge
+    from decda.several import combine, judge
 
 __version__ = "0.1.0"
 __all__ = ["DecdaError", "DeepClustering", "Registry", "Run", "combine", "components", "judge", "load", "train"]
@@ -27,7 +26,7 @@ _HOMES = {
     "DeepClustering": "decda.estimator",
     "Registry": "decda.core.parts.registry",
     "Run": "decda.core.runs.run",
-    "combine": "decda.consensus",
+    "combine": "decda.several",
     "components": "decda.api",
     "judge": "decda.several",
     "load": "decda.api",

@@ -46,6 +46,8 @@ def train(
     checkpoint_every: float = 60.0,
     progress: bool = True,
     notify: Callable[[Event], None] = ignore,
+    listen: Sequence[str] = (),
+    report: bool | None = None,
     registry: Registry | None = None,
 ) -> "Run":
     """Cluster images: pretrain an autoencoder, place the centers, cluster. What `decda train` does.
@@ -84,6 +86,8 @@ def train(
         checkpoint_every: seconds between two checkpoints, beside those at the end of each phase; 0: no checkpoints.
         progress: show progress and the result, where there is a terminal or a notebook.
         notify: called with each event of the training.
+        listen: names of registered listeners, which follow the run: `["tensorboard"]`. They change nothing in it.
+        report: write a page about the run into its folder; None: unless `DECDA_NO_REPORT` is set.
         registry: the parts that names are looked up in; None: those that are installed.
 
     Returns:
@@ -128,6 +132,7 @@ def train(
     return _run(
         composed, registry, files, None if out is None else Path(out), threads, progress, notify,
         choice=opener.choice(composed), images=opener.opened(composed), checkpoint_every=checkpoint_every,
+        listen=_listeners(registry, listen, report),
     )  # fmt: skip
 
 
@@ -219,6 +224,8 @@ class UnfinishedRun:
         checkpoint_every: float = 60.0,
         progress: bool = True,
         notify: Callable[[Event], None] = ignore,
+        listen: Sequence[str] = (),
+        report: bool | None = None,
     ) -> "Run":
         """Go on with the run from its last checkpoint, as if it had never stopped.
 
@@ -236,6 +243,8 @@ class UnfinishedRun:
             checkpoint_every: as for `train`.
             progress: as for `train`.
             notify: as for `train`.
+            listen: as for `train`; they hear what happens from here on.
+            report: as for `train`.
 
         Returns:
             The finished run.
@@ -264,7 +273,7 @@ class UnfinishedRun:
         files = Files(None if data_root is None else Path(data_root), offline=offline)
         return _run(
             config, registry, files, self.folder, threads or former, progress, notify,
-            checkpoint_every=checkpoint_every, resume=True,
+            checkpoint_every=checkpoint_every, resume=True, listen=_listeners(registry, listen, report),
         )  # fmt: skip
 
 
@@ -272,7 +281,7 @@ def components(kind: str | None = None, *, registry: Registry | None = None) -> 
     """The registered parts, as `decda list-components` lists them. Runs no code of any part.
 
     Args:
-        kind: `encoder`, `head`, `augment`, `dataset` or `recipe`; None: all.
+        kind: `encoder`, `head`, `augment`, `dataset`, `start`, `recipe` or `listener`; None: all.
         registry: the parts to list; None: those that are installed.
 
     Returns:
@@ -307,17 +316,24 @@ def _run(
 
     with _threads(threads), _display(config, progress, choice) as show, Interrupts(["SIGINT"]) as interrupts:
 
-        def listen(event: Event) -> None:
+        def tell(event: Event) -> None:
             show(event)
             notify(event)
 
-        files.notify = listen
-        run = run_experiment(config, registry, files, out=out, notify=listen, interrupts=interrupts, **how)
+        files.notify = tell
+        run = run_experiment(config, registry, files, out=out, notify=tell, interrupts=interrupts, **how)
     if show is not ignore:
         from decda.console import print_result
 
         print_result(run.as_mapping(), run.sizes)
     return run
+
+
+def _listeners(registry: Registry, listen: Sequence[str], report: bool | None) -> list[str]:
+    from decda.core.runs.listening import default_listeners
+
+    named = [listen] if isinstance(listen, str) else listen
+    return [*default_listeners(registry, report), *named]
 
 
 @contextlib.contextmanager

@@ -12,9 +12,15 @@ from decda.core.process.interrupts import Interrupted
 from decda.core.process.streams import mend_streams
 
 COMMANDS = (
-    *("check", "combine", "evaluate", "export", "judge", "list-components", "new-plugin", "predict", "reproduce"),
-    *("show", "train"),
+    *("check", "combine", "compare", "doctor", "evaluate", "export", "judge", "list-components", "new-plugin"),
+    *("predict", "report", "reproduce", "runs", "show", "train"),
 )
+START = """\
+decda clusters images that nobody has labelled. To start:
+  decda train                               a first run, on handwritten digits
+  decda train --images DIR --n-clusters 10  your own images: folder, .npy, .csv
+  decda doctor                              check this machine; or decda --help"""
+"""What is printed without a command."""
 OPTIONS = {
     "augment": "--augment",
     "autoencoder": "--autoencoder",
@@ -22,6 +28,7 @@ OPTIONS = {
     "device": "--device",
     "embeddings": "--embeddings",
     "images": "--images",
+    "listen": "--listen",
     "load": "--load",
     "n_clusters": "--n-clusters",
     "n_jobs": "--jobs",
@@ -72,12 +79,20 @@ class _Group(click.Group):
         return command
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=_Group,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 @no_plugins
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Deep embedded clustering with data augmentation, assembled from plugins.
 
     A run is a sentence of names: a data set, an encoder, a clustering head and an augmentation. `decda list-components`
     lists them.
     """
+    if context.invoked_subcommand is None:
+        click.echo(START)

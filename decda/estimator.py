@@ -180,7 +180,7 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
         with as_value_errors():
             data = checked_array(self, X, reset=True, images=True)
             arguments = training_arguments(data, super().get_params(deep=False), self._nested)
-            run, files = make_run(train_run, {**arguments, "progress": bool(self.verbose)})
+            run, files = make_run(train_run, {**arguments, "progress": bool(self.verbose), "report": False})
         self._keep(run, files)
         return self
 

@@ -57,6 +57,12 @@ def user_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_reports() -> None:
+    """Runs write no report, which takes time, unless a test asks for it."""
+    os.environ["DECDA_NO_REPORT"] = "1"
+
+
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
     """A test that leaves many threads behind would slow down all that follow in its process."""

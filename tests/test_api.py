@@ -18,7 +18,7 @@ import decda
 from decda import api
 from decda.core.contracts import ImageSet
 from decda.core.errors import ConfigError, DataError, InvalidParameter, UnknownComponent, UnusableCheckpoint
-from decda.core.events import Event, PhaseStarted
+from decda.core.events import Event, PhaseStarted, Resumed, RunEnded
 from decda.core.parts.registry import Registry
 from decda.plugins.augmentations.shift import RandomShift
 from decda.plugins.heads.idec import IDEC
@@ -227,6 +227,56 @@ def test_ctrl_c_saves_a_run_that_can_be_resumed() -> None:
     assert isinstance(again, decda.Run)
     assert again.resume() is again
     assert again.resume(photographs(), labels=["a", "b"] * 20) is again  # as a script does that is started once more
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Reports are allowed, and replaced by notes of the folders that they were written to."""
+    written: list[str] = []
+
+    def note(folder: Path) -> Any:
+        return lambda event: written.append(str(folder)) if isinstance(event, RunEnded) else None
+
+    monkeypatch.delenv("DECDA_NO_REPORT")
+    monkeypatch.setattr("decda.plugins.listeners.report.report", note)
+    return written
+
+
+def test_listeners_follow_a_run_and_its_resumption(registry: Registry, reports: list[str]) -> None:
+    """`listen` names listeners, a report is written unless it is not wanted, and `resume` takes the same words."""
+    own, heard = Registry(registry), []
+    own.add("listener", "mine", lambda folder: lambda event: heard.append(type(event)))
+    with pytest.raises(KeyboardInterrupt):
+        decda.train("digits", **QUIET, registry=own, out="half", notify=Ctrl(), listen=["mine"])
+    assert heard[0] is PhaseStarted
+    assert Resumed not in heard
+    half = decda.load("half", registry=own)
+    heard.clear()
+    half.resume(progress=False, listen="mine")  # one name may stand alone
+    assert (heard[0], heard[-1]) == (Resumed, RunEnded)
+    decda.train("digits", **QUIET, out="none", report=False)
+    assert reports == ["half"]
+    with pytest.raises(UnknownComponent, match="Unknown listener 'yours'"):
+        decda.train("digits", **QUIET, out="run", listen=["yours"])
+    assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    ("report", "forbidden", "written"), [(None, "1", []), (True, "1", ["run"]), (None, "", ["run"])]
+)
+def test_reports_may_be_forbidden(
+    reports: list[str], monkeypatch: pytest.MonkeyPatch, report: bool | None, forbidden: str, written: list[str]
+) -> None:
+    """DECDA_NO_REPORT counts where the call does not say whether it wants a report."""
+    monkeypatch.setenv("DECDA_NO_REPORT", forbidden)
+    decda.train("digits", **QUIET, out="run", report=report)
+    assert reports == written
+
+
+def test_nothing_follows_an_estimator(reports: list[str]) -> None:
+    """Fitting writes no report, whatever the environment says."""
+    decda.DeepClustering(3, encoder="fc", pretrain_epochs=1, max_iter=2).fit(photographs())
+    assert reports == []
 
 
 def test_an_unfinished_run_can_be_copied() -> None:

@@ -92,6 +92,18 @@ def test_peers() -> None:
         assert "ClustPy is not installed: python -m pip install" in done.stdout + done.stderr
 
 
+def test_report() -> None:
+    """A report is timed and weighed after its run."""
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "report.py", "--quick"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    row = next(line for line in done.stdout.splitlines() if line.startswith("| digits "))
+    *_, seconds, processor, size = (float(cell) for cell in row.split("|")[4:-1])
+    assert min(seconds, processor, size) > 0
+
+
 def race(*words: str) -> subprocess.CompletedProcess[str]:
     """Run `time_to_accuracy.py` on one thread, with the contestants that need no further package."""
     return subprocess.run(

@@ -1,5 +1,6 @@
 """The command line from its users' perspective."""
 
+import importlib
 import json
 import os
 import re
@@ -14,7 +15,10 @@ from typing import Any
 import pytest
 
 import decda as package
+from decda.cli import COMMANDS
+from decda.core.execution.messages import Finished
 from decda.core.parts.entries import KINDS
+from decda.core.studies.seeds_result import SeedsResult
 from tests.conftest import SHORT, Cli, Here
 from tests.core.execution.test_processes import EQUAL, install_moods
 
@@ -130,6 +134,17 @@ def test_the_run_to_use_is_printed(here: Here) -> None:
     assert out == max(runs, key=lambda run: run["judgement"]["neighbours"])["run"] + "\n"
     code, _, err = here(*words)
     assert (code, "It needs --seeds" in err) == (2, True)
+
+
+def test_no_run_to_use_of_different_numbers_of_clusters(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of seeds that counted different numbers none is chosen: `--keep best` says so, and prints the folder of all."""
+    results = [{"run": f"all/seed-{k}", "n_clusters": k, "judgement": {"neighbours": k / 10}} for k in (8, 9)]
+    module = importlib.import_module("decda.commands.train")
+    done = SeedsResult(Path("all"), [Finished(result["n_clusters"], result, []) for result in results], [])
+    monkeypatch.setattr(module, "_train_seeds", lambda *words: done)
+    code, out, err = here("train", *FEW, "--seeds", "8-9", "--keep", "best")
+    assert (code, out) == (0, "all\n")
+    assert "--keep best: no seed was chosen, see above; this is the folder of all." in err
 
 
 def test_a_seed_that_fails_beside_others(decda: Cli, tmp_path: Path) -> None:
@@ -393,3 +408,17 @@ def test_a_recipe_that_chooses_is_shown_for_an_example(here: Here) -> None:
     assert code == 0, err
     assert "It chooses by the images. For 10,000 gray images of 28x28:" in out
     assert "It chooses" not in here("show", "recipe", "quick")[1]
+
+
+def test_without_a_command(here: Here) -> None:
+    """`decda` alone prints how to start, in commands that exist and at most 80 columns; `--help` lists all of them."""
+    code, out, err = here()
+    assert (code, err) == (0, "")
+    assert max(map(len, out.splitlines())) <= 80
+    named = re.findall(r"^  decda ([a-z-]+)", out, re.MULTILINE)
+    assert named == ["train", "train", "doctor"]
+    assert set(named) <= set(COMMANDS)
+    code, out, _ = here("--help")
+    assert code == 0
+    assert out.startswith("Usage: decda [OPTIONS] COMMAND [ARGS]...\n")
+    assert all(f"\n  {command} " in out for command in COMMANDS)

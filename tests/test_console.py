@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from decda.console import ProgressDisplay, SeedsDisplay, print_seeds_result, progress, screen
+from decda.console import ProgressDisplay, SeedsDisplay, print_result, print_seeds_result, progress, screen
 from decda.core.config.composition import compose
 from decda.core.events import (
     BatchEnded,
@@ -221,7 +221,7 @@ def finished(seed: int, acc: float | None, iterations: int = 60) -> Finished:
         "n_clusters": 2,
         **scores,
         "iterations": iterations,
-        "seconds": {"total": 12.25},
+        "seconds": {"total": 732.0},
         "baseline": scores,
         "start": scores,
         "warnings": [],
@@ -298,7 +298,7 @@ def test_several_seeds_off_a_terminal(
     passing = [line for line in lines if "iteration" in line]
     assert 3 <= len(passing) <= 4  # in twenty seconds
     assert all(re.match(r"seed (3|1000): cluster iteration \d+/1000 ", line) for line in passing)
-    assert lines[-3:] == ["seed 3: finished, 12.2 s", "seed 1000: a [red] line", "seed 1000: failed: It diverged."]
+    assert lines[-3:] == ["seed 3: finished, 12 min 12 s", "seed 1000: a [red] line", "seed 1000: failed: It diverged."]
 
 
 def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -317,13 +317,27 @@ def test_the_table_of_several_seeds(capsys: pytest.CaptureFixture[str], tmp_path
 
 
 def test_seeds_may_have_counted_different_numbers(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The heading names each number of clusters that a seed has; one, where all have the same."""
+    """The heading names each number of clusters that a seed has, and no seed is to be used; one, where all agree."""
     several = [finished(seed, 0.5) for seed in range(3)]
     counted = [replace(run, result={**run.result, "n_clusters": k}) for run, k in zip(several, (9, 11, 9), strict=True)]
     print_seeds_result(SeedsResult(tmp_path, counted, []))
-    assert "images, 9 or 11 clusters" in capsys.readouterr().err
+    err = " ".join(capsys.readouterr().err.replace("│", "").split())
+    assert "images, 9 or 11 clusters" in err
+    assert "No seed is named as the one to use: they have different numbers of clusters (9, 11), across which" in err
+    assert "to use, judged" not in err
     print_seeds_result(SeedsResult(tmp_path, several, []))
     assert re.search(r"images, \d+ clusters", capsys.readouterr().err)
+
+
+def test_a_start_that_was_kept_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """Below the scores a line says that the model is that from the start of clustering, where it is."""
+    result = {
+        "run": "x", "n_samples": 9, "n_clusters": 2, "acc": None, "seconds": {"total": 1.0}, "warnings": [],
+        "baseline": {}, "start": {},
+    }  # fmt: skip
+    for kept, told in (({"kept": "start"}, True), ({"kept": "end"}, False), ({}, False)):
+        print_result({**result, **kept}, [4, 5])
+        assert ("kept: the model from the start of clustering" in capsys.readouterr().err) == told
 
 
 def test_the_table_omits_missing_values(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -332,6 +346,6 @@ def test_the_table_omits_missing_values(capsys: pytest.CaptureFixture[str], tmp_
     err = capsys.readouterr().err
     assert "ACC" not in err
     assert "mean" not in err
-    assert re.search(r"4 +60 +12.2", err)
+    assert re.search(r"4 +60 +12\.2", err)
     print_seeds_result(SeedsResult(tmp_path, [], [Failed(1, "No.")]))
     assert capsys.readouterr().err == "Error: seed 1: No.\n"

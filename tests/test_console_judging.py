@@ -11,7 +11,7 @@ RUN = {"neighbours": 0.5, "silhouette": 0.2, "agreement": 0.9, "uncertain": 0.1,
 
 def judgement(*runs: dict[str, Any], best: str | None = None) -> dict[str, Any]:
     """What `Judgement.as_mapping` returns, as far as it is shown."""
-    return {"dataset": "usps", "n_samples": 9, "best": best, "reason": "Use it.", "runs": list(runs)}
+    return {"dataset": "usps", "n_samples": 9, "best": best, "reason": "Use it.", "runs": list(runs), "unfinished": []}
 
 
 def test_the_table(capsys: pytest.CaptureFixture[str]) -> None:
@@ -41,7 +41,7 @@ def test_what_is_unknown_is_left_out(capsys: pytest.CaptureFixture[str]) -> None
 
 def test_markup_is_not_interpreted(capsys: pytest.CaptureFixture[str]) -> None:
     """Names of folders are shown as they are, without control characters."""
-    print_judgement(judgement({**RUN, "run": "[b]x[/c]\n"}), unfinished=["[i]y"])
+    print_judgement({**judgement({**RUN, "run": "[b]x[/c]\n"}), "unfinished": ["[i]y"]})
     err = capsys.readouterr().err
     assert "[b]x[/c]\\n" in err
     assert "Left out, because not finished: [i]y" in err

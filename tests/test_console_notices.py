@@ -9,6 +9,7 @@ from decda.core.events import (
     ClustersCounted,
     ClustersLost,
     Event,
+    ListenerFailed,
     PhaseStarted,
     Resumed,
     StepFallback,
@@ -42,6 +43,10 @@ from decda.core.parts.registry import Registry
         (
             ClustersCounted(3, [[2, 0.5], [3, 0.6]], 0.01),  # as it comes from another process
             ["Counted 3 clusters; the range ends there, and may be too short."],
+        ),
+        (
+            ListenerFailed("mine", "mine 1.0", "OSError: gone."),
+            ["The listener mine (mine 1.0) failed and was left out: OSError: gone. The result does not depend on it."],
         ),
         (ClustersLost(60, [4]), ["Cluster 4 lost its last image by iteration 60."]),
         (ClustersLost(60, [4, 5]), ["Clusters 4, 5 lost their last image by iteration 60."]),

@@ -1,5 +1,6 @@
 """Several runs at once, from Python."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,8 +9,13 @@ import pytest
 
 import decda
 from decda.core.errors import ConfigError, DataError
-from decda.several import judge
+from decda.core.parts.registry import Registry
+from decda.core.runs.inference import load_run
+from decda.several import combine, judge
+from tests.core.consensus.conftest import Make, make
 from tests.core.judging import clusters_of_pixels, random_clusters, relabelled
+
+__all__ = ["make"]
 
 FEW = {"pretrain_epochs": 1, "max_iter": 4, "update_interval": 2, "batch_size": 512, "tol": 0}
 QUIET: dict[str, Any] = {"progress": False, "train": FEW, "encoder": "fc"}
@@ -45,6 +51,20 @@ def test_images_of_ones_own(scale: str | None) -> None:
         judge(*runs, images=images[::-1].copy())
 
 
+def test_what_has_not_finished_is_told(finished_run: Path, make: Make) -> None:
+    """Seeds without a result are left out of a comparison; a warning names them, and so does the judgement."""
+    Path("all").mkdir()
+    shutil.copy(finished_run / "config.toml", "all")
+    Path("all/seeds.json").write_text('{"seeds": [0, 1, 2], "recipe": "quick", "threads": null}')
+    relabelled(finished_run, Path("all/seed-0"), clusters_of_pixels())
+    with pytest.warns(UserWarning, match="Left out, because not finished: all/seed-1, all/seed-2"):
+        judgement = judge("all", offline=True)
+    assert judgement.unfinished == (Path("all/seed-1"), Path("all/seed-2"))
+    assert judgement.as_mapping()["unfinished"] == ["all/seed-1", "all/seed-2"]
+    with pytest.raises(ConfigError, match="seed-0. all/seed-1, all/seed-2 have not finished. Resume them"):
+        combine("all")
+
+
 def test_what_is_no_run(begun_run: Path) -> None:
     """A run that has not finished, something else, and nothing at all are refused, each with its reason."""
     with pytest.raises(DataError, match="has not finished"):
@@ -53,3 +73,56 @@ def test_what_is_no_run(begun_run: Path) -> None:
         judge(7)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="name at least one run"):
         judge()
+
+
+def test_a_consensus_of_runs_and_folders(make: Make, registry: Registry, tmp_path: Path) -> None:
+    """Runs, their folders as paths, and as texts, all mean the same; what they agree on is returned and written."""
+    paths = [make(f"run-{n}") for n in range(3)]
+    run = load_run(paths[0], registry)
+    found = combine(run, paths[1], str(paths[2]), out=str(tmp_path / "out"), offline=True)
+    assert (found.folder, [Path(each["run"]) for each in found.runs]) == (tmp_path / "out", paths)
+    assert (found.agreement == 1).all()
+    assert len(np.unique(np.stack([run.labels, found.labels]), axis=1).T) == len(found.sizes)
+    assert found.metrics == run.metrics
+
+
+def test_a_run_counts_once(make: Make, tmp_path: Path) -> None:
+    """A run that is named twice has one vote: by itself it is no consensus."""
+    run = make("run")
+    with pytest.raises(ConfigError, match="at least two runs"):
+        combine(run, str(run), out=tmp_path / "out")
+    with pytest.raises(ConfigError, match="at least two runs"):
+        combine()
+
+
+def test_other_things_are_no_runs(make: Make, tmp_path: Path) -> None:
+    """What is neither a run nor a path is refused, and the folder of no run is named."""
+    with pytest.raises(ConfigError, match=r"or is what decda\.train returned; not 5"):
+        combine(make("run"), 5)  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="nowhere is not the folder of a run"):
+        combine(tmp_path / "run", tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("n_clusters", ["3", 2.0, True, [3]])
+def test_a_number_of_clusters_is_a_whole_number(make: Make, n_clusters: Any) -> None:
+    """Anything else is refused at the door, by name and value; NumPy's whole numbers serve."""
+    with pytest.raises(ConfigError, match="n_clusters must be a whole number, or None, not") as caught:
+        combine(make("a"), make("b"), n_clusters=n_clusters)
+    assert repr(n_clusters) in str(caught.value)
+    assert caught.value.parameter == "n_clusters"
+    assert len(combine("a", "b", n_clusters=np.int64(1)).sizes) == 1  # type: ignore[arg-type]
+
+
+def test_parts_from_a_file(make: Make) -> None:
+    """The data set of the runs may be one that a file adds; for judging and for a consensus alike."""
+    Path("mine.py").write_text(
+        "from decda.plugins.datasets.digits import digits\n\n\n"
+        "def register(registry):\n    registry.add('dataset', 'mine', lambda: digits(size=8))\n"
+    )
+    for name in ("a", "b"):
+        config = make(name) / "config.toml"
+        text = config.read_text().replace('name = "decda:digits"', 'name = "local:mine"').replace("size = 8\n", "")
+        config.write_text(text)
+    assert combine("a", "b", parts="mine.py").metrics["acc"] is not None
+    assert judge("a", "b", parts="mine.py").best is not None
+    assert "cannot be read" in combine("a", "b").warnings[0]

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import click
 
-from decda.commands.options import PATH, choose_parts, open_registry
+from decda.commands.options import FOLDER, PATH, choose_parts, open_registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.stdout import stdout_to_stderr
 
 
 @click.command()
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=PATH)
+@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=FOLDER)
 @click.option(
     "--n-clusters",
     type=click.IntRange(min=1),
@@ -19,7 +19,7 @@ from decda.core.process.stdout import stdout_to_stderr
     help="Most clusters of the consensus.  [default: as many as most runs use]",
 )
 @click.option("--out", type=PATH, metavar="DIR", help="Folder to make; must not exist.  [default: a new one in runs/]")
-@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files, for scores.")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Folder of the data files, for scores.")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -50,12 +50,13 @@ def combine(
     from decda.console.combining import print_combined
     from decda.core.consensus.combining import combine as combine_folders
     from decda.core.files import Files
-    from decda.core.judging.folders import find_runs
+    from decda.core.studies.folders import find_runs
 
     with Interrupts(["SIGINT", "SIGTERM"]), stdout_to_stderr():
         registry = open_registry(load)
         named = find_runs(runs)
-        with ImagesDisplay(f"the consensus of {len(named.folders)} runs") as display:
+        count = len(named.folders)
+        with ImagesDisplay(f"the consensus of {count} run{'' if count == 1 else 's'}") as display:
             files = Files(data_root, offline=offline or None, notify=display)
             found = combine_folders(
                 named.folders, registry, files, n_clusters=n_clusters, out=out, unfinished=named.unfinished

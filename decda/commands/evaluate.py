@@ -5,15 +5,15 @@ from pathlib import Path
 
 import click
 
-from decda.commands.options import PATH, choose_parts, open_registry
+from decda.commands.options import FOLDER, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=FOLDER)
 @click.option("--dataset", metavar="NAME", help="Score other images of the same shape.  [default: those of the run]")
-@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Folder of the data files.")
 @click.option(
     "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Device to use.  [default: that of the run]"
 )

@@ -6,19 +6,19 @@ from typing import Any
 
 import click
 
-from decda.commands.options import PATH, choose_parts, open_registry
+from decda.commands.options import FOLDER, PATH, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.stdout import stdout_to_stderr
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=FOLDER)
 @click.option("--format", "kind", type=click.Choice(["onnx", "clusters"]), required=True, help="What to make.")
 @click.option("--out", type=PATH, required=True, metavar="PATH", help="File (onnx) or folder; must not exist.")
 @click.option("--link", is_flag=True, help="clusters: make symbolic links, not copies.")
 @click.option("--images", type=PATH, metavar="PATH", help="clusters: where the images are now, if they were moved.")
-@click.option("--data-root", type=PATH, metavar="DIR", help="clusters: folder of the data files.")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="clusters: folder of the data files.")
 @click.option("--offline", is_flag=True, help="clusters: never use the network.")
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import click
 
-from decda.commands.options import PATH, choose_parts, open_registry
+from decda.commands.options import FOLDER, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 
 
 @click.command()
-@click.argument("runs", type=PATH, nargs=-1, required=True, metavar="RUN...")
-@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
+@click.argument("runs", type=FOLDER, nargs=-1, required=True, metavar="RUN...")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Folder of the data files.")
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads on a CPU.  [default: cores]")
 @click.option("--offline", is_flag=True, help="Never use the network.")
 @choose_parts
@@ -27,7 +27,8 @@ def judge(
 ) -> None:
     """Say which of several runs to use, without classes.
 
-    Compares how well their clusters keep images together that look alike. All of them must be of the same images.
+    Compares how well their clusters keep images together that look alike. All of them must be of the same images. The
+    folder of the run to use goes to stdout, the comparison to stderr.
 
     RUN is the folder of a finished run of `decda train`, or of several seeds. Nothing is changed.
     """
@@ -37,9 +38,9 @@ def judge(
     keep_freed_memory()
     from decda.console.judging import print_judgement
     from decda.core.files import Files
-    from decda.core.judging.folders import find_runs
     from decda.core.judging.judgement import judge as compare
     from decda.core.runs.inference import load_run
+    from decda.core.studies.folders import find_runs
 
     with stdout_to_stderr():
         import torch
@@ -48,7 +49,10 @@ def judge(
         files = Files(data_root, offline=offline or None)
         registry = open_registry(load)
         found = find_runs(runs)
-        judgement = compare([load_run(path, registry, device="cpu") for path in found.folders], registry, files)
-        print_judgement(judgement.as_mapping(), [str(path) for path in found.unfinished])
+        runs_found = [load_run(path, registry, device="cpu") for path in found.folders]
+        judgement = compare(runs_found, registry, files, unfinished=found.unfinished)
+        print_judgement(judgement.as_mapping())
     if as_json:
         click.echo(json.dumps(judgement.as_mapping()))
+    elif judgement.best is not None:
+        click.echo(judgement.best.folder)

@@ -34,6 +34,10 @@ RESERVED_NAMES = (
     "ImageSet",
     "BisectingKMeans",
     "threadpool_limits",
+    "Path",
+    "Event",
+    "Refreshed",
+    "RunEnded",
 )
 """Names that the templates import, which a part must not shadow."""
 MAX_NAME_LENGTH = 100
@@ -131,7 +135,7 @@ def name_things(name: str, kind: str) -> dict[str, str]:
         "module": module,
         "name": part,
         "kind": kind,
-        "option": f"--{kind}",
+        "option": "--listen" if kind == "listener" else f"--{kind}",
         "group": GROUPS[kind],
         "file": kind,
         "attribute": attribute,

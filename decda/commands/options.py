@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 from decda.core.parts.discovery import switch_off_all
 from decda.core.process.interrupts import EXIT_CODES
@@ -15,6 +16,19 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path, readable=False)
 """The type of options that are paths. Whether one can be read shows when it is read, with the exit code by kind."""
+
+
+class _Folder(click.Path):
+    """A path that a shell completes by the names of folders alone."""
+
+    def shell_complete(
+        self, context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        return [CompletionItem(incomplete, type="dir")]
+
+
+FOLDER = _Folder(path_type=Path, readable=False)
+"""The type of arguments that are folders, such as those of runs; whether one is a folder shows likewise."""
 SIGNALS = tuple(EXIT_CODES)
 """The signals at which runs are saved and the program ends."""
 

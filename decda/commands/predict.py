@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import click
 
-from decda.commands.options import PATH, choose_parts, open_registry
+from decda.commands.options import FOLDER, PATH, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.stdout import stdout_to_stderr
@@ -22,7 +22,7 @@ HELD = 2**24
 
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("run", type=FOLDER)
 @click.argument("path", type=PATH)
 @click.option("--out", type=PATH, metavar="FILE.csv", help="File of the labels; must not exist.  [default: stdout]")
 @click.option("--embeddings", type=PATH, metavar="FILE.npy", help="File of the embeddings, float32; must not exist.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from decda.commands.options import PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
+from decda.commands.options import FOLDER, PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 from decda.core.runs.naming import check_place
@@ -38,7 +38,7 @@ OWN_PACKAGE = "decda"
 @click.option(
     "--budget", type=click.Choice(list(BUDGETS)), default="paper", show_default=True, help="How long to train."
 )
-@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Folder of the data files.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), help="Device to train on.  [default: auto]")
 @click.option("--threads", type=click.IntRange(1, 256), metavar="N", help="Threads per run on a CPU.  [default: 1]")
 @click.option("--offline", is_flag=True, help="Never use the network.")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from decda.commands.options import PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
-from decda.core.errors import InvalidParameter
+from decda.commands.options import FOLDER, PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
+from decda.core.errors import DecdaError, InvalidParameter
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from decda.core.parts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
+REPORT_FILE = "report.html"
+"""In the folder of a run, or of several seeds."""
 
 
 def _names(kind: str) -> Any:
@@ -73,7 +75,7 @@ def _read_path(context: click.Context, parameter: click.Parameter, text: str | N
 @click.option(
     "--images", callback=_read_path, metavar="PATH", help="Your own: a folder of images, or .npy, .npz, .csv."
 )
-@click.option("--data-root", type=PATH, metavar="DIR", help="Folder of the data files.")
+@click.option("--data-root", type=FOLDER, metavar="DIR", help="Folder of the data files.")
 @click.option(
     "--n-clusters", callback=_read_clusters, metavar="K", help="Number, or auto.  [default: the data set's classes]"
 )
@@ -99,10 +101,18 @@ def _read_path(context: click.Context, parameter: click.Parameter, text: str | N
 @click.option("--out", type=PATH, metavar="DIR", help="Folder of the run; must not exist.")
 @click.option(
     "--resume",
-    type=PATH,
+    type=FOLDER,
     metavar="RUN",
     help="Go on with an interrupted run, in its folder.",
 )
+@click.option(
+    "--listen",
+    multiple=True,
+    metavar="NAME",
+    help="Registered listener that follows the run, such as tensorboard; may be repeated.",
+    shell_complete=_names("listener"),
+)
+@click.option("--no-report", is_flag=True, help="Write no report.  [default: as DECDA_NO_REPORT says]")
 @checkpoint_every
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
@@ -119,6 +129,8 @@ def train(
     settings: tuple[str, ...],
     out: Path | None,
     resume: Path | None,
+    listen: tuple[str, ...],
+    no_report: bool,
     checkpoint_every: float,
     load: tuple[Path, ...],
     as_json: bool,
@@ -140,6 +152,10 @@ def train(
         raise click.UsageError("--resume goes on in the folder of the run, so --out has no place. Leave it out.")
     if images is not None and chosen["dataset"] is not None:
         raise click.UsageError("--images and --dataset both say what to cluster. Leave out one of the two options.")
+    if no_report and {"report", "decda:report"} & set(listen):
+        raise click.UsageError(
+            "--listen report asks for what --no-report leaves out. Leave out one of the two options."
+        )
     from decda.core.process.interrupts import Interrupted, Interrupts
     from decda.core.process.threads import choose_threads, limit_spinning
 
@@ -148,6 +164,7 @@ def train(
     from decda.core.config.composition import compose
     from decda.core.config.own_images import instead, own_images
     from decda.core.files import Files
+    from decda.core.runs.listening import default_listeners
     from decda.core.runs.naming import check_out
     from decda.core.runs.opening import ImageOpener
 
@@ -181,6 +198,7 @@ def train(
         how = {
             "images": opener.opened(run_config), "out": out if resume is None else resume, "resume": resume is not None,
             "checkpoint_every": checkpoint_every, "interrupts": interrupts,
+            "listen": [*default_listeners(registry, False if no_report else None), *listen],
         }  # fmt: skip
         try:
             if seeds is None:
@@ -192,10 +210,17 @@ def train(
         except Interrupted as error:
             if error.folder is None:
                 raise
-            again = resume_command(error.folder, data_root, load)
+            again = resume_command(error.folder, data_root, load, listen, no_report)
             raise Interrupted(error.name, f"{error} To go on: {again}", error.folder) from error
-    folder = done.best.result["run"] if keep == "best" and done.best is not None else done.folder
+    folder = done.folder
+    if keep == "best" and done.best is not None:
+        folder = done.best.result["run"]
+    elif keep == "best" and done.undecided:
+        click.echo("--keep best: no seed was chosen, see above; this is the folder of all.", err=True)
     click.echo(json.dumps(done.as_mapping()) if as_json else str(folder))
+    page = done.folder / REPORT_FILE
+    if page.exists() and not as_json:
+        click.echo(f"Look at it in a browser: {page}", err=True)
     return code
 
 
@@ -207,7 +232,7 @@ def _reopen(
     from decda.core.process.threads import is_thread_count
     from decda.core.runs.resuming import resumed_config
     from decda.core.runs.run_folder import CONFIG
-    from decda.core.studies.seeds import read_seeds
+    from decda.core.studies.seeds_plan import read_seeds
 
     found = read_seeds(path)
     config = resumed_config(path, registry, **words)
@@ -222,13 +247,21 @@ def _reopen(
     return replace(config, recipe=found["recipe"]), tuple(found["seeds"]), threads or found["threads"]
 
 
-def resume_command(folder: Path, data_root: Path | None = None, load: Sequence[Path] = ()) -> str:
+def resume_command(
+    folder: Path,
+    data_root: Path | None = None,
+    load: Sequence[Path] = (),
+    listen: Sequence[str] = (),
+    no_report: bool = False,
+) -> str:
     """The command that goes on with an interrupted run.
 
     Args:
         folder: of the run.
         data_root: as it was given.
         load: as it was given.
+        listen: as it was given.
+        no_report: as it was given.
 
     Returns:
         A line for a shell.
@@ -240,6 +273,8 @@ def resume_command(folder: Path, data_root: Path | None = None, load: Sequence[P
     words = ["decda", "train", "--resume", str(folder)]
     words += ["--data-root", str(data_root)] if data_root is not None else []
     words += [word for file in load for word in ("--load", str(file))]
+    words += [word for name in listen for word in ("--listen", name)]
+    words += ["--no-report"] if no_report else []
     return shlex.join(words)
 
 
@@ -270,4 +305,17 @@ def _train_seeds(
         files = Files(**where, notify=display.reading)
         result = run_seeds(config, registry, files, seeds, notify=display, **how)
     print_seeds_result(result)
+    if result.finished and any(name.rpartition(":")[2] == "report" for name in how["listen"]):
+        _compare_seeds(result.folder)
     return result
+
+
+def _compare_seeds(folder: Path) -> None:
+    """Write a page that compares the seeds beside them; their results are there whether or not that succeeds."""
+    from decda.core.studies.comparison import compare
+    from decda.core.studies.comparison_page import page_of
+
+    try:
+        page_of(compare([folder]), folder.name).save(folder / REPORT_FILE)
+    except DecdaError as error:
+        click.echo(f"No page compares the seeds: {error}", err=True)

@@ -18,12 +18,11 @@ BEST = "* "
 """Marks the run to use."""
 
 
-def print_judgement(judgement: Mapping[str, Any], unfinished: Sequence[str] = ()) -> None:
+def print_judgement(judgement: Mapping[str, Any]) -> None:
     """Print a table of runs on stderr, the run to use marked, and why it is the one.
 
     Args:
         judgement: the result, as printed as JSON.
-        unfinished: folders of seeds that have no result.
     """
     runs = judgement["runs"]
     shown = [name for name in COLUMNS if any(run[name] is not None for run in runs)]
@@ -38,8 +37,8 @@ def print_judgement(judgement: Mapping[str, Any], unfinished: Sequence[str] = ()
         cells = [figure(run[name]) for name in shown]
         table.add_row(Text(mark + printable(name)), *cells, style="bold" if is_best else "")
     body: list[RenderableType] = [table]
-    if unfinished:
-        listed = ", ".join(printable(name) for name in unfinished)
+    if judgement["unfinished"]:
+        listed = ", ".join(printable(name) for name in judgement["unfinished"])
         body.append(Text(f"Left out, because not finished: {listed}", style="yellow"))
     if "acc" in shown:
         note = "ACC is known because this data set has classes; it plays no part in the choice."

@@ -7,6 +7,7 @@ from decda.core.events import (
     ClustersLost,
     Event,
     ImagesSkipped,
+    ListenerFailed,
     Resumed,
     StepFallback,
 )
@@ -60,6 +61,9 @@ def notices(event: Event, config: RunConfig) -> list[tuple[str, str]]:
         return skipped_notice(event)
     if isinstance(event, ClustersCounted):
         return [(f"Counted {event.n_clusters} cluster{'' if event.n_clusters == 1 else 's'}{_nearly(event)}.", "green")]
+    if isinstance(event, ListenerFailed):
+        text = f"The listener {event.name} ({event.owner}) failed and was left out: {event.reason.rstrip('.')}."
+        return [(f"{text} The result does not depend on it.", "yellow")]
     if isinstance(event, ClustersLost):
         one = len(event.clusters) == 1
         which = ", ".join(str(cluster) for cluster in event.clusters)

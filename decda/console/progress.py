@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.progress import TaskID
 
+from decda.console.durations import duration
 from decda.console.notices import notices, skipped_notice
 from decda.console.screen import ALL_SEEDS, WAITING, Screen, join_notes
 from decda.core.config.run_config import DEFAULT_START, PART_KINDS, RunConfig
@@ -205,7 +206,7 @@ class RunLine:
         if isinstance(outcome, Finished):
             scores = {name.upper(): outcome.result[name] for name in ("acc", "nmi", "ari")}
             self.notes = {name: f"{value:.3f}" for name, value in scores.items() if value is not None}
-            word, words = "done", f"finished, {outcome.result['seconds']['total']:.1f} s  {join_notes(self.notes)}"
+            word, words = "done", f"finished, {duration(outcome.result['seconds']['total'])}  {join_notes(self.notes)}"
         else:
             self.notes = {"error": outcome.error}
             word, words = "failed", f"failed: {outcome.error}"
@@ -258,7 +259,7 @@ class RunLine:
             left = (now - self._phase_start) / max(step - self._done, 1) * (total - step)
             notes = join_notes(self.notes)
             self.screen.print_status(
-                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {notes}  at most {left:.0f} s left"
+                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {notes}  at most {duration(round(left))} left"
             )
 
     def _end_phase(self, event: PhaseEnded) -> None:
@@ -270,7 +271,7 @@ class RunLine:
         elif not self.screen.live and event.phase in UNITS:
             self.screen.print_status(
                 f"{self.prefix}{event.phase} {event.reason} after {event.steps} {UNITS[event.phase]}s, "
-                f"{seconds:.1f} s  {join_notes(self.notes)}"
+                f"{duration(seconds)}  {join_notes(self.notes)}"
             )
 
     def _catch_up(self) -> None:

@@ -13,6 +13,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from decda.console.durations import duration
 from decda.core.execution.messages import Finished, Outcome
 from decda.core.runs.naming import printable
 from decda.core.studies.seed_ranges import format_seeds
@@ -21,7 +22,7 @@ from decda.core.studies.seeds_result import SeedsResult, mean_and_std
 PIPE_WIDTH = 200
 """Columns of a table that is not printed on a terminal."""
 STATUS_STYLES = {"ok": "green", "broken": "bold red", "ambiguous": "yellow"}
-SEEDS_COLUMNS = (("ACC", 4), ("NMI", 4), ("ARI", 4), ("k-means ACC", 4), ("iterations", 0), ("seconds", 1))
+SEEDS_COLUMNS = (("ACC", 4), ("NMI", 4), ("ARI", 4), ("k-means ACC", 4), ("iterations", 0), ("minutes", 1))
 """Title and number of decimals of each column in the table of several seeds."""
 
 
@@ -42,9 +43,12 @@ def print_result(result: Mapping[str, Any], sizes: Sequence[int]) -> None:
             table.add_row(label, *(f"{scores[name]:.4f}" for name in ("acc", "nmi", "ari")))
     counts = Text("images in each cluster: " + ", ".join(str(size) for size in sizes))
     total = result["seconds"].get("total", 0)
-    body = [counts, Text(f"{total:.1f} s; labels in {result['run']}/labels.csv")]
+    body = [counts, Text(f"{duration(total)}; labels in {result['run']}/labels.csv")]
     if result["acc"] is not None:
         body.insert(0, table)  # type: ignore[arg-type]
+    if result.get("kept") == "start":
+        told = "kept: the model from the start of clustering, where images that look alike were together more often"
+        body.append(Text(told))
     body += [Text(f"Warning: {warning}", style="bold yellow") for warning in result["warnings"]]
     title = Text(f"{result['n_samples']} images, {result['n_clusters']} clusters")
     Console(stderr=True).print(Panel(Group(*body), title=title, expand=False))
@@ -93,11 +97,13 @@ def print_seeds_result(result: SeedsResult) -> None:
             cells = [_decimal(spreads[i][which], SEEDS_COLUMNS[i][1] or 1) for i in shown]
             table.add_row(word, *cells, style="bold" if word == "mean" else "")
     if result.finished:
-        numbers = sorted({run.result["n_clusters"] for run in result.finished})  # several, if seeds counted them
-        heading = Text(f"{result.finished[0].result['n_samples']} images, {' or '.join(map(str, numbers))} clusters")
+        numbers = " or ".join(map(str, result.numbers))
+        heading = Text(f"{result.finished[0].result['n_samples']} images, {numbers} clusters")
         lines = [Text(f"labels in {result.folder}/seed-*/labels.csv")]
         if result.best is not None and len(result.finished) > 1:
             lines.append(Text(f"to use, judged without labels: {result.best.result['run']} (seed {result.best.seed})"))
+        if result.undecided:
+            lines.append(Text(result.undecided, style="yellow"))
         body = Group(table, *lines)
         console.print(Panel(body, title=heading, expand=False))
     for run in result.finished:
@@ -115,7 +121,7 @@ def _figures(run: Finished) -> list[float | None]:
     """The values in the row of a seed, in the order of `SEEDS_COLUMNS`."""
     result = run.result
     scores = [result[name] for name in ("acc", "nmi", "ari")]
-    return [*scores, result["baseline"]["acc"], result["iterations"], result["seconds"]["total"]]
+    return [*scores, result["baseline"]["acc"], result["iterations"], result["seconds"]["total"] / 60]
 
 
 def _decimal(value: float | None, digits: int) -> str:
@@ -187,17 +193,18 @@ def print_component(row: Mapping[str, Any]) -> None:
 
 
 def print_parameters(kind: str, parameters: Sequence[Mapping[str, Any]]) -> None:
-    """Print a table of parameters on stdout, named as in the option `--set`.
+    """Print a table of parameters on stdout, named as in the option `--set`, which those of listeners are not set by.
 
     Args:
         kind: the kind of part they belong to, or `train`.
         parameters: from `decda.core.config.listing.describe_parameters`.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in ("--set", "type", "default", "help"):
-        table.add_column(name, overflow="fold", no_wrap=name == "--set")
+    title, prefix = ("parameter", "") if kind == "listener" else ("--set", f"{kind}.")
+    for name in (title, "type", "default", "help"):
+        table.add_column(name, overflow="fold", no_wrap=name == title)
     for p in parameters:
-        table.add_row(Text(f"{kind}.{p['name']}", style="cyan"), Text(p["type"]), Text(_default(p)), Text(p["help"]))
+        table.add_row(Text(prefix + p["name"], style="cyan"), Text(p["type"]), Text(_default(p)), Text(p["help"]))
     _stdout().print()
     _stdout().print(table)
 

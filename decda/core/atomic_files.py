@@ -109,21 +109,24 @@ def _write_in_place(path: Path, content: bytes) -> None:
         file.truncate()
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path, *, max_bytes: int | None = None) -> dict[str, Any]:
     """Read the mapping in a JSON file.
 
     Args:
         path: of the file.
+        max_bytes: the most that it may hold. None: any size.
 
     Returns:
         The mapping.
 
     Raises:
-        DataError: the file is missing, is not JSON, or holds something else.
+        DataError: the file is missing or too large, is not JSON, or holds something else.
     """
     try:
-        values = json.loads(read_regular(path).decode())
-    except (OSError, ValueError, RecursionError) as error:
+        values = json.loads(read_regular(path, max_bytes=max_bytes).decode())
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path} cannot be read: {error}.") from error
     if not isinstance(values, dict):
         raise DataError(f"{path} cannot be read: it is not a JSON object.")

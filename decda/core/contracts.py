@@ -1,4 +1,4 @@
-"""The promise between decda and authors of parts: what an encoder, head, augmentation, data set and start must provide.
+"""The promise between decda and authors of parts: what each kind of part must provide.
 
 Letters as in the papers: N samples, B batch, K clusters, D embedding; x images, z embeddings, q soft assignments,
 p target.
@@ -30,6 +30,8 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Generator, Tensor, nn
+
+from decda.core.events import Event
 
 Decode = Callable[[Tensor], Tensor]
 """Embeddings (B, D) -> images (B, C, H, W)."""
@@ -169,6 +171,30 @@ class Start(Protocol):
 
         Returns:
             The cluster of each embedding, int64 (N,), from 0 to K - 1, on the device of z.
+        """
+
+
+class Listener(Protocol):
+    """What follows a run while it trains, and changes nothing in it; made by a factory `(folder, *, ...)`.
+
+    The factory gets the run's folder, which exists and holds `config.toml` and `provenance.json`. All its parameters
+    have defaults. The listener may write below the folder, under names of its own, and nowhere else. An attribute
+    `check` of the factory, a function without arguments, is called before there is a folder; what it raises, such as a
+    ConfigError for a package that is not installed, refuses the run.
+
+    Once a run has begun, a listener never costs it: one that raises is told as `ListenerFailed`, and not called any
+    more. Gradients are off while it is called. If it has a method `close`, that is called once at the end, whatever
+    ended the run and also after the listener itself has failed.
+
+    A resumed run makes its listeners again; they get a `Resumed` first, and the events from there on.
+    """
+
+    def __call__(self, event: Event, /) -> None:
+        """Take note of an event; they come in the order in which things happen, `RunEnded` last.
+
+        Args:
+            event: one of `decda.core.events`; its tensors are those that train, and are not to be changed. Later
+                versions may add events: pass over those that are not known.
         """
 
 

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from decda.core.contracts import ImageSet
+    from decda.core.runs.run import Run
+
 Phase = Literal["pretrain", "init_centers", "cluster"]
 Reason = Literal["completed", "converged"]
 
@@ -235,6 +238,34 @@ class StepFallback:
     reason: str
 
 
+@dataclass(frozen=True)
+class ListenerFailed:
+    """A listener failed and is not called any more; the run goes on. Other listeners do not hear of it.
+
+    Attributes:
+        name: of the listener.
+        owner: its package and version.
+        reason: what went wrong, in a line.
+    """
+
+    name: str
+    owner: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class RunEnded:
+    """A run has finished, and everything about it is written; comes last.
+
+    Attributes:
+        run: what it came to, with the trained model on its device; not to be changed.
+        images: that it was trained on, on the CPU; not to be changed.
+    """
+
+    run: "Run"
+    images: "ImageSet"
+
+
 Event = (
     PhaseStarted
     | BatchEnded
@@ -251,6 +282,8 @@ Event = (
     | Downloading
     | ImagesRead
     | ImagesSkipped
+    | ListenerFailed
+    | RunEnded
 )
 
 

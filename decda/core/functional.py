@@ -130,7 +130,7 @@ def cluster_means(z: Tensor, labels: Tensor, n_clusters: int) -> Tensor:
         >>> cluster_means(torch.tensor([[0.0], [1.0], [5.0]]), torch.tensor([0, 0, 1]), 2).tolist()
         [[0.5], [5.0]]
     """
-    points, groups = z.detach().double().cpu(), labels.cpu()
+    points, groups = z.detach().cpu().double(), labels.cpu()  # in this order: mps has no float64
     sums = torch.zeros(n_clusters, z.shape[1], dtype=torch.float64).index_add_(0, groups, points)
     counts = torch.bincount(groups, minlength=n_clusters)
     means = sums / counts.clamp(min=1).unsqueeze(1)
@@ -139,7 +139,7 @@ def cluster_means(z: Tensor, labels: Tensor, n_clusters: int) -> Tensor:
         distances = (points - means[groups]).square().sum(1)
         farthest = distances.sort(descending=True, stable=True).indices[: len(empty)]
         means[empty[: len(farthest)]] = points[farthest]
-    return means.to(z)
+    return means.to(z.dtype).to(z.device)
 
 
 def kmeans(z: Tensor, n_clusters: int, seed: int, *, n_init: int = 20) -> Tensor:

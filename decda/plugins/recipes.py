@@ -64,7 +64,7 @@ CONVIDEC = _recipe("conv", "idec", _PLAIN)
 # Embedding: with 20 dimensions the reconstruction error is half of that with 10 (.0010 and .0022 after 100 epochs), and
 # t-SNE, unlike k-means, does not mind the additional ones. Batch size and one cycle: as in fast_recipes.py; batches of
 # 32, because a small set has few of them in an epoch. Augmentation: more than images of this size need to look alike,
-# so that the least distance over views has something to find. First refreshes: a quarter of the iterations follow the
+# so that the least distance over views has something to find. First refreshes: three in ten iterations follow the
 # start.
 QUICK: dict[str, Any] = {
     "dataset": {"name": "digits", "size": 16},
@@ -93,8 +93,9 @@ def auto(n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[f
     Images from 8x8 up get the convolutional autoencoder, a small `affine` and the start `invariant`; smaller ones and
     tables get the fully connected autoencoder without augmentation, and `kmeans`. Where clusters were better at the
     start of clustering than at its end, as far as images tell that look alike, they are kept. Epochs are as many as
-    some three minutes on one core allow, from 10 to 200; clustering makes at most half as many steps. Chosen by times
-    and by the number of steps that reconstruction takes to settle, not by labels.
+    some three minutes on one core allow, from 10 to 200; clustering makes half as many steps, from 100 to 4,000, and
+    follows the start for at most a quarter of them. Chosen by times and by the number of steps that reconstruction
+    takes to settle, not by labels.
 
     Args:
         n_samples: number of images.
@@ -108,23 +109,42 @@ def auto(n_samples: int, input_shape: tuple[int, int, int], value_range: tuple[f
         >>> auto(2000, (3, 64, 64), (0.0, 1.0))["train"]["pretrain_epochs"]
         24
     """
-    depth, height, width = input_shape
-    images = value_range is not None and min(height, width) >= 8
+    images = value_range is not None and min(input_shape[1:]) >= 8
     near = {"name": "invariant", "n_layouts": 3, "max_samples": 3000}
-    cost = n_samples * (height * width if images else max(depth * height * width // 4, 300))
-    epochs = min(max(round(_PASSES / cost), 10), 200)
+    epochs = min(max(round(_PASSES / (n_samples * cost_of_image(input_shape, images))), 10), 200)
     batch = 32 if n_samples < 2000 else 64 if n_samples < 5000 else 128 if n_samples < 20_000 else 256
-    steps = epochs * -(-n_samples // batch)
+    max_iter = min(max(epochs * -(-n_samples // batch) // 2, 100), 4000)
+    interval = 140 if n_samples > 20_000 else 30
     return {
         "encoder": "conv" if images else "fc",
         "head": "idec",
         "augment": {"name": "affine", "degrees": 10.0, "translate": 0.05} if images else "none",
         "start": near if images else "kmeans",
         "train": {
-            "start_refreshes": 10 if images else 0,
+            # At most a quarter of the iterations: the head's own target must have its turn.
+            "start_refreshes": min(10, max_iter // (4 * interval)) if images else 0,
             "keep": "better",
             "pretrain_epochs": epochs,
             "batch_size": batch,
-            "max_iter": min(max(steps // 2, 100), 4000),
+            "max_iter": max_iter,
+            "update_interval": interval,
         },
     }
+
+
+def cost_of_image(input_shape: tuple[int, int, int], conv: bool) -> int:
+    """What one image costs a network, in pixels of the convolutional one.
+
+    Args:
+        input_shape: (C, H, W).
+        conv: whether the network is the convolutional one, whose time hardly depends on the channels.
+
+    Returns:
+        A number of pixels.
+
+    Example:
+        >>> cost_of_image((3, 64, 64), conv=True), cost_of_image((3, 64, 64), conv=False)
+        (4096, 3072)
+    """
+    depth, height, width = input_shape
+    return height * width if conv else max(depth * height * width // 4, 300)

@@ -21,7 +21,15 @@ from typing import Any
 from decda.core.files import Files
 from decda.testing.suite import check, contract_tests
 
-__all__ = ["check_augmentation", "check_autoencoder", "check_dataset", "check_head", "check_start", "contract_tests"]
+__all__ = [
+    "check_augmentation",
+    "check_autoencoder",
+    "check_dataset",
+    "check_head",
+    "check_listener",
+    "check_start",
+    "contract_tests",
+]
 
 
 def check_autoencoder(factory: Callable[..., Any], /, **parameters: Any) -> None:
@@ -108,3 +116,20 @@ def check_start(factory: Callable[..., Any], /, **parameters: Any) -> None:
         >>> check_start(kmeans, n_init=5)
     """
     check("start", factory, parameters)
+
+
+def check_listener(factory: Callable[..., Any], /, **parameters: Any) -> None:
+    """Check a listener against every rule for listeners, which makes some short runs.
+
+    Args:
+        factory: the class, or a function that makes a listener: `factory(folder, *, ...)`.
+        parameters: values of some of its parameters; the others keep their defaults.
+
+    Raises:
+        AssertionError: the part breaks at least one rule; one line per rule names the part, the rule and what was seen.
+
+    Example:
+        >>> from decda.plugins.listeners.tensorboard import TensorBoard
+        >>> check_listener(TensorBoard, max_images=10)
+    """
+    check("listener", factory, parameters)

@@ -34,7 +34,7 @@ class Subject:
     """A part under test.
 
     Attributes:
-        kind: `encoder`, `head`, `augment`, `dataset`, `start` or `recipe`.
+        kind: `encoder`, `head`, `augment`, `dataset`, `start`, `recipe` or `listener`.
         owner: how messages refer to the part: `"head 'idec' (decda 0.1.0)"`.
         factory: the class or function; for a recipe, its qualified name.
         parameters: values of some of its parameters; the others keep their defaults.

@@ -132,6 +132,7 @@ def _degenerate(subject: Subject) -> None:
         ("two distinct embeddings", torch.tensor([[0.0], [1.0]]).repeat(N // 2, D)),
         ("embeddings as large as 1e4", 1e4 * _clouds()[0]),
         ("embeddings as small as 1e-4", 1e-4 * _clouds()[0]),
+        ("embeddings of one dimension", _clouds(dim=1)[0]),
     ):
         try:
             require_labels(_cluster(subject, z), N, K, "it")
@@ -156,7 +157,7 @@ RULES = (
     Rule("global generators", "it neither draws from nor reseeds a global generator", _tried(_generators)),
     Rule("inputs", "it does not change the embeddings", _tried(_inputs)),
     Rule("surroundings", "gradients and environment variables are as before", _tried(_surroundings)),
-    Rule("degenerate embeddings", "equal, very large and very small embeddings get labels", _tried(_degenerate)),
+    Rule("degenerate embeddings", "equal, huge, tiny and one-dimensional embeddings get labels", _tried(_degenerate)),
     Rule("stdout", "it writes nothing to stdout", _tried(_stdout)),
     Rule("training", "a short training starts from it, and repeating it gives the same labels", _tried(_training)),
 )

@@ -7,7 +7,7 @@ from decda.core.errors import DecdaError, UnknownComponent, did_you_mean
 from decda.core.files import Files
 from decda.core.parts.entries import Entry, normalise
 from decda.core.parts.registry import Registry
-from decda.testing import augmentation, autoencoder, dataset, head, recipe, start
+from decda.testing import augmentation, autoencoder, dataset, head, listener, recipe, start
 from decda.testing.rules import Outcome, Rule, Subject, try_rule
 
 RULES: dict[str, tuple[Rule, ...]] = {
@@ -17,6 +17,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "dataset": dataset.RULES,
     "start": start.RULES,
     "recipe": recipe.RULES,
+    "listener": listener.RULES,
 }
 """The rules by kind of part, in the order in which they are tried."""
 
@@ -25,7 +26,7 @@ def check(kind: str, factory: Any, parameters: Mapping[str, Any], files: Files |
     """Try all rules of a kind on a class or function.
 
     Args:
-        kind: `encoder`, `head`, `augment`, `dataset` or `start`.
+        kind: `encoder`, `head`, `augment`, `dataset`, `start` or `listener`.
         factory: the class or function.
         parameters: values of some of its parameters; the others keep their defaults.
         files: where a data set finds its files; by default as on the command line.

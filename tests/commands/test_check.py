@@ -92,6 +92,19 @@ def test_defective_metadata_is_a_failure(here: Here) -> None:
     assert "Did you mean 'decda.datasets'?" in out
 
 
+def test_a_listener_must_have_defaults(here: Here, tmp_path: Path) -> None:
+    """A listener is made by its name alone, so that a parameter without a default breaks a rule."""
+    (tmp_path / "mine.py").write_text(
+        "def mine(folder, *, url: str):\n    return print\n\n"
+        "def register(registry):\n    registry.add('listener', 'mine', mine)\n"
+    )
+    code, out, _ = here("check", "--load", "mine.py", "listener:mine", "--json")
+    assert code == 5
+    rules = {rule["rule"]: rule for rule in json.loads(out)["parts"][0]["rules"]}
+    assert rules["signature"]["status"] == "failed"
+    assert "its parameter 'url' has no default" in rules["signature"]["seen"]
+
+
 def test_a_part_in_a_file_is_checked(here: Here, tmp_path: Path) -> None:
     """`--load` adds the part in a file."""
     (tmp_path / "mine.py").write_text(PARTS + "def register(registry): registry.add('dataset', 'mine', good)\n")

@@ -51,7 +51,12 @@ def test_a_seed_that_has_not_finished_is_left_out(here: Here, seeds: str) -> Non
     assert json.loads(out)["warnings"] == ["seeds/seed-1 is left out: it has not finished."]
     assert len(json.loads(out)["runs"]) == 2
     assert (json.loads(out)["out"], json.loads(out)["n_clusters"]) == ("runs/consensus-digits-1", 8)
-    code, _, err = here("combine", "seeds/seed-0", "seeds/seed-1")
+    (Path("seeds") / "seed-0" / "provenance.json").unlink()
+    code, _, err = here("combine", seeds)
+    assert code == 2
+    told = "there is only seeds/seed-2. seeds/seed-0, seeds/seed-1 have not finished. Resume them"
+    assert told in " ".join(err.split())
+    code, _, err = here("combine", "seeds/seed-2", "seeds/seed-1")
     assert code == 3
     assert "has not finished: it has no labels yet" in " ".join(err.split())
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from decda.core.judging import judgement
 from tests.conftest import Here
 from tests.core.judging import clusters_of_pixels, random_clusters, relabelled
 
@@ -23,10 +24,10 @@ def several(finished_run: Path, tmp_path: Path) -> Path:
 
 
 def test_the_run_to_use_is_named(here: Here, several: Path) -> None:
-    """A table with the best run marked is printed to stderr, with the reason; nothing goes to stdout."""
+    """A table with the best run marked is printed to stderr, with the reason; its folder alone goes to stdout."""
     before = {path: path.read_bytes() for path in several.rglob("*") if path.is_file()}
     code, out, err = here("judge", "several", "--threads", "1", "--offline")
-    assert (code, out) == (0, ""), err
+    assert (code, out) == (0, "several/seed-0\n"), err
     text = " ".join(err.replace("│", " ").split())
     assert "* seed-0" in text
     assert "Use several/seed-0: its clusters" in text
@@ -42,7 +43,16 @@ def test_json(here: Here, several: Path) -> None:
     result = json.loads(out)
     assert result["best"] == "several/seed-0"
     assert [run["run"] for run in result["runs"]] == ["several/seed-1", "several/seed-0"]
+    assert result["unfinished"] == []
+    assert json.loads(here("judge", "several", "--threads", "1", "--json")[1])["unfinished"] == ["several/seed-2"]
     assert {"davies_bouldin", "calinski_harabasz", "entropy"} < result["runs"][0].keys()
+
+
+def test_nothing_to_use(here: Here, several: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no run can be preferred, nothing goes to stdout."""
+    monkeypatch.setattr(judgement, "highest", lambda values: None)
+    code, out, err = here("judge", "several", "--threads", "1")
+    assert (code, out) == (0, ""), err
 
 
 def test_mistakes(here: Here, several: Path) -> None:

@@ -25,7 +25,8 @@ def test_new_packages_work(decda: Cli, here: Here, tmp_path: Path) -> None:
         code, out, err = here("new-plugin", name, "--kind", kind)
         assert (code, out) == (0, f"{name}\n"), err
         assert f"python -m pip install -e {name}" in err
-        assert f"decda train --{kind} my-{kind}" in err
+        option = "--listen" if kind == "listener" else f"--{kind}"
+        assert f"decda train {option} my-{kind}" in err
         folder = tmp_path / name
         folders.append(str(folder))
         assert {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()} == {
@@ -42,10 +43,14 @@ def test_new_packages_work(decda: Cli, here: Here, tmp_path: Path) -> None:
     for kind in KINDS:
         (row,) = [row for row in listed if (row["kind"], row["name"]) == (kind, f"my-{kind}")]
         assert row["summary"]
-    parts = [word for kind in KINDS[:-1] for word in (f"--{kind}", f"my-{kind}")]
-    trained = decda("train", "--recipe", "my-recipe", *parts, *FEW, "--json", PYTHONPATH=path)
+    parts = [word for kind in KINDS[:-2] for word in (f"--{kind}", f"my-{kind}")]
+    named = ("--recipe", "my-recipe", *parts, "--listen", "my-listener", "--out", "run")
+    trained = decda("train", *named, *FEW, "--json", PYTHONPATH=path)
     assert trained.returncode == 0, trained.stderr
     assert json.loads(trained.stdout)["n_samples"] == 1000
+    heard = [json.loads(line) for line in (tmp_path / "run" / "my-listener.jsonl").read_text().splitlines()]
+    assert [line.get("iteration") for line in heard] == [0, 2, None]
+    assert sum(heard[-1]["sizes"]) == 1000
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", *folders],
         env={**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"},

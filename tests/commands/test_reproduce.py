@@ -81,8 +81,12 @@ def test_an_interrupted_study_is_resumed(decda: Cli, tmp_path: Path) -> None:
     assert "Pretrained once (digits fc augmented): FcDEC-DA, FcIDEC-DA, FcDCN-DA." in again.stderr
 
 
-def test_a_short_reproduction(here: Here, tmp_path: Path) -> None:
-    """With one trial and few iterations, Table 2 has four rows per algorithm; the paper's names are accepted."""
+def test_a_short_reproduction(here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one trial and few iterations, Table 2 has four rows per algorithm; the paper's names are accepted.
+
+    Nothing follows the runs, and no report is written of them.
+    """
+    monkeypatch.delenv("DECDA_NO_REPORT")
     code, out, err = here("reproduce", "table2", "--datasets", "digits", "--algorithms", "FcDEC fcdec-da", *FEW)
     assert code == 0, err
     assert out == "runs/reproduce-table2\n"
@@ -97,6 +101,8 @@ def test_a_short_reproduction(here: Here, tmp_path: Path) -> None:
     code, _, err = here("reproduce", "table2", "--datasets", "digits", "--algorithms", "fcdec", *FEW, "--resume")
     assert code == 0
     assert err.count(": kept ") == 4
+    assert len(list(tmp_path.rglob("labels.csv"))) == 6  # two autoencoders, four trials
+    assert not list(tmp_path.rglob("report.html"))
 
 
 @pytest.mark.parametrize(

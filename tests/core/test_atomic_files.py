@@ -79,3 +79,19 @@ def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     assert str(caught.value).endswith(
         f": No such file or directory. The folder {tmp_path}/gone was removed or renamed."
     )
+
+
+def test_json_that_cannot_be_read(tmp_path: Path) -> None:
+    """The reason is in words, be the file missing, too large, damaged or something else than a mapping."""
+    for name, content in {"large": '{"a": "long"}', "damaged": "{", "list": "[]"}.items():
+        (tmp_path / name).write_text(content)
+    for name, told in (
+        ("missing", "missing cannot be read: No such file or directory."),
+        ("large", "large cannot be read: it holds 13 bytes, more than the 5 allowed."),
+        ("damaged", "damaged cannot be read: Expecting property name"),
+        ("list", "list cannot be read: it is not a JSON object."),
+    ):
+        with pytest.raises(DataError) as caught:
+            read_json(tmp_path / name, max_bytes=5)
+        assert f"{tmp_path}/{told}" in str(caught.value)
+    assert read_json(tmp_path / "large", max_bytes=13) == {"a": "long"}

@@ -10,10 +10,19 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_info, threadpool_limits
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from decda.core import functional
-from decda.core.functional import kl_divergence, kmeans, squared_distances, student_t, target_distribution
+from decda.core.functional import (
+    cluster_means,
+    kl_divergence,
+    kmeans,
+    squared_distances,
+    student_t,
+    target_distribution,
+)
 
 Array = NDArray[np.float64]
 SHAPES = [(1, 2, 1), (7, 3, 2), (5, 1, 4), (6, 10, 10)]
@@ -264,6 +273,40 @@ def test_distances_are_computed_in_chunks() -> None:
     assert torch.equal(chunked, (z.unsqueeze(1) - centers).square().sum(2))
     (gradient,) = torch.autograd.grad(chunked.sum(), centers)
     assert torch.allclose(gradient, 2 * (len(z) * centers - z.sum(0)), rtol=1e-3)
+
+
+class _OnMps(Tensor):
+    """A tensor that says it is on mps; its values are on the CPU."""
+
+    @property
+    def device(self) -> torch.device:  # type: ignore[override]
+        return torch.device("mps")
+
+
+class _Mps(TorchFunctionMode):
+    """Stands in for Apple's GPU: copies to it and from it, and float64 there is the error that it is on the device."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        targets = args[1:] if function is Tensor.to else ()
+        to_mps = any(isinstance(target, _OnMps) or target == torch.device("mps") for target in targets)
+        if to_mps and not isinstance(args[0], _OnMps):
+            result = args[0].as_subclass(_OnMps)
+        else:
+            result = function(*args, **(kwargs or {}))
+        if function is Tensor.cpu:
+            return result.as_subclass(Tensor)
+        if isinstance(result, _OnMps) and result.dtype == torch.float64:
+            raise TypeError("Cannot convert a MPS Tensor to float64 dtype as the MPS framework doesn't support float64")
+        return result
+
+
+def test_means_on_a_device_without_float64() -> None:
+    """Means are added up on the CPU; no tensor in float64 ever is on the device of the embeddings."""
+    z, labels = torch.from_numpy(blobs(30, 3, 2)).float(), torch.arange(30) % 3
+    with _Mps():
+        means = cluster_means(z.as_subclass(_OnMps), labels.as_subclass(_OnMps), 4)  # one of them empty
+    assert isinstance(means, _OnMps)
+    assert torch.equal(means.as_subclass(Tensor), cluster_means(z, labels, 4))
 
 
 def test_a_cluster_without_weight_has_no_target() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from decda.core.config.composition import compose
+from decda.core.config.train_config import TrainConfig
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
@@ -19,6 +20,16 @@ from decda.plugins.recipes import QUICK, auto
 def test_epochs_by_the_number_and_size_of_images(n: int, side: int, epochs: int) -> None:
     """The fast recipes see 370,000 images of 16x16 in pretraining, more of larger ones, in 12 to 200 epochs."""
     assert conv_fast(n, (1, side, side), (0.0, 1.0))["train"]["pretrain_epochs"] == epochs
+
+
+@pytest.mark.parametrize("n", [200, 2000, 9298, 10_000, 30_000, 70_000])
+@pytest.mark.parametrize("shape", [(1, 36, 36), (3, 64, 64), (3, 128, 128), (1, 96, 64)])
+def test_large_images_get_no_more_than_minutes_of_pretraining(n: int, shape: tuple[int, int, int]) -> None:
+    """Images times pixels times epochs are at most twice those of 10,000 images of 28x28, but for the least epochs."""
+    for recipe, pixels in ((conv_fast, shape[1] * shape[2]), (fc_fast, shape[0] * shape[1] * shape[2] / 4)):
+        epochs = recipe(n, shape, (0.0, 1.0))["train"]["pretrain_epochs"]
+        assert epochs == 12 or n * pixels * (epochs - 0.5) <= 2 * 10_000 * 28 * 28 * 65
+        assert 12 <= epochs <= 200
 
 
 @pytest.mark.parametrize("recipe", [conv_fast, fc_fast])
@@ -37,6 +48,17 @@ def test_the_fast_recipes_take_any_set(recipe: object) -> None:
     for shape, value_range in (((1, 1, 13), None), ((1, 5, 5), (0.0, 1.0))):
         made = recipe(178, shape, value_range)  # type: ignore[operator]
         assert (made["encoder"], made["augment"]) == ("fc", "none")
+
+
+@pytest.mark.parametrize("n", [10, 75, 200, 1797, 5000, 10_000, 20_000, 20_001, 70_000])
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 28, 28), (3, 64, 64), (3, 128, 128)])
+def test_the_target_of_the_head_has_its_turn(n: int, shape: tuple[int, int, int]) -> None:
+    """Under `auto` at most a quarter of the iterations, and 10 refreshes, follow the start, for sets of any size."""
+    train = auto(n, shape, (0.0, 1.0))["train"]
+    interval = TrainConfig().resolved(n).update_interval
+    assert train["update_interval"] == interval
+    assert train["start_refreshes"] * interval <= train["max_iter"] / 4
+    assert train["start_refreshes"] == 10 or (train["start_refreshes"] + 1) * interval > train["max_iter"] / 4
 
 
 def test_tables_start_from_kmeans_and_keep_the_better() -> None:

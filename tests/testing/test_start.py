@@ -98,6 +98,10 @@ def dividing(z: Tensor, n_clusters: int, seed: int) -> Tensor:
     return sound(scaled, n_clusters, seed)
 
 
+def planar(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+    return sound(z[:, [0, 1]], n_clusters, seed)
+
+
 def loud(z: Tensor, n_clusters: int, seed: int) -> Tensor:
     print("clustering")
     return sound(z, n_clusters, seed)
@@ -119,6 +123,7 @@ BREAKAGES = [
     Breakage("inputs", writing, "changes its input z in place"),
     Breakage("surroundings", setting, "changes the environment variable A_THREAD_COUNT"),
     Breakage("degenerate embeddings", dividing, "Input contains NaN"),
+    Breakage("degenerate embeddings", planar, "index 1 is out of bounds"),
     Breakage("stdout", loud, "writes 'clustering\\n"),
 ]
 

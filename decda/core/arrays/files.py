@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TextIO, TypeVar
 
@@ -75,11 +76,12 @@ def read_array_file(path: Path) -> tuple[Array, Array | None]:
     raise _unknown(path, (".npy", ".npz", *TEXTS))
 
 
-def read_label_file(path: Path) -> Array:
+def read_label_file(path: Path, *, in_order: bool = False) -> Array:
     r"""Read classes from a file.
 
     Args:
         path: `.npy`; or `.csv`, `.tsv` or `.txt` with one class per line, or a table with a column of classes.
+        in_order: whether a column `index` of a table must number the images from 0, in their order.
 
     Returns:
         Numbers or texts, for `as_labels`.
@@ -97,7 +99,7 @@ def read_label_file(path: Path) -> Array:
     if kind == ".npy":
         return _map_npy(path)
     if kind in TEXTS:
-        return _read_text(path, read_classes)
+        return _read_text(path, partial(read_classes, in_order=in_order))
     raise _unknown(path, (".npy", *TEXTS))
 
 

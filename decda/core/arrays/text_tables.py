@@ -18,6 +18,8 @@ from decda.core.errors import DataError
 
 LABELS = ("y", "label", "labels", "class", "target")
 """What a column of classes is called, in lower or upper case."""
+INDEX = "index"
+"""What the column is called that numbers images from 0 in the files of labels that decda writes."""
 MISSING = ("", "na", "n/a", "nan", "null", "none", "-", "?")
 """How values that are missing are written."""
 TRUTH = {"true": 1.0, "false": 0.0}
@@ -61,18 +63,19 @@ def read_table(text: TextIO) -> tuple[NDArray[np.float64], NDArray[np.generic] |
     return table.finish()
 
 
-def read_classes(text: TextIO) -> NDArray[np.generic]:
+def read_classes(text: TextIO, *, in_order: bool = False) -> NDArray[np.generic]:
     r"""Read one class per line, or the column of classes of a table.
 
     Args:
-        text: a line for each image.
+        text: a line for each image; of a table, a text between quotes may hold line breaks.
+        in_order: whether a column called `index`, if there is one, must number the rows from 0, as decda writes it.
 
     Returns:
         Numbers or texts (N,).
 
     Raises:
-        DataError: a line is empty, or holds several values of which none is called as classes are. The message goes
-            behind the name of the file.
+        DataError: a line is empty, or holds several values of which none is called as classes are; or rows are not in
+            the order of their index. The message goes behind the name of the file.
 
     Example:
         >>> from io import StringIO
@@ -84,9 +87,12 @@ def read_classes(text: TextIO) -> NDArray[np.generic]:
         lines.pop()
     if not lines:
         raise DataError("it is empty")
-    delimiter = next((d for d in "\t;," if all(len(_split(line, d)) > 1 for line in lines[:2])), None)
-    rows = [[line] if delimiter is None and '"' not in line else _split(line, delimiter or ",") for line in lines]
-    header = [name.strip().lower() for name in rows[0]]
+    delimiter = next((d for d in "\t;," if _is_table(lines, d)), None)
+    if delimiter is None:
+        rows = [(n, [line] if '"' not in line else _split(line, ",")) for n, line in enumerate(lines, 1)]
+    else:
+        rows = list(_records(lines, delimiter))
+    header = [name.strip().lower() for name in rows[0][1]]
     columns = [position for position, name in enumerate(header) if name in LABELS]
     if len(header) > 1 and len(columns) != 1:
         raise DataError(
@@ -94,10 +100,17 @@ def read_classes(text: TextIO) -> NDArray[np.generic]:
             f"{_quoted(LABELS)} in its first line; give one class per line"
         )
     column = columns[0] if columns else 0
-    found = []
-    for number, row in list(enumerate(rows, 1))[1 if columns else 0 :]:
+    index = header.index(INDEX) if in_order and columns and INDEX in header else None
+    found: list[str] = []
+    for number, row in rows[1 if columns else 0 :]:
         if column >= len(row) or row[column].strip().lower() in MISSING[:-2]:
             raise DataError(f"line {number} holds no class")
+        place = None if index is None else row[index].strip() if index < len(row) else ""
+        if place not in (None, str(len(found))):
+            raise DataError(
+                f"line {number} has the index {place[:40]!r}, not {len(found)}: the column '{INDEX}' must number the "
+                "images from 0, in their order"
+            )
         found.append(row[column].strip())
     if not found:
         raise DataError("it holds no classes")
@@ -203,6 +216,26 @@ def _all_lines(text: TextIO) -> Iterator[str]:
         if len(line) > MAX_LINE:
             raise DataError(f"line {number} has more than {MAX_LINE} characters")
         yield line
+
+
+def _is_table(lines: Sequence[str], delimiter: str) -> bool:
+    """Whether each of the first two rows holds several values between such delimiters."""
+    try:
+        return all(len(row) > 1 for _, row in islice(_records(lines, delimiter), 2))
+    except DataError:
+        return len(_split(lines[0], delimiter)) > 1
+
+
+def _records(lines: Sequence[str], delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a table, each with the number of its first line; a quoted text may go on over several lines."""
+    reader = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, skipinitialspace=True)
+    first = 1
+    try:
+        for row in reader:
+            yield first, row
+            first = reader.line_num + 1
+    except csv.Error as error:
+        raise DataError(f"line {first} cannot be read: {error}") from error
 
 
 def _lines(text: TextIO) -> Iterator[tuple[int, str]]:

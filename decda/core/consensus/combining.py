@@ -110,7 +110,7 @@ def combine(
         OutputError: the results cannot be written; nothing is left of them.
     """
     check_out(out)
-    voters = read_voters(folders)
+    voters = read_voters(folders, unfinished)
     labels, agreement = vote([voter.labels for voter in voters], n_clusters)
     told = [f"{folder} is left out: it has not finished." for folder in unfinished]
     used = int(labels.max()) + 1

@@ -61,11 +61,12 @@ def read_voter(folder: Path) -> Voter:
     return Voter(folder, labels, names, configuration, provenance)
 
 
-def read_voters(folders: Sequence[Path]) -> list[Voter]:
+def read_voters(folders: Sequence[Path], unfinished: Sequence[Path] = ()) -> list[Voter]:
     """Read runs of the same images.
 
     Args:
         folders: of at least two runs, each named once.
+        unfinished: of runs that were meant, too; the error names them if those that have finished are too few.
 
     Returns:
         The runs, in the same order.
@@ -76,7 +77,11 @@ def read_voters(folders: Sequence[Path]) -> list[Voter]:
     """
     if len(folders) < 2:
         named = f"only {printable(folders[0])}" if folders else "none"
-        raise ConfigError(f"A consensus needs at least two runs of the same images; there is {named}. Name more.")
+        advice = "Name more."
+        if unfinished:
+            verb, them = ("has", "it") if len(unfinished) == 1 else ("have", "them")
+            advice = f"{', '.join(map(printable, unfinished))} {verb} not finished. Resume {them}, or name other runs."
+        raise ConfigError(f"A consensus needs at least two runs of the same images; there is {named}. {advice}")
     voters = [read_voter(folder) for folder in folders]
     first = voters[0]
     for voter in voters[1:]:

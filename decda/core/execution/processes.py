@@ -39,6 +39,7 @@ def run_in_processes(
     threads: int,
     load: Sequence[Path] = (),
     checkpoint_every: float = 0.0,
+    listen: Sequence[str] = (),
     interrupts: Interrupts | None = None,
 ) -> None:
     """Run each job in a fresh process; one that fails does not stop the others.
@@ -56,6 +57,7 @@ def run_in_processes(
         threads: of each process.
         load: files of parts that each process loads, see `load_file`.
         checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        listen: names of the listeners of each run, which its process makes.
         interrupts: raises the signals at which all processes save their runs and end.
 
     Raises:
@@ -69,7 +71,7 @@ def run_in_processes(
             while waiting and len(running) < n_jobs:
                 with interrupts.held():  # or a process might run on that nobody knows of
                     job = waiting.popleft()
-                    words = WorkerJob.from_job(job, data_root, offline, threads, load, checkpoint_every)
+                    words = WorkerJob.from_job(job, data_root, offline, threads, load, checkpoint_every, listen)
                     running.append(_Process(job, words, inbox))
             process, message = inbox.get()
             if message is None:

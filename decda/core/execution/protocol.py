@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from decda.core import events
-from decda.core.events import Event, Initialised, Progress, Refreshed
+from decda.core.events import Event, Initialised, Progress, Refreshed, RunEnded
 from decda.core.execution.messages import Failed, Finished, Job, Message
 
 TYPES: dict[str, type[Any]] = {
@@ -31,6 +31,7 @@ class WorkerJob:
         threads: that PyTorch computes with.
         load: files of parts to load.
         checkpoint_every: seconds between two checkpoints; 0: none.
+        listen: names of the listeners of the run.
     """
 
     config: dict[str, Any]
@@ -41,10 +42,18 @@ class WorkerJob:
     threads: int
     load: Sequence[str] = field(default_factory=tuple)
     checkpoint_every: float = 0.0
+    listen: Sequence[str] = field(default_factory=tuple)
 
     @classmethod
     def from_job(
-        cls, job: Job, data_root: Path, offline: bool, threads: int, load: Sequence[Path], checkpoint_every: float
+        cls,
+        job: Job,
+        data_root: Path,
+        offline: bool,
+        threads: int,
+        load: Sequence[Path],
+        checkpoint_every: float,
+        listen: Sequence[str] = (),
     ) -> "WorkerJob":
         """From what the starting process has in hand.
 
@@ -55,12 +64,14 @@ class WorkerJob:
             threads: of the process.
             load: files of parts.
             checkpoint_every: seconds between two checkpoints; 0: none.
+            listen: names of the listeners of the run.
         """
         files = tuple(str(path) for path in load)
         config = job.config
         return cls(
-            config.as_mapping(), config.recipe, str(job.out), str(data_root), offline, threads, files, checkpoint_every
-        )
+            config.as_mapping(), config.recipe, str(job.out), str(data_root), offline, threads, files, checkpoint_every,
+            tuple(listen),
+        )  # fmt: skip
 
     def as_line(self) -> str:
         """The job as a line of JSON."""
@@ -89,7 +100,7 @@ def as_line(message: Message) -> str | None:
         >>> as_line(events.PhaseStarted("cluster", 9))
         '{"type": "PhaseStarted", "phase": "cluster", "total": 9, "done": 0}\n'
     """
-    if isinstance(message, Initialised):
+    if isinstance(message, Initialised | RunEnded):
         return None
     values = {each.name: getattr(message, each.name) for each in fields(message)}
     if isinstance(message, Progress | Refreshed):

@@ -1,6 +1,7 @@
 """Several runs side by side: each in a process of its own on a CPU, interleaved on a GPU."""
 
 from collections import deque
+from collections.abc import Sequence
 
 import torch
 
@@ -13,20 +14,23 @@ from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import physical_cores
 from decda.core.runs.experiment import run_stepwise
+from decda.core.runs.listening import KIND
 from decda.core.runs.session import CHECKPOINT_SECONDS
 
 GPU_JOBS = 4
 """Runs at once on a GPU, unless told otherwise: each holds the images and the memory of its graphs."""
 
 
-def has_local_parts(config: RunConfig, registry: Registry) -> bool:
+def has_local_parts(config: RunConfig, registry: Registry, listen: Sequence[str] = ()) -> bool:
     """Whether a part of a run was added by hand and not from a file, so that another process could not have it.
 
     Args:
         config: of the run.
         registry: where its parts are.
+        listen: names of its listeners.
     """
     found = [registry.find(kind, config.part(kind).name) for kind in PART_KINDS]
+    found += [registry.find(KIND, name) for name in listen]
     parts = [part for each in found for part in each.links or (each,)]
     return any(part.package == LOCAL and part not in registry.from_files for part in parts)
 
@@ -42,6 +46,7 @@ def run_jobs(
     threads: int | None = None,
     here: bool = False,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    listen: Sequence[str] = (),
     interrupts: Interrupts | None = None,
 ) -> None:
     """Make several runs, each recorded in its own folder; one that fails does not stop the others.
@@ -63,6 +68,7 @@ def run_jobs(
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
         here: make all runs in this process, one after the other.
         checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        listen: names of the listeners of each run, which are made where it runs.
         interrupts: notes or raises signals, at which all runs are saved and end.
 
     Raises:
@@ -72,8 +78,8 @@ def run_jobs(
     def start(job: Job) -> Steps:
         return run_stepwise(
             job.config, registry, files,
-            out=job.out, notify=lambda event: notify(job.key, event), resume=True, checkpoint_every=checkpoint_every,
-            interrupts=interrupts,
+            out=job.out, notify=lambda event: notify(job.key, event), listen=listen, resume=True,
+            checkpoint_every=checkpoint_every, interrupts=interrupts,
         )  # fmt: skip
 
     if device == "cuda":
@@ -83,7 +89,7 @@ def run_jobs(
         n_jobs = n_jobs or max(physical_cores() // each, 1)
         run_in_processes(
             waiting, notify, n_jobs=n_jobs, data_root=files.data_root, offline=files.offline, threads=each,
-            load=tuple(registry.files), checkpoint_every=checkpoint_every, interrupts=interrupts,
+            load=tuple(registry.files), checkpoint_every=checkpoint_every, listen=listen, interrupts=interrupts,
         )  # fmt: skip
     else:
         former = torch.get_num_threads()

@@ -99,7 +99,7 @@ def _outcome(job: WorkerJob, notify: Reporter) -> Outcome:
         config = replace(compose(registry, config=job.config), recipe=job.recipe)
         done = run(
             config, registry, files,
-            out=Path(job.out), notify=notify, resume=True, checkpoint_every=job.checkpoint_every,
+            out=Path(job.out), notify=notify, listen=job.listen, resume=True, checkpoint_every=job.checkpoint_every,
             interrupts=notify.interrupts,
         )  # fmt: skip
         return Finished.from_run(done)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -62,12 +63,14 @@ class Judgement:
         position: of the run to use; None if there is nothing to go by.
         reason: why, in sentences.
         data_sha256: of the images.
+        unfinished: folders of seeds that were meant, too, and have no result.
     """
 
     runs: Sequence[JudgedRun]
     position: int | None
     reason: str
     data_sha256: str
+    unfinished: Sequence[Path] = ()
 
     @property
     def best(self) -> Run | None:
@@ -91,10 +94,18 @@ class Judgement:
             "best": None if self.best is None else str(self.best.folder),
             "reason": self.reason,
             "runs": [judged.as_mapping() for judged in self.runs],
+            "unfinished": [str(folder) for folder in self.unfinished],
         }
 
 
-def judge(runs: Sequence[Run], registry: Registry, files: Files, *, images: Tensor | None = None) -> Judgement:
+def judge(
+    runs: Sequence[Run],
+    registry: Registry,
+    files: Files,
+    *,
+    images: Tensor | None = None,
+    unfinished: Sequence[Path] = (),
+) -> Judgement:
     """Compare runs on the same images by criteria that know no classes, and say which one to use.
 
     They are compared in a space made of the images alone, see `decda.core.runs.space`, because each model would flatter
@@ -106,6 +117,7 @@ def judge(runs: Sequence[Run], registry: Registry, files: Files, *, images: Tens
         registry: where the data set of the first one is.
         files: where its files are.
         images: those that all runs were made of (N, C, H, W), as loaded for a run. None: they are loaded again.
+        unfinished: runs that were meant, too, and have no result yet, for the record.
 
     Returns:
         The criteria of each run, and the run to use.
@@ -145,7 +157,7 @@ def judge(runs: Sequence[Run], registry: Registry, files: Files, *, images: Tens
             judged.append(JudgedRun(run, figures))
     position = highest([each.criteria[DECIDING] for each in judged])
     reason = explain([each.as_mapping() for each in judged], position)
-    return Judgement(judged, position, reason, digest or hash_images(x))
+    return Judgement(judged, position, reason, digest or hash_images(x), tuple(unfinished))
 
 
 def _digest_of(runs: Sequence[Run]) -> str | None:

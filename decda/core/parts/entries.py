@@ -6,7 +6,7 @@ from dataclasses import dataclass
 API_VERSION = 3
 """The version of `decda.core.contracts`, kept here because that module imports torch, which discovery must not."""
 
-KINDS = ("encoder", "head", "augment", "dataset", "start", "recipe")
+KINDS = ("encoder", "head", "augment", "dataset", "start", "recipe", "listener")
 GROUPS = {
     "encoder": "decda.encoders",
     "head": "decda.heads",
@@ -14,6 +14,7 @@ GROUPS = {
     "dataset": "decda.datasets",
     "start": "decda.starts",
     "recipe": "decda.recipes",
+    "listener": "decda.listeners",
 }
 """The group of entry points of each kind."""
 PLUS = "+"

@@ -5,8 +5,6 @@ import io
 import os
 import warnings
 
-import joblib
-
 MAX_THREADS = 256
 """Most threads of a run; libraries fail in odd ways far above the number of cores."""
 SPIN_COUNT = 5000
@@ -70,6 +68,8 @@ def physical_cores() -> int:
     Returns:
         The number of physical cores, or of logical ones if that is unknown.
     """
+    import joblib  # here, because it takes a third of a second and imports numpy
+
     # If joblib cannot tell them apart, it warns and prints a traceback, which users can do nothing about.
     with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")

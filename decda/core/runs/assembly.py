@@ -163,6 +163,8 @@ def build_start(config: RunConfig, registry: Registry) -> Start:
 def check_start(start: Start, model: Model, config: RunConfig, registry: Registry, n_samples: int) -> None:
     """Try a start on a few random points before anything is trained or written.
 
+    Where the clusters are yet to be counted, it is tried with the smallest number that may be found.
+
     Args:
         start: from `build_start`.
         model: from `build_model`.
@@ -171,7 +173,8 @@ def check_start(start: Start, model: Model, config: RunConfig, registry: Registr
         n_samples: number of images.
 
     Raises:
-        ConfigError: the head places its centers by itself, which goes with the default start alone.
+        ConfigError: the head places its centers by itself, which goes with the default start alone; or the start
+            belongs to one set of images, and the clusters are yet to be counted.
         InvalidParameter: a parameter of the start is out of range.
         ContractViolation: it returns something else than labels.
         BrokenComponent: it fails.
@@ -186,8 +189,16 @@ def check_start(start: Start, model: Model, config: RunConfig, registry: Registr
                 parameter="start",
             )
         return
-    n_clusters, dim = model.head.centers.shape
+    counted = config.n_clusters == "auto"
+    n_clusters = config.train.n_clusters_range[0] if counted else len(model.head.centers)
+    dim = model.head.centers.shape[1]
     if getattr(component.factory, "whole_set", False):
+        if counted:
+            raise ConfigError(
+                f"{owner_of(component)} brings clusters of its own, so there is nothing to count: with it, n_clusters "
+                "must be their number, not auto.",
+                parameter="n_clusters",
+            )
         points = torch.zeros(n_samples, dim)
     else:
         points = torch.randn(2 * n_clusters + 4, dim, generator=keyed_generator(config.seed, "probe start"))
@@ -307,7 +318,8 @@ def guarded(owner: str, make: Callable[[], T], failed: str = "failed while it wa
                 "need less."
             ) from error
         if isinstance(error, ValueError):
-            raise InvalidParameter(f"{owner}: {str(error) or 'a value is out of range'}.") from error
+            reason = str(error).removesuffix(".") or "a value is out of range"
+            raise InvalidParameter(f"{owner}: {reason}.") from error
         raise BrokenComponent(f"{owner} {failed}: {in_a_line(error)}") from error
 
 

@@ -12,7 +12,7 @@ from decda.core.random_keys import derive_seed
 from decda.core.training.metrics import accuracy, ari
 
 STABLE = 0.8
-"""Adjusted Rand index of two k-means starts from different seeds, from which the start agrees with itself."""
+"""Adjusted Rand index from which two clusterings are taken for the same one."""
 KEPT = 0.5
 """Share of images that a sound clustering leaves in the cluster where the start put them."""
 
@@ -28,7 +28,7 @@ def collapse_warnings(
     """What speaks against a clustering, in sentences.
 
     Two things are looked for: fewer clusters than were asked for, and a clustering that moved most images out of the
-    cluster in which it started although that start was stable: k-means from two other seeds agrees on it.
+    cluster in which it started although that start was stable: k-means finds it again from two other seeds.
 
     Args:
         labels: the final cluster of each image (N,).
@@ -54,7 +54,7 @@ def collapse_warnings(
         found.append(f"Only {used} of {n_clusters} clusters {'holds' if used == 1 else 'hold'} any images{story}.")
     if start_labels is not None and start_embeddings is not None:
         kept = accuracy(start_labels, labels)
-        if kept < KEPT and _is_stable(start_embeddings, n_clusters, seed):
+        if kept < KEPT and _is_found_again(start_labels, start_embeddings, n_clusters, seed):
             found.append(
                 f"Clustering moved {1 - kept:.0%} of the images out of the clusters they started in, although k-means "
                 "finds the same start from other seeds. The start may be the better result: compare with "
@@ -78,10 +78,10 @@ def _tell_when(empty: list[int], emptied: Mapping[int, int]) -> str:
 
 
 @torch.no_grad()
-def _is_stable(z: Tensor, n_clusters: int, seed: int) -> bool:
-    """Whether k-means finds the same clusters from two seeds."""
+def _is_found_again(start_labels: NDArray[np.int64], z: Tensor, n_clusters: int, seed: int) -> bool:
+    """Whether k-means finds the clusters of the start from two seeds."""
     first, second = (
         squared_distances(z, kmeans(z, n_clusters, derive_seed(seed, "stability", number))).argmin(1).cpu().numpy()
         for number in range(2)
     )
-    return ari(first, second) >= STABLE
+    return min(ari(first, second), ari(start_labels, first)) >= STABLE

@@ -1,7 +1,7 @@
 """A whole run: assemble, train, record; or go on with one that an earlier process left unfinished."""
 
 import contextlib
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,21 @@ from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import ConfigError, DataError, OutputError, UnusableCheckpoint, in_a_line
 from decda.core.events import CheckpointRejected, Event, Resumed, ignore
 from decda.core.files import Files
-from decda.core.parts.registry import Registry
+from decda.core.parts.registry import Component, Registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.runs.checkpoints import Checkpoint, Checkpoints
 from decda.core.runs.inference import load_run
+from decda.core.runs.listening import find_listeners
 from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import check_out, new_folder
 from decda.core.runs.preparation import prepare
 from decda.core.runs.provenance import describe_resumption, describe_start
-from decda.core.runs.resuming import describe_differences, require_same_images, require_same_parts
+from decda.core.runs.resuming import (
+    describe_differences,
+    require_same_images,
+    require_same_parts,
+    require_same_start,
+)
 from decda.core.runs.run import Run
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS, Session
@@ -35,6 +41,7 @@ def run(
     images: ImageSet | ImageSource | None = None,
     out: Path | None = None,
     notify: Callable[[Event], None] = ignore,
+    listen: Sequence[str] = (),
     resume: bool = False,
     checkpoint_every: float = CHECKPOINT_SECONDS,
     interrupts: Interrupts | None = None,
@@ -48,6 +55,8 @@ def run(
         images: those of the data set, if they have been loaded or opened already.
         out: the folder, which must not exist; by default a new one below `runs/`.
         notify: called with each event.
+        listen: names of registered listeners, which follow the run and change nothing in it; those of a resumed run
+            are made again. Of a run that has finished already they hear nothing.
         resume: go on with the run in `out`, of the same configuration, if there is one that has not finished.
         checkpoint_every: seconds between two checkpoints, beside those at the end of each phase; 0: no checkpoints.
         interrupts: noted signals, at which the run is saved and ended. None: nobody asks it to end.
@@ -61,7 +70,8 @@ def run(
     """
     steps = run_stepwise(
         config, registry, files,
-        images=images, out=out, notify=notify, resume=resume, checkpoint_every=checkpoint_every, interrupts=interrupts,
+        images=images, out=out, notify=notify, listen=listen, resume=resume, checkpoint_every=checkpoint_every,
+        interrupts=interrupts,
     )  # fmt: skip
     while True:
         try:
@@ -79,6 +89,7 @@ def run_stepwise(
     images: ImageSet | ImageSource | None = None,
     out: Path | None = None,
     notify: Callable[[Event], None] = ignore,
+    listen: Sequence[str] = (),
     resume: bool = False,
     checkpoint_every: float = CHECKPOINT_SECONDS,
     interrupts: Interrupts | None = None,
@@ -92,6 +103,7 @@ def run_stepwise(
         images: as for `run`.
         out: as for `run`.
         notify: as for `run`.
+        listen: as for `run`.
         resume: as for `run`.
         checkpoint_every: as for `run`.
         interrupts: as for `run`.
@@ -108,13 +120,16 @@ def run_stepwise(
             f"checkpoint_every must be a number of seconds, 0 or more, not {checkpoint_every!r}.",
             parameter="checkpoint_every",
         )
+    listeners = find_listeners(listen, registry)
     if resume and out is not None and (out / CONFIG).is_file():
         if _is_finished(out):  # looked at without a lock first: the folder may be read-only
             return _finished(out, registry, notify)
         with FolderLock(out):
             if _is_finished(out):  # by another process, while this one waited for the lock
                 return _finished(out, registry, notify)
-            return (yield from _go_on(config, registry, files, images, out, notify, checkpoint_every, interrupts))
+            return (
+                yield from _go_on(config, registry, files, images, out, notify, listeners, checkpoint_every, interrupts)
+            )
     if not resume:
         check_out(out)
     ready = prepare(config, registry, files, images)
@@ -128,7 +143,7 @@ def run_stepwise(
         path = new_folder(out, name)
     try:
         with FolderLock(path):
-            session = Session(ready, registry, path, notify, provenance, Checkpoints(path))
+            session = Session(ready, registry, path, notify, provenance, Checkpoints(path), listeners=listeners)
             return (yield from session.steps(checkpoint_every, interrupts))
     except OutputError:
         with contextlib.suppress(OSError):  # it is not empty
@@ -154,6 +169,7 @@ def _go_on(
     images: ImageSet | ImageSource | None,
     path: Path,
     notify: Callable[[Event], None],
+    listeners: Sequence[Component],
     checkpoint_every: float,
     interrupts: Interrupts | None,
 ) -> Generator[None, None, Run]:
@@ -168,17 +184,19 @@ def _go_on(
     elif not then and (path / MODEL).exists():
         raise DataError(f"{path} holds a trained model, but its provenance.json cannot be read. Nothing was changed.")
     require_same_parts(then, config, registry)
-    ready = prepare(config, registry, files, images, pretrained=checkpoint is None)
+    started = checkpoint is not None and phase in ("cluster", "done")
+    ready = prepare(config, registry, files, images, pretrained=checkpoint is None, started=started)
     today = describe_start(ready, registry)
     require_same_images(then, today)
-    if checkpoint is None:
-        notify(Resumed("start", 0))
-        session = Session(ready, registry, path, notify, today, checkpoints)
-        return (yield from session.steps(checkpoint_every, interrupts))
-    cautions = describe_differences(then, today)
-    notify(Resumed(phase, step, cautions))
-    provenance = describe_resumption(then, phase, step, cautions)
-    session = Session(ready, registry, path, notify, provenance, checkpoints, checkpoint)
+    if not started:
+        require_same_start(then, today)
+    resumed, provenance = Resumed("start", 0), today
+    if checkpoint is not None:
+        resumed = Resumed(phase, step, describe_differences(then, today))
+        provenance = describe_resumption(then, phase, step, resumed.cautions)
+    session = Session(
+        ready, registry, path, notify, provenance, checkpoints, checkpoint, resumed=resumed, listeners=listeners
+    )
     del checkpoint  # its tensors are not needed twice
     return (yield from session.steps(checkpoint_every, interrupts))
 

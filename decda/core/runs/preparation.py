@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,6 +47,7 @@ def prepare(
     images: ImageSet | ImageSource | None = None,
     *,
     pretrained: bool = True,
+    started: bool = False,
 ) -> Prepared:
     """Load the images, build the parts and try them: what does not fit is found before there is a folder.
 
@@ -56,6 +58,7 @@ def prepare(
         images: those of the data set, if they have been loaded or opened already.
         pretrained: whether to load the pretrained autoencoder that the configuration may name; a resumed run holds its
             own weights.
+        started: whether clustering has begun already, so that the start is not tried: it is not needed any more.
 
     Returns:
         What is needed to train.
@@ -77,8 +80,7 @@ def prepare(
     config = replace(
         config, dataset=replace(config.dataset, parameters={**config.dataset.parameters, **images.settings})
     )
-    paths = {n: value.absolute() for n, value in config.start.parameters.items() if isinstance(value, Path)}
-    config = replace(config, start=replace(config.start, parameters={**config.start.parameters, **paths}))
+    config = with_absolute_paths(config)
     least = most = config.known_clusters
     if config.n_clusters == "auto":
         least, most = config.train.n_clusters_range
@@ -92,5 +94,22 @@ def prepare(
         load_pretrained(weights, model.autoencoder, config.encoder.short)
     check_model(model, config, registry, images)
     start = build_start(config, registry)
-    check_start(start, model, config, registry, len(images.x))
+    if not started:
+        check_start(start, model, config, registry, len(images.x))
     return Prepared(config, images, model, start, device, mode)
+
+
+def with_absolute_paths(config: RunConfig) -> RunConfig:
+    """The same run with the paths of its start absolute, so that the saved configuration means them from any folder.
+
+    Args:
+        config: from `compose`.
+    """
+    parameters = {name: _from_anywhere(value) for name, value in config.start.parameters.items()}
+    return replace(config, start=replace(config.start, parameters=parameters))
+
+
+def _from_anywhere(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_from_anywhere, value))
+    return value.expanduser().absolute() if isinstance(value, Path) else value

@@ -1,5 +1,6 @@
 """What a run was made of, and where: parts and their versions, images, machine, and how it ended."""
 
+import contextlib
 import hashlib
 import platform
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from decda.core.regular_files import open_regular
 from decda.core.runs.assembly import components
 from decda.core.runs.images import hash_images
 from decda.core.runs.preparation import Prepared
+from decda.core.runs.run_folder import LABELS
 
 SCHEMA_VERSION = 1
 LIBRARIES = ("torch", "kornia", "numpy", "scikit-learn", "scipy")
@@ -39,6 +41,7 @@ def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
     start = {}
     if weights is not None and weights.is_file():  # a resumed run no longer needs it
         start = {"autoencoder": {"path": str(weights), "sha256": hash_file(weights)}}
+    start_files = _hash_start_files(config)
     return {
         "schema_version": SCHEMA_VERSION,
         "recipe": config.recipe,
@@ -53,6 +56,7 @@ def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processor": f"{processor_name()}, {torch.backends.cpu.get_cpu_capability()}",
         **start,
+        **({"start_files": start_files} if start_files else {}),
         "data_sha256": hash_images(images.x),
         **({} if images.y is None else {"classes_sha256": hashlib.sha256(images.y.numpy().tobytes()).hexdigest()}),
         "config_sha256": config.sha256(),
@@ -66,6 +70,17 @@ def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
         "started": now(),
         "status": "started",
     }
+
+
+def _hash_start_files(config: RunConfig) -> dict[str, str]:
+    """The sha256 of each file that a parameter of the start names, by its path; of a folder, that of its labels."""
+    values = [value if isinstance(value, tuple) else (value,) for value in config.start.parameters.values()]
+    digests = {}
+    for path in (path for group in values for path in group if isinstance(path, Path)):
+        file = path / LABELS if path.is_dir() else path
+        with contextlib.suppress(OSError):  # it is gone: the start says so, or a resumed run no longer needs it
+            digests[str(file)] = hash_file(file)
+    return digests
 
 
 def describe_parts(config: RunConfig, registry: Registry) -> dict[str, Any]:

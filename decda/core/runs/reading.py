@@ -66,12 +66,15 @@ def read_labels(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32], lis
         None where they have none.
 
     Raises:
-        DataError: the file is missing or damaged.
+        DataError: the file is missing or damaged, or its rows are not in the order of the images.
     """
     file = path / "labels.csv"
     try:
         text = read_regular(file, max_bytes=MAX_BYTES).decode()
         rows = list(csv.DictReader(StringIO(text, newline="")))
+        unordered = next((n for n, row in enumerate(rows) if row["index"] != str(n)), None)
+        if unordered is not None:
+            raise ValueError(f"row {unordered} has the index {rows[unordered]['index']!r}; they must count from 0")
         labels = np.array([row["label"] for row in rows]).astype(np.int64)
         confidence = np.array([row["confidence"] for row in rows]).astype(np.float32)
         names = [row["name"] for row in rows]

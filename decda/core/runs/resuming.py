@@ -11,6 +11,7 @@ from decda.core.config.run_config import PART_KINDS, RunConfig, read_toml
 from decda.core.errors import ConfigError, DataError, UnusableCheckpoint
 from decda.core.parts.registry import Registry
 from decda.core.runs.naming import printable
+from decda.core.runs.preparation import with_absolute_paths
 from decda.core.runs.provenance import describe_parts
 from decda.core.runs.reading import read_configuration
 from decda.core.runs.run_folder import CONFIG, COUNT
@@ -130,6 +131,21 @@ def require_same_images(then: Mapping[str, Any], now: Mapping[str, Any]) -> None
         _refuse("another pretrained autoencoder", f"sha256 {former}", f"sha256 {current}")
 
 
+def require_same_start(then: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Require the files that the start names as they were when the run was started, of a run that has yet to use them.
+
+    Args:
+        then: the provenance of the run; what it does not say is not compared.
+        now: the same, made anew.
+
+    Raises:
+        UnusableCheckpoint: they are others; the message tells both digests.
+    """
+    former, current = then.get("start_files", {}), now.get("start_files", {})
+    if former and former != current:
+        _refuse("other files of its start", _files(former), _files(current))
+
+
 def describe_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What is different from when the run was started, so that sums may be rounded in another way.
 
@@ -152,7 +168,7 @@ def describe_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> lis
 
 def _contradictions(ours: RunConfig, wanted: RunConfig) -> dict[str, str]:
     """What two configurations differ in, a sentence by setting; of another part, only its name."""
-    left, right = (_flat(config) for config in (ours, wanted))
+    left, right = (_flat(with_absolute_paths(config)) for config in (ours, wanted))
     others = {kind for kind in PART_KINDS if ours.part(kind).name != wanted.part(kind).name}
     return {
         name: f"{name} is {left.get(name, 'not set')} in the run, {right.get(name, 'not set')} here"

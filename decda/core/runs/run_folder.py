@@ -28,6 +28,7 @@ from decda.core.training.cluster_count import RULE
 CONFIG = "config.toml"
 LOG = "log.csv"
 PROVENANCE = "provenance.json"
+LABELS = "labels.csv"
 COUNT_VERSION = 1
 COUNT = "n_clusters.json"
 """Says how many clusters were found, and what speaks for it, in a run that was asked to count them."""
@@ -133,7 +134,7 @@ class RunFolder:
             (index, "" if names is None else names[index], label, f"{share:.6f}")
             for index, (label, share) in enumerate(zip(labels.tolist(), confidence.tolist(), strict=True))
         ]
-        self._write_table("labels.csv", ("index", "name", "label", "confidence"), rows)
+        self._write_table(LABELS, ("index", "name", "label", "confidence"), rows)
 
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
         """Write `skipped.csv`: the images that were left out because they cannot be read.

@@ -1,23 +1,25 @@
 """The work of one process on one run: train, save now and then, and record what it came to."""
 
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from decda.core.contracts import ClusteringHead
 from decda.core.errors import DecdaError, UnusableCheckpoint, in_a_line
-from decda.core.events import Event
-from decda.core.parts.registry import Registry
+from decda.core.events import Event, Resumed, RunEnded
+from decda.core.parts.registry import Component, Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.runs.assembly import build_head, components
 from decda.core.runs.best import choose_best
 from decda.core.runs.checkpoints import Checkpoint, Checkpoints
 from decda.core.runs.collapse import collapse_warnings
 from decda.core.runs.failures import explain_failure
+from decda.core.runs.listening import Listeners
 from decda.core.runs.preparation import Prepared
 from decda.core.runs.provenance import describe_end, describe_failure
 from decda.core.runs.quality import judge_labels
@@ -43,6 +45,8 @@ class Session:
         provenance: what `provenance.json` says from now on.
         checkpoints: those of the run.
         checkpoint: where an earlier process left off.
+        resumed: told first, where the run goes on.
+        listeners: follow the run, besides `notify`.
     """
 
     def __init__(
@@ -54,6 +58,9 @@ class Session:
         provenance: dict[str, Any],
         checkpoints: Checkpoints,
         checkpoint: Checkpoint | None = None,
+        *,
+        resumed: Resumed | None = None,
+        listeners: Sequence[Component] = (),
     ):
         self.ready = ready
         self.registry = registry
@@ -64,7 +71,11 @@ class Session:
         self.provenance = provenance
         self.checkpoint = checkpoint
         self.classes = None if ready.images.y is None else ready.images.y.numpy()
-        self.recorder = Recorder(ready.config, self.classes, [self.folder, notify], self._keep_autoencoder)
+        self.resumed = resumed
+        self.listeners = Listeners(listeners, notify)
+        self.recorder = Recorder(
+            ready.config, self.classes, [self.folder, notify, self.listeners], self._keep_autoencoder
+        )
 
     def steps(self, checkpoint_every: float, interrupts: Interrupts | None = None) -> Generator[None, None, Run]:
         """Do the work in steps of about one descent.
@@ -86,8 +97,25 @@ class Session:
         self.folder.write_json(PROVENANCE, self.provenance)
         interrupts = interrupts or Interrupts()
         try:
+            finished = yield from self._finish(checkpoint_every, interrupts)
+            self.checkpoints.remove()
+            try:
+                self.recorder(RunEnded(finished, self.ready.images))
+            except Interrupted as error:
+                told = f"The run {self.folder.path} has finished; what follows it was interrupted by {error.name}."
+                raise Interrupted(error.name, told) from error
+        finally:
+            self.listeners.close()
+        return finished
+
+    def _finish(self, checkpoint_every: float, interrupts: Interrupts) -> Generator[None, None, Run]:
+        """Train, and write what it came to; if that fails, the provenance says why."""
+        try:
             self.folder.start_log(self.checkpoint.log if self.checkpoint else None)
             with interrupts.deferred():  # also while results are written, which takes seconds and finishes the run
+                self.listeners.make(self.folder.path)
+                if self.resumed is not None:
+                    self.recorder(self.resumed)
                 trainer = yield from self._train(checkpoint_every, interrupts)
                 finished = self._record(trainer)
                 if self.ready.config.n_clusters == "auto":  # what is needed to load the model
@@ -97,7 +125,6 @@ class Session:
         except BaseException as error:
             self.folder.write_failure(self.provenance | describe_failure(error))
             raise
-        self.checkpoints.remove()
         return finished
 
     def _train(self, checkpoint_every: float, interrupts: Interrupts) -> Generator[None, None, Trainer]:
@@ -206,13 +233,14 @@ class Session:
     def _judge(self, trainer: Trainer) -> tuple[dict[str, str], dict[str, float | None]]:
         """Judge the clusters by the images alone; take the model back to its start if it is to be kept where better."""
         x, n_clusters, begun = self.ready.images.x, self.recorder.config.known_clusters, self.recorder.start_labels
-        judgement = judge_labels(x, trainer.labels.cpu().numpy(), trainer.confidence.cpu().numpy(), n_clusters)
+
+        def judge(labels: NDArray[np.int64]) -> dict[str, float | None]:
+            return judge_labels(x, labels, trainer.confidence.cpu().numpy(), n_clusters, begun=begun)
+
+        judgement = judge(trainer.labels.cpu().numpy())
         if self.ready.config.train.keep == "end":
             return {}, judgement
-        if begun is not None:
-            former = judge_labels(x, begun, trainer.confidence.cpu().numpy(), n_clusters)
-            if choose_best([{"judgement": judgement}, {"judgement": former}]) == 1:
-                trainer.go_back()
-                confidence = trainer.confidence.cpu().numpy()
-                return {"kept": "start"}, judge_labels(x, trainer.labels.cpu().numpy(), confidence, n_clusters)
+        if begun is not None and choose_best([{"judgement": judgement}, {"judgement": judge(begun)}]) == 1:
+            trainer.go_back()
+            return {"kept": "start"}, judge(trainer.labels.cpu().numpy())
         return {"kept": "end"}, judgement

@@ -7,26 +7,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from decda.core.atomic_files import read_json, write_json, write_text_atomically
+from decda.core.atomic_files import write_json, write_text_atomically
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet, ImageSource
-from decda.core.errors import DataError, OutputError
+from decda.core.errors import OutputError
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
-from decda.core.process.threads import is_thread_count
+from decda.core.runs.listening import find_listeners
 from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import check_out, new_folder
 from decda.core.runs.preparation import prepare
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS
 from decda.core.studies.seed_ranges import format_seeds
+from decda.core.studies.seeds_plan import SEEDS
 from decda.core.studies.seeds_result import SCHEMA_VERSION, SeedsResult
-
-SEEDS = "seeds.json"
-"""The file that says which seeds a folder is for."""
 
 
 def ignore_messages(key: Any, message: Message) -> None:
@@ -50,6 +48,7 @@ def run_seeds(
     threads: int | None = None,
     resume: bool = False,
     checkpoint_every: float = CHECKPOINT_SECONDS,
+    listen: Sequence[str] = (),
     interrupts: Interrupts | None = None,
     notify: Notify = ignore_messages,
 ) -> SeedsResult:
@@ -72,6 +71,7 @@ def run_seeds(
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
         resume: go on with the seeds in `out` that have not finished, see `read_seeds`.
         checkpoint_every: seconds between two checkpoints of a run; 0: none.
+        listen: names of registered listeners; each seed has its own.
         interrupts: notes or raises signals, at which all runs are saved and end.
         notify: gets each event of each seed, what its process wrote, and its outcome.
 
@@ -86,9 +86,11 @@ def run_seeds(
     if not resume:
         check_out(out)
     seeds = sorted(seeds)
-    ready = prepare(replace(config, seed=seeds[0]), registry, files, images)
-    found = {name: getattr(ready.config, name) for name in ("autoencoder", "dataset", "n_clusters")}
-    config = replace(config, **found)  # with an absolute path, and what the data set found out
+    listen = [component.entry.qualified for component in find_listeners(listen, registry)]
+    # Seeds that go on try their start themselves, if they still need it.
+    ready = prepare(replace(config, seed=seeds[0]), registry, files, images, started=resume)
+    found = {name: getattr(ready.config, name) for name in ("autoencoder", "dataset", "n_clusters", "start")}
+    config = replace(config, **found)  # with absolute paths, and what the data set found out
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):
@@ -96,7 +98,7 @@ def run_seeds(
             _write_plan(folder, config, seeds, threads)
         outcomes: list[Outcome] = []
 
-        def listen(seed: int, message: Message) -> None:
+        def collect(seed: int, message: Message) -> None:
             if isinstance(message, Finished | Failed):
                 outcomes.append(message)
             notify(seed, message)
@@ -104,9 +106,9 @@ def run_seeds(
         jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}") for seed in seeds)
         try:
             run_jobs(
-                jobs, registry, files, ready.device.type, listen,
-                n_jobs=n_jobs, threads=threads, here=has_local_parts(config, registry),
-                checkpoint_every=checkpoint_every, interrupts=interrupts,
+                jobs, registry, files, ready.device.type, collect,
+                n_jobs=n_jobs, threads=threads, here=has_local_parts(config, registry, listen),
+                checkpoint_every=checkpoint_every, listen=listen, interrupts=interrupts,
             )  # fmt: skip
         except Interrupted as error:
             told = f"The seeds in {folder} were interrupted by {error.name}; finished ones are kept."
@@ -134,26 +136,3 @@ def _write_plan(folder: Path, config: RunConfig, seeds: Sequence[int], threads: 
     except OutputError:
         shutil.rmtree(folder, ignore_errors=True)  # it was made a moment ago
         raise
-
-
-def read_seeds(folder: Path) -> dict[str, Any] | None:
-    """What a folder of several seeds is for.
-
-    Args:
-        folder: of several seeds, or of something else.
-
-    Returns:
-        `seeds`; `recipe`, the name of the recipe that their configuration is based on, or None; and `threads`, of each
-        run, or None. None if it is no such folder.
-
-    Raises:
-        DataError: its file is damaged.
-    """
-    if not (folder / SEEDS).exists():
-        return None
-    content = read_json(folder / SEEDS)
-    seeds, recipe, threads = (content.get(name) for name in ("seeds", "recipe", "threads"))
-    whole = isinstance(seeds, list) and seeds and all(type(seed) is int and seed >= 0 for seed in seeds)
-    if not (whole and (recipe is None or isinstance(recipe, str)) and (threads is None or is_thread_count(threads))):
-        raise DataError(f"{folder / SEEDS} is damaged: it does not say which seeds the folder is for.")
-    return {"seeds": seeds, "recipe": recipe, "threads": threads}

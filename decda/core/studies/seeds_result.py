@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from decda.core.execution.messages import Failed, Finished
-from decda.core.runs.best import choose_best
+from decda.core.runs.best import DECIDING, choose_best
 
 SCHEMA_VERSION = 1
 SCORES = ("acc", "nmi", "ari")
@@ -33,10 +33,28 @@ class SeedsResult:
         return self.failed[0].exit_code if self.failed else 0
 
     @property
+    def numbers(self) -> list[int]:
+        """The numbers of clusters that seeds have, ascending: several, if they counted them and do not agree."""
+        return sorted({run.result["n_clusters"] for run in self.finished if "n_clusters" in run.result})
+
+    @property
     def best(self) -> Finished | None:
-        """The seed to use, chosen without labels by `choose_best`; None if no seed has the figure that decides."""
+        """The seed to use, chosen without labels by `choose_best`; None if `undecided` says why there is none."""
         position = choose_best([run.result for run in self.finished])
-        return None if position is None else self.finished[position]
+        return None if position is None or len(self.numbers) > 1 else self.finished[position]
+
+    @property
+    def undecided(self) -> str | None:
+        """Why none of several seeds is named as the one to use; None if one is, or if fewer than two have finished."""
+        if self.best is not None or len(self.finished) < 2:
+            return None
+        if len(self.numbers) > 1:
+            return (
+                f"No seed is named as the one to use: they have different numbers of clusters "
+                f"({', '.join(map(str, self.numbers))}), across which neither scores nor judgements compare. To choose "
+                "between seeds, train all of them with one of these numbers."
+            )
+        return f"No seed is named as the one to use: none has the figure that decides, {DECIDING}."
 
     def as_mapping(self) -> dict[str, Any]:
         """What `decda train --seeds --json` prints, and `summary.json` holds."""
@@ -49,6 +67,8 @@ class SeedsResult:
             "std": {name: deviation for name, (_, deviation) in spreads.items()},
             "best": None if self.best is None else self.best.result["run"],
         }
+        if self.undecided:
+            mapping["warnings"] = [self.undecided]
         if self.failed:
             mapping["failed"] = [{"seed": run.seed, "error": run.error} for run in self.failed]
         return mapping

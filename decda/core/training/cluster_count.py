@@ -67,8 +67,8 @@ def count_clusters(z: Tensor, seed: int, candidates: Iterable[int]) -> Count:
     Q = sum_ij (A_ij - d_i d_j / 2m) [i and j in one cluster] / 2m,   d_i = sum_j A_ij,   2m = sum_i d_i
 
     The smallest K is chosen whose mean Q is within one standard deviation, over the samples, of the best mean. It tends
-    to find too many where there are fewer than five, or where embeddings have only two or three dimensions, and it
-    cannot tell that there is only one.
+    to find too many where there are fewer than five, where embeddings have only two or three dimensions, or where
+    groups are long, which it cuts into pieces; and it cannot tell that there is only one.
 
     Everything is computed on the CPU and on one thread, because the order of sums would depend on their number.
 

@@ -66,7 +66,7 @@ class Trainer:
         mode: how steps are made; `plain` after a fallback.
         phase: which comes next or is going on; `done` at the end.
         n_clusters: K; None as long as the clusters are yet to be counted.
-        initial: the weights from which clustering started, by module, where the configuration may keep them.
+        initial: the weights at the first refresh, by module, where the configuration may keep them.
         labels: the cluster of each image, int64 (N,), by the weights of the last refresh; after `run`, by the final
             weights.
         confidence: the largest soft assignment of each image, float32 (N,), after `run`.
@@ -154,11 +154,6 @@ class Trainer:
         if labels is not None:
             self.start_labels.copy_(labels)
         self.notify(Initialised(z, labels))
-        if self.config.keep == "better":
-            modules = self.model.modules().items()
-            self.initial = {
-                name: {n: value.clone() for n, value in module.state_dict().items()} for name, module in modules
-            }
         self.position = 1
         self._close("completed")
 
@@ -185,7 +180,8 @@ class Trainer:
         for iteration in range(self.position, config.max_iter):
             if iteration % config.update_interval == 0:
                 changed = self._refresh(step, iteration)
-                if changed < config.tol and iteration // config.update_interval > config.start_refreshes:
+                # Labels that stayed say nothing where the last target was the start's.
+                if changed < config.tol and iteration > 0 and not self._is_led(iteration - config.update_interval):
                     reason = "converged"
                     break
             walk, number = divmod(iteration, self.batches.in_walk)
@@ -199,8 +195,12 @@ class Trainer:
         self._assign()
         self._close(reason)
 
+    def _copy_weights(self) -> dict[str, dict[str, Tensor]]:
+        modules = self.model.modules().items()
+        return {name: {n: value.clone() for n, value in module.state_dict().items()} for name, module in modules}
+
     def go_back(self) -> None:
-        """Take the weights back to those from which clustering started, with their labels and confidences."""
+        """Take the weights back to those of the first refresh, with their labels and confidences."""
         assert self.initial is not None
         for name, module in self.model.modules().items():
             module.load_state_dict(self.initial[name])
@@ -287,6 +287,8 @@ class Trainer:
                 target = start_target(self.start_labels, target.shape[1])
             self.target.copy_(target)
             labels = self.model.head.soft_assign(z).argmax(1)
+        if iteration == 0 and self.config.keep == "better":  # a head may have moved its centers in `refresh`
+            self.initial = self._copy_weights()
         changed = (labels != self.labels).float().mean().item()
         self.labels.copy_(labels)
         self.model.train(True)

@@ -22,9 +22,10 @@ def labels(
 ) -> Tensor:
     r"""Labels from a file: those of another run, or those that several runs agree on.
 
-    Neither the embeddings nor the seed matter, beyond their number and device. Any file of labels serves that has a
-    line for each image, in the order of the images: a table with a column `label`, one label per line, or `.npy`.
-    Labels are numbered from 0 in sorted order, so that a cluster without images leaves no gap.
+    Of the embeddings only their number and device matter, and the seed does not. Any file serves that holds a label for
+    each image, in the order of the images: a table with a column `label`, one label per line, or `.npy`. A column
+    `index` must number the images from 0. Labels are numbered from 0 in sorted order, so that a cluster without images
+    leaves no gap.
 
     Args:
         z: clean embeddings of the whole set (N, D), in the order of the file.
@@ -36,8 +37,8 @@ def labels(
         int64 (N,), from 0 to at most K - 1, on the device of z.
 
     Raises:
-        ValueError: no path was given, the file is missing or damaged, or its labels are not one for each image, of at
-            most K clusters.
+        ValueError: no path was given, the file is missing or damaged, it does not hold one label for each image in
+            their order, or it holds more than K clusters.
 
     Example:
         >>> import torch
@@ -51,14 +52,16 @@ def labels(
             "path must name the file of the labels, or the folder of the run or consensus that holds it; it is not set."
         )
     file = Path(os.path.expanduser(path))
+    if not os.path.lexists(file):
+        raise ValueError(f"path: There is no file or folder {file}.")
     if file.is_dir():
         file /= LABELS
     try:
-        values = read_label_file(file)
+        values = read_label_file(file, in_order=True)
         if len(values) != len(z):
             raise ValueError(
-                f"path: {file} holds {len(values)} labels, and there are {len(z)} images. It must be of the "
-                "very images that are clustered, in the same order."
+                f"path: {file} holds {len(values)} labels, and there are {len(z)} images. It must hold the labels of "
+                "the very images that are clustered, in the same order."
             )
         found = as_labels(values, len(z))
     except DataError as error:

@@ -11,7 +11,7 @@ from threadpoolctl import threadpool_limits
 from torch import Tensor
 
 Points = NDArray[np.float32]
-MaxSamples = Annotated[int, "embeddings that are clustered; of more, the others follow their nearest neighbours"]
+MaxSamples = Annotated[int, "more embeddings than this are sampled; the others follow their neighbours in the sample"]
 VOTERS = 5
 """Neighbours in the sample by which the others decide."""
 
@@ -19,7 +19,7 @@ VOTERS = 5
 def cluster_sample(
     z: Tensor, n_clusters: int, seed: int, max_samples: int, cluster: Callable[[Points], ArrayLike]
 ) -> Tensor:
-    """Cluster at most so many embeddings, drawn at random; each other joins most of its 5 nearest neighbours in them.
+    """Cluster a random sample of the embeddings; each other one joins the majority of its 5 nearest neighbours in it.
 
     Args:
         z: embeddings (N, D).
@@ -74,7 +74,7 @@ def draw_sample(n: int, n_clusters: int, seed: int, max_samples: int) -> NDArray
 
 
 def spread_labels(z: Tensor, chosen: NDArray[np.int64], cluster: Callable[[Points], ArrayLike]) -> Tensor:
-    """Cluster the chosen embeddings, and let each other one join most of its 5 nearest neighbours among them.
+    """Cluster the chosen embeddings; each other one joins the majority of its 5 nearest neighbours among them.
 
     Everything is computed on one thread, because the order of sums would otherwise depend on their number.
 
@@ -96,6 +96,7 @@ def spread_labels(z: Tensor, chosen: NDArray[np.int64], cluster: Callable[[Point
         labels = np.asarray(cluster(points[chosen]))
         if len(chosen) < len(points):
             voters = min(VOTERS, len(chosen))
-            by_neighbours = KNeighborsClassifier(voters, n_jobs=1).fit(points[chosen], labels)
-            labels = by_neighbours.predict(points)
+            spread = KNeighborsClassifier(voters, n_jobs=1).fit(points[chosen], labels).predict(points)
+            spread[chosen] = labels  # the sample keeps its own: neighbours would outvote small clusters
+            labels = spread
     return torch.from_numpy(labels.astype(np.int64)).to(z.device)

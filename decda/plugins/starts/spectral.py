@@ -15,7 +15,7 @@ def spectral(
     n_clusters: int,
     seed: int,
     *,
-    n_neighbors: Annotated[int, "neighbours in the graph, at least 1; at most the embeddings"] = 10,
+    n_neighbors: Annotated[int, "neighbours in the graph, itself among them, at least 2; at most the embeddings"] = 10,
     max_samples: MaxSamples = 10_000,
 ) -> Tensor:
     """Spectral clustering of the graph of nearest neighbours: follows clusters of any shape.
@@ -29,7 +29,7 @@ def spectral(
         Labels, int64 (N,).
 
     Raises:
-        ValueError: n_neighbors is below 1.
+        ValueError: n_neighbors is below 2.
 
     Reference:
         von Luxburg: A tutorial on spectral clustering, Statistics and Computing 2007.
@@ -41,8 +41,8 @@ def spectral(
         >>> len(labels[:20].unique()), len(labels.unique())
         (1, 2)
     """
-    if n_neighbors < 1:
-        raise ValueError(f"n_neighbors must be at least 1, it is {n_neighbors}")
+    if n_neighbors < 2:  # the nearest neighbour of an embedding is itself: a graph of one has no edges
+        raise ValueError(f"n_neighbors must be at least 2, it is {n_neighbors}")
 
     def cluster(points: Points) -> Points:
         if len(points) < n_clusters + 3:  # fewer points than the eigenvectors that are looked for

@@ -53,7 +53,8 @@ def tsne(
         if len(np.unique(points, axis=0)) < 4:
             return kmeans_in_map(points, n_clusters, seed)
         layout = TSNE(
-            2, perplexity=min(perplexity, (len(points) - 1) / 3), max_iter=max_iter, init="pca",
+            2, perplexity=min(perplexity, (len(points) - 1) / 3), max_iter=max_iter,
+            init="pca" if points.shape[1] > 1 else "random",  # one dimension has no two principal components
             random_state=seed % 2**32, n_jobs=1,
         )  # fmt: skip
         return kmeans_in_map(layout.fit_transform(points), n_clusters, seed)

@@ -138,6 +138,27 @@ def test_classes(text: str, expected: Any) -> None:
     assert read_classes(StringIO(text)).tolist() == expected
 
 
+def test_line_breaks_between_quotes() -> None:
+    """A name that holds line breaks, commas or quotes is one value; what follows it is found, and its line is named."""
+    rows = 'name,label\n"a\nb",3\n"\n\n, ""c""",5\nd,3\n'
+    assert read_classes(StringIO(rows)).tolist() == [3, 5, 3]
+    with pytest.raises(DataError, match="line 8 holds no class"):
+        read_classes(StringIO(rows + '"e\nf",\n'))
+    with pytest.raises(DataError, match="line 2 cannot be read: field larger than"):
+        read_classes(StringIO('name,label\n"a,3\n' + "b,3\n" * 40_000))
+
+
+def test_rows_in_another_order() -> None:
+    """Where order counts, a column `index` must number the rows from 0; elsewhere it is a column like any other."""
+    ordered, other, short = "index,label\n0,a\n1,b\n", "index,label\n1,a\n0,b\n", "label,index\na,0\nb\n"
+    assert read_classes(StringIO(ordered), in_order=True).tolist() == ["a", "b"]
+    assert read_classes(StringIO(other)).tolist() == ["a", "b"]
+    with pytest.raises(DataError, match="line 2 has the index '1', not 0: the column 'index' must number the images"):
+        read_classes(StringIO(other), in_order=True)
+    with pytest.raises(DataError, match="line 3 has the index '', not 1"):
+        read_classes(StringIO(short), in_order=True)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -61,6 +61,8 @@ def test_runs_of_the_same_images(make: Make) -> None:
         read_voters([a])
     with pytest.raises(ConfigError, match="there is none"):
         read_voters([])
+    with pytest.raises(ConfigError, match="there is only .*a. b has not finished. Resume it, or name other runs."):
+        read_voters([a], [Path("b")])
 
 
 def test_runs_of_other_images(make: Make) -> None:

@@ -11,6 +11,7 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.errors import TrainingDiverged
+from decda.core.events import Event, ListenerFailed, Refreshed, RunEnded
 from decda.core.execution.interleave import Steps, cuda_stream, interleave
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
@@ -75,6 +76,42 @@ def test_interleaved_runs_equal_runs_alone(registry: Registry, tmp_path: Path) -
         end = story.of(seed)[-1]
         assert isinstance(end, Finished)
         assert end.result["acc"] == alone.metrics["acc"]
+
+
+def test_interleaved_runs_have_their_own_listeners(registry: Registry, tmp_path: Path) -> None:
+    """A listener hears of its own run alone, all of it in order; when it fails, that run alone is left without it."""
+    own, config = Registry(registry), compose(registry, parts={"encoder": "fc"}, settings=SHORT)
+    heard: dict[str, list[Event]] = {}
+
+    def mine(folder: Path) -> Any:
+        events = heard[folder.name] = []
+
+        def listen(event: Event) -> None:
+            events.append(event)
+            if folder.name == "1" and isinstance(event, Refreshed):
+                raise ValueError("no")
+
+        return listen
+
+    own.add("listener", "mine", mine)
+    told: dict[str, list[Event]] = {"0": [], "1": []}
+    turns: list[str] = []
+
+    def start(job: Job) -> Steps:
+        def notify(event: Event) -> None:
+            told[str(job.key)].append(event)
+            turns.append(str(job.key))
+
+        words = {"out": tmp_path / str(job.key), "notify": notify, "listen": ["mine"]}
+        return run_stepwise(replace(config, seed=job.key), own, Files(offline=True), **words)  # type: ignore[arg-type]
+
+    interleave(jobs([0, 1]), start, Story(), n_jobs=2)
+    assert turns.index("1") < len(turns) - turns[::-1].index("0") - 1  # they were really interleaved
+    assert heard["0"] == told["0"]
+    assert isinstance(heard["0"][-1], RunEnded)
+    failed = told["1"].index(ListenerFailed("mine", "local", "ValueError: no"))
+    assert heard["1"] == told["1"][:failed]
+    assert isinstance(told["1"][-1], RunEnded)
 
 
 def test_runs_alternate_step_by_step() -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
-from decda.core.events import Initialised, PhaseEnded, PhaseStarted, Progress, Scored
+from decda.core.events import Initialised, ListenerFailed, PhaseEnded, PhaseStarted, Progress, Scored
 from decda.core.execution import processes
 from decda.core.execution.messages import Failed, Finished, Job, Message, OutputLine
 from decda.core.execution.processes import run_in_processes
@@ -158,6 +158,47 @@ def test_events_arrive_without_tensors(story: tuple[Path, Story]) -> None:
     assert all(type(value) is float for value in epoch.terms.values())
     assert b"torch" not in pickle.dumps([event for event in events if not isinstance(event, Finished)])
     assert isinstance(events[-1], Finished)
+
+
+LISTENER = """
+import os
+from decda.core.events import Refreshed
+
+
+class Mine:
+    def __init__(self, folder):
+        (folder / "heard.txt").write_text(f"{os.getpid()}\\n")
+        self.file = folder / "heard.txt"
+
+    def __call__(self, event):
+        with self.file.open("a") as file:
+            file.write(f"{type(event).__name__}\\n")
+        if isinstance(event, Refreshed):
+            raise OSError("no socket")
+
+
+def register(registry):
+    registry.add("listener", "mine", Mine)
+"""
+
+
+def test_listeners_listen_in_the_process_of_their_run(registry: Registry, tmp_path: Path) -> None:
+    """Each run has its own, also from a file; one that fails there is told here, and costs no run."""
+    (tmp_path / "mine.py").write_text(LISTENER)
+    config, told = compose(registry, parts={"encoder": "fc", "start": "kmeans"}, settings=SHORT), Story()
+    words = {"load": [tmp_path / "mine.py"], "listen": ["local:mine", "decda:tensorboard"], **QUIET}
+    jobs = deque([job(config, seed, tmp_path) for seed in (0, 1)])
+    run_in_processes(jobs, told, n_jobs=2, data_root=tmp_path / "data", **words)
+    heard = [(tmp_path / f"seed-{seed}" / "heard.txt").read_text().split() for seed in (0, 1)]
+    assert len({os.getpid(), *(int(lines[0]) for lines in heard)}) == 3
+    for seed, lines in enumerate(heard):
+        assert lines[1] == "PhaseStarted"
+        assert lines.count("Refreshed") == 1
+        assert lines[-1] == "Refreshed"
+        events = told.of(seed)
+        assert ListenerFailed("mine", "local", "OSError: no socket") in events
+        assert isinstance(events[-1], Finished)
+        assert list((tmp_path / f"seed-{seed}" / "tensorboard").glob("events.out.tfevents.*"))
 
 
 def test_output_of_a_process_is_reported(story: tuple[Path, Story]) -> None:

@@ -6,7 +6,17 @@ import pytest
 import torch
 
 from decda.core.config.composition import compose
-from decda.core.events import BatchEnded, Downloading, Initialised, PhaseEnded, Progress, Refreshed, StepFallback
+from decda.core.events import (
+    BatchEnded,
+    Downloading,
+    Initialised,
+    ListenerFailed,
+    PhaseEnded,
+    Progress,
+    Refreshed,
+    RunEnded,
+    StepFallback,
+)
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.execution.protocol import WorkerJob, as_line, from_line
 from decda.core.parts.registry import Registry
@@ -19,6 +29,7 @@ from decda.core.parts.registry import Registry
         BatchEnded("pretrain", 1, 2),
         Downloading("a/ü.gz", 5, None),
         StepFallback("graph", None, 'it said "no"'),
+        ListenerFailed("mine", "mine 1.0", "OSError: ü"),
         Failed(3, "two\nlines", 4),
         Finished(0, {"acc": 0.1 + 0.2, "nmi": None, "warnings": ["careful"]}, [1, 2]),
     ],
@@ -41,6 +52,11 @@ def test_tensors_are_not_sent() -> None:
     assert from_line(as_line(progress) or "") == Progress("pretrain", 1, 2, {"loss": 0.5})  # type: ignore[dict-item]
 
 
+def test_what_a_run_came_to_stays_in_its_process() -> None:
+    """The end of a run, with its model and images, has no line: `Finished` says what others need."""
+    assert as_line(RunEnded(object(), object())) is None  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("line", ["", "noise", "[]", "{}", '{"type": "Exit"}', '{"type": "Failed"}'])
 def test_a_line_that_is_not_a_message(line: str) -> None:
     """Any other line raises ValueError, so that it can be shown as output of the process."""
@@ -52,8 +68,8 @@ def test_a_job_survives_a_round_trip(registry: Registry) -> None:
     """A worker composes exactly the configuration that it was sent."""
     config = compose(registry, recipe="convidec-da", seed=7, settings=["head.gamma=0.30000000000000004"])
     words = Job(7, config, Path("out"))
-    job = WorkerJob.from_job(words, Path("data"), True, 2, [Path("mine.py")], checkpoint_every=5.5)
+    job = WorkerJob.from_job(words, Path("data"), True, 2, [Path("mine.py")], checkpoint_every=5.5, listen=["a:b"])
     again = WorkerJob.from_line(job.as_line())
-    assert again == WorkerJob(**{**vars(job), "load": ["mine.py"]})
+    assert again == WorkerJob(**{**vars(job), "load": ["mine.py"], "listen": ["a:b"]})
     assert compose(registry, config=again.config) == config
     assert again.recipe == "convidec-da"

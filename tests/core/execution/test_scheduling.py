@@ -31,6 +31,10 @@ def test_a_part_added_by_hand_is_local(registry: Registry) -> None:
     assert not has_local_parts(compose(own, parts={"head": "dec"}), own)
     own.from_files.add(entry)
     assert not has_local_parts(config, own)
+    listener = own.add("listener", "mine", lambda folder: print)
+    assert has_local_parts(config, own, ["tensorboard", "mine"])
+    own.from_files.add(listener)
+    assert not has_local_parts(config, own, ["tensorboard", "mine"])
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
@@ -72,6 +76,7 @@ def test_cpu_jobs_use_processes_and_gpu_jobs_are_interleaved(
     ):
         run_jobs(waiting(registry, tmp_path, "dec", "dcn"), registry, files, device, print, **words)  # type: ignore[arg-type]
     every = {"data_root": tmp_path, "offline": True, "load": (), "checkpoint_every": 60.0, "interrupts": None}
+    every["listen"] = ()
     assert asked == [
         ("pool", {"n_jobs": 6, "threads": 1, **every}),
         ("pool", {"n_jobs": 1, "threads": 4, **every}),

@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 import torch
@@ -269,6 +269,10 @@ def collapse(z: Tensor, n_clusters: int, seed: int) -> Tensor:
     return 1 / 0  # type: ignore[return-value]
 
 
+def refuse_in_a_sentence(z: Tensor, n_clusters: int, seed: int) -> Tensor:
+    raise ValueError("There is no moon. Wait for it.")
+
+
 def floats(z: Tensor, n_clusters: int, seed: int) -> Tensor:
     return torch.zeros(len(z))
 
@@ -281,6 +285,7 @@ def too_many(z: Tensor, n_clusters: int, seed: int) -> Tensor:
     ("start", "error", "reason"),
     [
         (refuse, InvalidParameter, "start 'mine' (local): the moon is full."),
+        (refuse_in_a_sentence, InvalidParameter, "start 'mine' (local): There is no moon. Wait for it."),
         (collapse, BrokenComponent, "start 'mine' (local) failed: ZeroDivisionError"),
         (floats, ContractViolation, "start 'mine' (local) must return int64 labels of shape (24,), not torch.float32"),
         (too_many, ContractViolation, "start 'mine' (local) returned labels from 0 to 23; of 10 clusters"),
@@ -295,6 +300,7 @@ def test_a_start_that_fails_is_found_before_training(
     with pytest.raises(error) as caught:
         run(config, own, Files(offline=True), out=tmp_path / "run")
     assert reason in str(caught.value)
+    assert not str(caught.value).endswith("..")
     assert not (tmp_path / "run").exists()
 
 
@@ -360,9 +366,20 @@ def test_a_head_of_version_2_goes_with_kmeans_alone(registry: Registry) -> None:
 
 
 def test_paths_of_a_start_are_absolute(registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A saved configuration means the same file from any folder."""
+    """A saved configuration means the same file from any folder, and for any user; also where there are several."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
     Path("labels.csv").write_text("label\n" + "0\n1\n" * 898 + "1\n")
-    start = {"name": "labels", "path": "labels.csv"}
-    config = compose(registry, parts={"encoder": "fc", "start": start}, settings=["dataset.size=8"])
-    assert prepare(config, registry, Files(offline=True)).config.start.parameters["path"] == tmp_path / "labels.csv"
+    for path in ("labels.csv", "~/labels.csv"):
+        start = {"name": "labels", "path": path}
+        config = compose(registry, parts={"encoder": "fc", "start": start}, settings=["dataset.size=8"])
+        assert prepare(config, registry, Files(offline=True)).config.start.parameters["path"] == tmp_path / "labels.csv"
+
+    def voting(
+        z: Tensor, n_clusters: int, seed: int, *, files: Annotated[tuple[Path, ...], "voters"] = (Path("a"),)
+    ) -> Tensor:
+        return torch.arange(len(z)) % n_clusters
+
+    own = registry.copy()
+    parameters = prepare(cloud_starts(own, voting), own, Files(offline=True)).config.start.parameters
+    assert parameters["files"] == (tmp_path / "a",)

@@ -12,7 +12,7 @@ import torch
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ClusteringHead, ImageSet
-from decda.core.errors import BrokenComponent, ConfigError, DataError
+from decda.core.errors import BrokenComponent, ConfigError, DataError, InvalidParameter
 from decda.core.events import ClustersCounted, Event, Initialised, PhaseStarted
 from decda.core.files import Files
 from decda.core.functional import student_t
@@ -20,6 +20,7 @@ from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.runs.experiment import run, run_stepwise
 from decda.core.runs.inference import load_run
+from decda.core.runs.preparation import prepare
 from decda.core.runs.resuming import resumed_config
 from decda.core.runs.run import Run
 from decda.core.training.cluster_count import RULE
@@ -169,6 +170,24 @@ def test_few_images_are_enough(registry: Registry, tmp_path: Path, start: str) -
         registry, parts={"dataset": "three", "encoder": "fc", "start": start}, settings=settings, n_clusters="auto"
     )
     assert run(config, registry, FILES, out=tmp_path / "run").config.n_clusters in (2, 3)
+
+
+def test_a_start_with_clusters_of_its_own_is_refused(registry: Registry, tmp_path: Path) -> None:
+    """Labels that are known leave nothing to count; that is told before anything is trained or read."""
+    with pytest.raises(ConfigError, match="start 'labels' .* brings clusters of its own.*n_clusters must be") as caught:
+        run(
+            compose(registry, parts={"dataset": "few", "encoder": "fc", "start": "labels"}, n_clusters="auto"),
+            registry, FILES, out=tmp_path / "run",
+        )  # fmt: skip
+    assert caught.value.parameter == "n_clusters"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_start_is_tried_with_the_smallest_number(registry: Registry) -> None:
+    """What a start could not do for the largest number of the range is no reason to refuse it before counting."""
+    prepare(counting(registry, "start.max_samples=5", start="gmm"), registry, FILES)
+    with pytest.raises(InvalidParameter, match="max_samples must be at least the number of clusters, 2; it is 1"):
+        prepare(counting(registry, "start.max_samples=1", start="gmm"), registry, FILES)
 
 
 def test_images_that_are_all_alike_are_refused(registry: Registry, tmp_path: Path) -> None:

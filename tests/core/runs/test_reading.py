@@ -44,8 +44,10 @@ HEADER = b"index,name,label,confidence\n"
         HEADER + b"0,\xff,1,0.5\n",
         HEADER + b"0,," + b"1" * 200_000 + b",0.5\n",
         b"a,b\n1,2\n",
+        HEADER + b"1,,3,0.5\n0,,2,0.5\n",
+        HEADER + b"0,,3,0.5\n2,,2,0.5\n",
     ],
-    ids=["word", "short", "fraction", "huge", "null", "not-utf-8", "long", "other-columns"],
+    ids=["word", "short", "fraction", "huge", "null", "not-utf-8", "long", "other-columns", "unordered", "gap"],
 )
 def test_damaged_labels_are_an_error(tmp_path: Path, content: bytes) -> None:
     """A missing or malformed labels.csv is reported by name."""

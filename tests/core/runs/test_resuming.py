@@ -81,6 +81,21 @@ def test_a_pretrained_autoencoder_may_be_named_by_its_folder(
         )
 
 
+def test_files_of_a_start_may_be_named_again(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The relative path that was named agrees with the absolute one that the configuration holds; another does not."""
+    monkeypatch.chdir(tmp_path)
+    Path("labels.csv").write_text("label\n" + "0\n1\n" * 898 + "1\n")
+    settings = [*SHORT, "start.path=labels.csv"]
+    config = compose(registry, parts={"encoder": "fc", "start": "labels"}, settings=settings)
+    next(run_stepwise(config, registry, FILES, out=Path("run")))
+    assert resumed_config(Path("run"), registry, settings=settings).start.parameters["path"].is_absolute()
+    resumed_config(Path("run"), registry, config={"start": {"path": "labels.csv"}})
+    with pytest.raises(ConfigError, match=r"start\.path is .*labels\.csv in the run, .*others\.csv here"):
+        resumed_config(Path("run"), registry, settings=["start.path=others.csv"])
+
+
 @pytest.mark.parametrize("content", [None, "empty", "other"])
 def test_what_is_no_run_cannot_be_resumed(registry: Registry, tmp_path: Path, content: str | None) -> None:
     """A folder that is missing, empty or something else is an error that says which."""

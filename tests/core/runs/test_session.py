@@ -1,6 +1,7 @@
 """The work on one run: saved, interrupted and resumed; what cannot be written; clusters lost."""
 
 import csv
+import hashlib
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ import pytest
 import torch
 
 from decda.core.config.composition import compose
-from decda.core.config.run_config import RunConfig
+from decda.core.config.run_config import PartConfig, RunConfig
 from decda.core.contracts import ImageSet
 from decda.core.errors import ConfigError, DataError, OutputError, TrainingDiverged, UnusableCheckpoint
 from decda.core.events import ClustersLost, Event, PhaseEnded, Progress, Refreshed, Resumed
@@ -276,9 +278,9 @@ def test_other_parts_or_images_are_refused(
     config, out = short(registry), tmp_path / "run"
     genuine = session.Session.__init__
 
-    def forge(self: Any, *words: Any) -> None:
+    def forge(self: Any, *words: Any, **more: Any) -> None:
         change(words[4])
-        genuine(self, *words)
+        genuine(self, *words, **more)
 
     with monkeypatch.context() as patch:
         patch.setattr(session.Session, "__init__", forge)
@@ -473,6 +475,50 @@ def test_a_missing_autoencoder_is_written_again(registry: Registry, tmp_path: Pa
     assert (out / "autoencoder.safetensors").read_bytes() == content
 
 
+@pytest.fixture
+def labelled(registry: Registry, tmp_path: Path) -> RunConfig:
+    """A run that starts from the labels in the folder `other`."""
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "labels.csv").write_text("label\n" + "".join(f"{n % 10}\n" for n in range(300)))
+    config = short(registry, "fc")
+    return replace(config, start=PartConfig("decda:labels", {"path": tmp_path / "other"}))
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_the_files_of_a_start_are_needed_only_once(
+    registry: Registry, tmp_path: Path, labelled: RunConfig, gone: bool
+) -> None:
+    """A run past its start goes on though the labels it started from are gone, or others by now."""
+    whole = run(labelled, registry, FILES, out=tmp_path / "whole")
+    recorded = status(whole.folder)["start_files"]
+    labels = tmp_path / "other" / "labels.csv"
+    assert recorded == {str(labels): hashlib.sha256(labels.read_bytes()).hexdigest()}
+    assert cut(labelled, registry, tmp_path / "run", 8) is None
+    if gone:
+        labels.unlink()
+    else:
+        labels.write_text("label\n")
+    done = run(labelled, registry, FILES, out=tmp_path / "run", resume=True)
+    for name in EQUAL:
+        assert (done.folder / name).read_bytes() == (whole.folder / name).read_bytes(), name
+    assert status(done.folder)["start_files"] == recorded
+
+
+@pytest.mark.parametrize("checkpoints", [True, False])
+def test_other_files_of_a_start_are_refused(
+    registry: Registry, tmp_path: Path, labelled: RunConfig, checkpoints: bool
+) -> None:
+    """A run that has yet to use its start does not go on with other labels; with the former ones it does."""
+    cut(labelled, registry, tmp_path / "run", 2, checkpoint_every=60.0 if checkpoints else 0)
+    labels = tmp_path / "other" / "labels.csv"
+    former = labels.read_text()
+    labels.write_text(former.replace("9", "8"))
+    with pytest.raises(UnusableCheckpoint, match=r"cannot go on with other files of its start: .*labels\.csv"):
+        run(labelled, registry, FILES, out=tmp_path / "run", resume=True)
+    labels.write_text(former)
+    run(labelled, registry, FILES, out=tmp_path / "run", resume=True)
+
+
 def test_another_pretrained_autoencoder_is_refused(registry: Registry, tmp_path: Path) -> None:
     """A run that was killed before its first checkpoint does not begin again from other weights."""
     for seed in (0, 1):
@@ -609,7 +655,7 @@ def test_the_better_of_start_and_end_is_kept(
     """With `keep=better` images alone decide; labels, model and metrics are then those of one and the same moment."""
     told = iter([*figures, 0.7])
 
-    def judge(*args: Any) -> dict[str, float]:
+    def judge(*args: Any, **words: Any) -> dict[str, float]:
         return {"neighbours": next(told)}
 
     monkeypatch.setattr(session, "judge_labels", judge)

@@ -10,14 +10,17 @@ import torch
 
 from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import ConfigError, DataError
+from decda.core.errors import ConfigError, DataError, UnknownComponent
+from decda.core.events import RunEnded
 from decda.core.execution import scheduling as jobs
 from decda.core.execution.interleave import cuda_stream
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
+from decda.core.runs.resuming import resumed_config
 from decda.core.studies import seeds as series
-from decda.core.studies.seeds import read_seeds, run_seeds
+from decda.core.studies.seeds import run_seeds
+from decda.core.studies.seeds_plan import read_seeds
 from tests.conftest import SHORT
 from tests.core.execution.test_processes import Story
 
@@ -76,7 +79,9 @@ def test_a_gpu_gets_all_seeds_interleaved(
     """On a CUDA device the runs share this process, each on its own stream, by default `GPU_JOBS` at a time."""
     cpu = series.prepare
     ready = cpu(config(registry), registry, Files(offline=True))
-    monkeypatch.setattr(series, "prepare", lambda *a: type(ready)(**{**vars(ready), "device": torch.device("cuda")}))
+    monkeypatch.setattr(
+        series, "prepare", lambda *a, **k: type(ready)(**{**vars(ready), "device": torch.device("cuda")})
+    )
     run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "a")
     assert (calls["driver"], calls["n_jobs"], calls["contexts"]) == ("turns", jobs.GPU_JOBS, cuda_stream)
     run_seeds(config(registry), registry, Files(offline=True), [0, 1, 2], out=tmp_path / "b", n_jobs=2)
@@ -136,19 +141,60 @@ def test_runs_in_this_process_from_end_to_end(registry: Registry, tmp_path: Path
     assert all((tmp_path / "all" / f"seed-{s}" / "labels.csv").is_file() for s in (0, 3))
 
 
+def test_listeners_are_found_once_for_all_seeds(registry: Registry, calls: Calls, tmp_path: Path) -> None:
+    """Their names reach the runs with their packages; one that is missing or cannot listen leaves no folder."""
+    files = Files(offline=True)
+    for listen, error in ((["nobody"], UnknownComponent), (["lacking"], ConfigError)):
+        own = Registry(registry)
+        own.add("listener", "lacking", Lacking)
+        with pytest.raises(error):
+            run_seeds(config(own), own, files, [0, 1], out=tmp_path / "a", listen=listen)
+        assert not list(tmp_path.iterdir())
+    run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "a", listen=["report", "tensorboard"])
+    assert (calls["driver"], calls["listen"]) == ("pool", ["decda:report", "decda:tensorboard"])
+
+
+class Lacking:
+    """A listener that lacks a package."""
+
+    def __init__(self, folder: Path): ...
+
+    @staticmethod
+    def check() -> None:
+        raise ConfigError("It needs telegraphs, which are not installed.")
+
+
+def test_each_seed_has_its_own_listeners(registry: Registry, tmp_path: Path) -> None:
+    """Runs that share a process have each a listener in its own folder; one that was added by hand keeps them there."""
+    own, heard = Registry(registry), []
+
+    def mine(folder: Path) -> Any:
+        return lambda event: heard.append((folder.name, event.run.config.seed)) if is_end(event) else None
+
+    def is_end(event: Any) -> bool:
+        return isinstance(event, RunEnded)
+
+    own.add("listener", "mine", mine)
+    made = run_seeds(config(own), own, Files(offline=True), [0, 3], out=tmp_path / "all", listen=["mine"])
+    assert len(made.finished) == 2
+    assert heard == [("seed-0", 0), ("seed-3", 3)]
+
+
+def test_the_files_of_a_start_are_found_from_anywhere(
+    registry: Registry, calls: Calls, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seeds that go on from another folder mean the same files, and look at them only if they still need them."""
+    monkeypatch.chdir(tmp_path)
+    Path("labels.csv").write_text("label\n" + "0\n1\n" * 898 + "1\n")
+    parts = {"encoder": "fc", "start": {"name": "labels", "path": "labels.csv"}}
+    run_seeds(config(registry, parts=parts), registry, Files(offline=True), [0, 1], out=tmp_path / "a")
+    kept = resumed_config(tmp_path / "a", registry)
+    assert kept.start.parameters["path"] == calls["jobs"][0].config.start.parameters["path"] == tmp_path / "labels.csv"
+    Path("labels.csv").unlink()
+    run_seeds(kept, registry, Files(offline=True), [0, 1], out=tmp_path / "a", resume=True)
+
+
 def test_a_folder_of_seeds_says_what_it_is_for(registry: Registry, calls: Calls, tmp_path: Path) -> None:
-    """Seeds, recipe and threads are read back; any other folder is none, and a damaged file is an error."""
-    assert read_seeds(tmp_path) is None
+    """Seeds, sorted, recipe and threads are written for those who go on with them."""
     run_seeds(config(registry, recipe="fcdec-da"), registry, Files(offline=True), [4, 2], out=tmp_path / "a", threads=3)
     assert read_seeds(tmp_path / "a") == {"seeds": [2, 4], "recipe": "fcdec-da", "threads": 3}
-    for content in (
-        '{"seeds": []}',
-        '{"seeds": [true]}',
-        '{"seeds": [-1]}',
-        '{"seeds": 1}',
-        '{"seeds": [1], "threads": 0}',
-        "{",
-    ):
-        (tmp_path / "a" / "seeds.json").write_text(content)
-        with pytest.raises(DataError, match=r"seeds\.json"):
-            read_seeds(tmp_path / "a")

@@ -28,7 +28,8 @@ def test_json_of_several_seeds() -> None:
     """The output has every run and the mean and deviation of the scores, and failures only if there are any."""
     series = SeedsResult(Path("x"), [run(0, 0.5), run(1, 1.0)], [])
     mapping = json.loads(json.dumps(series.as_mapping()))
-    assert list(mapping) == ["schema_version", "runs", "mean", "std", "best"]
+    assert list(mapping) == ["schema_version", "runs", "mean", "std", "best", "warnings"]
+    assert mapping["warnings"] == ["No seed is named as the one to use: none has the figure that decides, neighbours."]
     assert mapping["runs"] == [run(0, 0.5).result, run(1, 1.0).result]
     assert mapping["mean"] == {"acc": 0.75, "nmi": 0.75, "ari": 0.75, "seconds": 2.5}
     assert mapping["std"]["acc"] == pytest.approx(0.5**1.5)
@@ -46,6 +47,23 @@ def test_the_best_is_named_without_labels() -> None:
     assert series.best is judged[1]
     assert series.as_mapping()["best"] == "x/seed-1"
     assert SeedsResult(Path("x"), judged[2:], []).best is None
+
+
+def test_no_seed_is_best_of_different_numbers_of_clusters() -> None:
+    """`neighbours` does not compare across numbers of clusters; a warning names these, and no seed is preferred."""
+    judged = []
+    for seed, k in ((0, 9), (1, 11), (2, 9)):
+        figures = {"run": f"x/seed-{seed}", "n_clusters": k, "judgement": {"neighbours": 0.5 + seed / 10}}
+        judged.append(Finished(seed, {**run(seed, 0.5).result, **figures}, [1, 2]))
+    series = SeedsResult(Path("x"), judged, [])
+    assert (series.best, series.numbers) == (None, [9, 11])
+    mapping = series.as_mapping()
+    assert mapping["best"] is None
+    (warning,) = mapping["warnings"]
+    assert "they have different numbers of clusters (9, 11)" in warning
+    agreed = SeedsResult(Path("x"), judged[::2], [])
+    assert (agreed.best, agreed.undecided) == (judged[2], None)
+    assert "warnings" not in agreed.as_mapping()
 
 
 def test_json_without_scores() -> None:

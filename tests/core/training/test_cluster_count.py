@@ -1,11 +1,15 @@
 """The number of clusters, counted on embeddings alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor
 
-from decda.core.training.cluster_count import Count, count_clusters, modularity
+from decda.core.training import cluster_count
+from decda.core.training.cluster_count import count_clusters, modularity
 
 
 def groups(n_clusters: int, each: int = 60, spread: float = 0.3, seed: int = 0) -> Tensor:
@@ -21,15 +25,16 @@ def test_finds_separate_groups(n_clusters: int) -> None:
     assert count_clusters(groups(n_clusters), 0, range(2, 13)).n_clusters == n_clusters
 
 
-def test_finds_long_groups() -> None:
-    """Groups need not be round: two long stripes, which k-means would cut across, are two."""
+def test_long_groups_are_counted_in_pieces() -> None:
+    """A limit of the rule: two long stripes that no edge joins are cut into more, for each cut crosses few edges."""
     generator = torch.Generator().manual_seed(0)
     along = torch.rand(300, generator=generator) * 4
     stripes = torch.stack([along, torch.arange(300) % 2 + 0.01 * torch.randn(300, generator=generator)], 1)
-    figures = dict(count_clusters(stripes, 0, range(2, 5)).curve)
-    halves = (stripes[:, 1] > 0.5).long().numpy()
-    assert figures[2] == pytest.approx(0.5, abs=0.02)  # no edge lies between the stripes
-    assert halves.mean() == 0.5
+    count = count_clusters(stripes, 0, range(2, 13))
+    figures = dict(count.curve)
+    assert figures[2] == pytest.approx(0.5, abs=0.02)  # what two halves without an edge between them reach
+    assert figures[2] < figures[4] < figures[8]
+    assert count.n_clusters > 4
 
 
 def test_curve_holds_every_candidate_and_peaks_at_the_chosen() -> None:
@@ -48,17 +53,30 @@ def test_smallest_within_the_tolerance_is_chosen() -> None:
     assert count.n_clusters < max(count.curve, key=lambda point: point[1])[0]
 
 
-def test_same_bits_on_any_number_of_threads() -> None:
-    """The figures are the same to the last bit on one thread and on two, and PyTorch's threads stay as they were."""
-    before = torch.get_num_threads()
-    counts: list[Count] = []
-    try:
-        for threads in (1, 2):
-            torch.set_num_threads(threads)
+def test_everything_is_computed_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums have one order, so that figures are the same to the last bit; afterwards there are as many threads again."""
+
+    def threads() -> dict[str, int]:
+        return {info["filepath"]: info["num_threads"] for info in threadpool_info()}
+
+    seen: list[int] = []
+
+    def watched(real: Any) -> Any:
+        def watch(*args: Any, **words: Any) -> Any:
+            seen.append(max(threads().values()))
+            return real(*args, **words)
+
+        return watch
+
+    for name in ("eigh", "kneighbors_graph", "KMeans"):
+        monkeypatch.setattr(cluster_count, name, watched(getattr(cluster_count, name)))
+    counts = []
+    for limit in (1, 2):
+        with threadpool_limits(limits=limit):
+            before = threads()
             counts.append(count_clusters(groups(6), 3, range(2, 9)))
-            assert torch.get_num_threads() == threads
-    finally:
-        torch.set_num_threads(before)
+            assert threads() == before
+    assert set(seen) == {1}
     assert counts[0] == counts[1]
 
 

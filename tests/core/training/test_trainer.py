@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -648,6 +649,16 @@ def test_training_does_not_end_while_it_follows_the_start() -> None:
     assert ends[5] == 12
 
 
+def test_a_head_without_a_start_follows_none() -> None:
+    """Training of a head of version 2 ends where it would have ended if no refresh followed the start."""
+    ends = []
+    for refreshes in (0, 2):
+        trainer = make(start_refreshes=refreshes, tol=1.0, max_iter=20)
+        trainer.notify = lambda event: ends.append(event.steps) if isinstance(event, PhaseEnded) else None
+        trainer.run()
+    assert ends[2] == ends[5] < 12
+
+
 def test_the_start_may_ask_for_augmented_copies() -> None:
     """It gets as many embeddings of the whole set as it wants, each of other draws, and the same ones each time."""
     got: list[list[Tensor]] = []
@@ -681,20 +692,34 @@ def test_without_augmentation_copies_are_the_clean_images() -> None:
     assert all(torch.equal(z, view) for z, view in seen)
 
 
-def test_the_model_may_go_back_to_the_start_of_clustering() -> None:
-    """With `keep=better` the weights at the start are kept, and `go_back` brings them back with their labels."""
+class Moving(Follower):
+    """A head that moves its centers at each refresh, as `dcn` may."""
+
+    @torch.no_grad()
+    def refresh(self, z: Tensor) -> Tensor:
+        self.centers.copy_(z[:K])
+        return super().refresh(z)
+
+
+@pytest.mark.parametrize("head", [Follower, Moving])
+def test_the_model_may_go_back_to_the_start_of_clustering(head: type[Head]) -> None:
+    """With `keep=better` the weights of the first refresh are kept, and `go_back` brings them back with its labels."""
+    begun: list[tuple[bytes, Tensor]] = []
+
+    def note(event: Event) -> None:
+        if isinstance(event, Refreshed) and event.iteration == 0:
+            begun.append((weights(trainer), event.labels.clone()))
+
     trainer = led(keep="better")
-    steps = trainer.steps()
-    while trainer.phase != "cluster":
-        next(steps)
-    before = weights(trainer)
-    with torch.no_grad():
-        q = trainer.model.head.soft_assign(trainer.model.embed(trainer.images))
-    for _ in steps:
-        pass
+    trainer.model, trainer.notify = replace(trainer.model, head=head()), note
+    trainer.run()
+    ((before, labels),) = begun
     assert weights(trainer) != before
     trainer.go_back()
     assert weights(trainer) == before
+    assert torch.equal(trainer.labels, labels)
+    with torch.no_grad():
+        q = trainer.model.head.soft_assign(trainer.model.embed(trainer.images))
     assert torch.equal(trainer.labels, q.argmax(1))
     assert torch.equal(trainer.confidence, q.amax(1))
     assert led().initial is None

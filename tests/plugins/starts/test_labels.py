@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from decda.core.runs.run_folder import RunFolder
 from decda.plugins.starts.labels import labels
 
 HEADER = "index,name,label,confidence\n"
@@ -29,6 +30,13 @@ def test_names_may_hold_commas(tmp_path: Path) -> None:
     """The column of labels is found by its name, whatever the names of images hold."""
     (tmp_path / "labels.csv").write_text(HEADER + '0,"a, ""b"".png",1,0.5\n1,7,0,1.0\n')
     assert start(tmp_path, 2) == [1, 0]
+
+
+def test_names_may_hold_line_breaks(tmp_path: Path) -> None:
+    """The file that a run writes is read back, whatever its images are called."""
+    names = ["a\nb", "c\r\n", '", "', "d"]
+    RunFolder(tmp_path).write_labels(np.array([2, 0, 2, 1]), np.ones(4, np.float32), names)
+    assert start(tmp_path) == [2, 0, 2, 1]
 
 
 def test_other_files_of_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -66,6 +74,7 @@ def test_it_belongs_to_one_set() -> None:
         (HEADER + "0,,0,1\n1,,1,1\n2,,2,1\n3,,3,1\n", "holds 4 clusters, and n_clusters is 3.*set n_clusters to 4"),
         (HEADER + "0,,0,1\n1,,,1\n2,,2,1\n3,,3,1\n", "line 3 holds no class"),
         (HEADER + "0,,0,1\n1,,1.5,1\n2,,2,1\n3,,2,1\n", "not numbers such as 1.5"),
+        (HEADER + "1,,0,1\n0,,1,1\n2,,2,1\n3,,2,1\n", "line 2 has the index '1', not 0"),
         ("a,b\n0,0\n1,1\n2,2\n", "none of them is called"),
         ("", "it is empty"),
     ],
@@ -85,6 +94,8 @@ def test_files_that_are_not_there(tmp_path: Path) -> None:
         start(None)
     with pytest.raises(ValueError, match=r"path: There is no file .*labels\.csv"):
         start(tmp_path)
+    with pytest.raises(ValueError, match=r"path: There is no file or folder .*nowhere\.$"):
+        start(tmp_path / "nowhere")
     (tmp_path / "labels.zip").touch()
     with pytest.raises(ValueError, match=r"ends in '\.zip'"):
         start(tmp_path / "labels.zip")

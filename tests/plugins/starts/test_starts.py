@@ -6,7 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.cluster import AgglomerativeClustering, KMeans
+from sklearn.manifold import TSNE
+from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor
 
 from decda.core.errors import ConfigError
@@ -15,6 +19,7 @@ from decda.core.functional import squared_distances
 from decda.core.training.metrics import accuracy
 from decda.plugins.starts.gmm import gmm
 from decda.plugins.starts.in_map import kmeans_in_map
+from decda.plugins.starts.invariant import invariant
 from decda.plugins.starts.kmeans import kmeans
 from decda.plugins.starts.sampling import cluster_sample
 from decda.plugins.starts.spectral import spectral
@@ -39,6 +44,15 @@ def stripes(n: int = 400) -> tuple[Tensor, Tensor]:
     lying, standing = 4.0 * (which == 0) + 0.3, 4.0 * (which == 1) + 0.3
     noise = torch.randn(n, 2, generator=generator)
     return torch.stack([lying * noise[:, 0] + 6 * which, standing * noise[:, 1]], 1), which
+
+
+def alone(start: Any) -> Any:
+    """A start that asks for views, where there is no augmentation."""
+
+    def without_views(z: Tensor, n_clusters: int, seed: int, **words: Any) -> Tensor:
+        return start(z, n_clusters, seed, lambda n: (z for _ in range(n)), n_layouts=1, **words)
+
+    return without_views
 
 
 @pytest.mark.parametrize("start", [tsne, umap, spectral])
@@ -70,23 +84,41 @@ def test_ward_joins_the_cheapest_pair() -> None:
 
 
 def test_a_sample_decides_for_all() -> None:
-    """Of more embeddings than the sample may hold, so many are clustered; the others follow 5 neighbours in it."""
+    """Of a larger set a sample is clustered and keeps its labels; each other embedding follows 5 neighbours in it."""
     z, _ = rings()
     seen: list[np.ndarray] = []
 
     def cluster(points: Any) -> Any:
         seen.append(points)
-        return points[:, 0] > 0
+        return np.arange(len(points)) % 2  # neighbours would outvote about half of them
 
     labels = cluster_sample(z, 2, 3, 50, cluster)
     (sample,) = seen
     assert sample.shape == (50, 2)
-    assert {tuple(row) for row in sample.tolist()} <= {tuple(row) for row in z.tolist()}
-    expected = KNeighborsClassifier(5).fit(sample, sample[:, 0] > 0).predict(z.numpy())
-    assert labels.tolist() == expected.astype(int).tolist()
+    known = {tuple(row): number % 2 for number, row in enumerate(sample.tolist())}
+    by_neighbours = KNeighborsClassifier(5).fit(sample, np.arange(50) % 2).predict(z.numpy()).tolist()
+    rows = [tuple(row) for row in z.tolist()]
+    assert known.keys() <= set(rows)
+    assert labels.tolist() == [known.get(row, label) for row, label in zip(rows, by_neighbours, strict=True)]
+    assert labels.tolist() != by_neighbours
     again = cluster_sample(z, 2, 4, 50, cluster)
     assert not np.array_equal(seen[1], sample)
     assert again.dtype == torch.int64
+
+
+def test_a_small_cluster_in_the_sample_is_kept() -> None:
+    """A cluster of fewer embeddings than vote is not outvoted by the others."""
+    z, _ = rings(200)
+    z[:2] = torch.tensor([[90.0, 0.0], [90.1, 0.0]])
+    assert ward(z, 2, 0, max_samples=199).unique(return_counts=True)[1].min() == 2
+
+
+@pytest.mark.parametrize("start", [kmeans, gmm, tsne, umap, spectral, ward, alone(invariant)])
+def test_embeddings_may_have_one_dimension(start: Any) -> None:
+    """Two groups on a line are told apart."""
+    which = torch.arange(40) % 2
+    z = 5.0 * which + torch.linspace(0, 1, 40)
+    assert accuracy(which, start(z.unsqueeze(1), 2, 0)) == 1
 
 
 @pytest.mark.parametrize("start", [tsne, umap, spectral, ward, gmm])
@@ -107,7 +139,7 @@ def test_too_small_a_sample_is_refused(start: Any) -> None:
         (tsne, {"max_iter": 100}, "max_iter must be at least 250"),
         (umap, {"n_neighbors": 1}, "n_neighbors must be at least 2"),
         (umap, {"n_components": 0}, "n_components must be at least 1"),
-        (spectral, {"n_neighbors": 0}, "n_neighbors must be at least 1"),
+        (spectral, {"n_neighbors": 1}, "n_neighbors must be at least 2"),
     ],
 )
 def test_parameters_out_of_range(start: Any, parameters: dict[str, Any], reason: str) -> None:
@@ -116,18 +148,41 @@ def test_parameters_out_of_range(start: Any, parameters: dict[str, Any], reason:
         start(rings(20)[0], 2, 0, **parameters)
 
 
-@pytest.mark.parametrize("start", [kmeans, tsne, umap, gmm, spectral, ward])
-def test_the_number_of_threads_changes_nothing(start: Any) -> None:
-    """Neither the labels depend on PyTorch's threads, nor does a start leave another number of them behind."""
+def threads() -> dict[str, int]:
+    """How many threads each library computes with at present."""
+    return {info["filepath"]: info["num_threads"] for info in threadpool_info()}
+
+
+@pytest.mark.parametrize("start", [kmeans, tsne, umap, gmm, spectral, ward, alone(invariant)])
+def test_everything_is_computed_on_one_thread(start: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The order of sums depends on the number of threads, so every method gets one; afterwards there are as many again.
+
+    Equal labels would prove nothing: they seldom show in which order sums were added up.
+    """
+    seen: dict[str, int] = {}
+
+    def watch(owner: Any, method: str) -> None:
+        real = getattr(owner, method)
+
+        def watched(*args: Any, **words: Any) -> Any:
+            seen[owner.__name__] = max(threads().values())
+            return real(*args, **words)
+
+        monkeypatch.setattr(owner, method, watched)
+
+    for owner in (KMeans, TSNE, GaussianMixture, AgglomerativeClustering):
+        watch(owner, "fit_transform" if owner is TSNE else "fit_predict" if owner is GaussianMixture else "fit")
+    watch(KNeighborsClassifier, "predict")
     z, _ = stripes(120)
-    former = torch.get_num_threads()
-    try:
-        torch.set_num_threads(2)
-        two = start(z, 3, 1)
-        torch.set_num_threads(1)
-        assert torch.equal(start(z, 3, 1), two)
-    finally:
-        torch.set_num_threads(former)
+    sample = {} if start is kmeans else {"max_samples": 90}
+    with threadpool_limits(limits=2):
+        before = threads()
+        assert 2 in before.values()
+        start(z, 3, 1, **sample)
+        assert threads() == before
+    method = {gmm: "GaussianMixture", ward: "AgglomerativeClustering", tsne: "TSNE"}.get(start, "KMeans")
+    assert {method} | ({"KNeighborsClassifier"} if sample else set()) <= seen.keys()
+    assert set(seen.values()) == {1}
 
 
 def test_umap_missing(monkeypatch: pytest.MonkeyPatch) -> None:
