@@ -18,6 +18,7 @@ from decda.core.process.threads import MAX_THREADS, is_thread_count
 from decda.inputs import Channels, Part, as_dataset, as_path, as_table
 
 if TYPE_CHECKING:
+    from decda.console import NotebookDisplay, ProgressDisplay
     from decda.core.runs.run import Run
 
 
@@ -91,7 +92,7 @@ def train(
         registry: the parts that names are looked up in; None: those that are installed.
 
     Returns:
-        The run: its labels, scores, folder and model.
+        The run, with its labels, scores, folder and model.
 
     Raises:
         DecdaError: something does not fit; the message says what, why and what to do.
@@ -285,7 +286,7 @@ def components(kind: str | None = None, *, registry: Registry | None = None) -> 
         registry: the parts to list; None: those that are installed.
 
     Returns:
-        A record for each: `kind`, `name`, `summary`, `package`, `version`, `status` and `error`.
+        A record for each, with `kind`, `name`, `summary`, `package`, `version`, `status` and `error`.
 
     Raises:
         ConfigError: there is no such kind.
@@ -314,18 +315,18 @@ def _run(
     """Make a run, or go on with it, and show it."""
     from decda.core.runs.experiment import run as run_experiment
 
-    with _threads(threads), _display(config, progress, choice) as show, Interrupts(["SIGINT"]) as interrupts:
+    display = _display(config, choice) if progress else None
+    with _threads(threads), display or contextlib.nullcontext(), Interrupts(["SIGINT"]) as interrupts:
 
         def tell(event: Event) -> None:
-            show(event)
+            if display is not None:
+                display(event)
             notify(event)
 
         files.notify = tell
         run = run_experiment(config, registry, files, out=out, notify=tell, interrupts=interrupts, **how)
-    if show is not ignore:
-        from decda.console import print_result
-
-        print_result(run.as_mapping(), run.sizes)
+    if display is not None:
+        display.finish(run.as_mapping(), run.sizes)
     return run
 
 
@@ -355,14 +356,10 @@ def _threads(threads: int | None) -> Iterator[None]:
         torch.set_num_threads(former)
 
 
-@contextlib.contextmanager
-def _display(config: RunConfig, progress: bool, choice: str) -> Iterator[Callable[[Event], None]]:
-    """A listener that shows a run, or none."""
-    if progress:
-        from decda.console import ProgressDisplay, is_interactive
+def _display(config: RunConfig, choice: str) -> "ProgressDisplay | NotebookDisplay | None":
+    """What shows a run, where there is a terminal or a notebook."""
+    from decda.console import NotebookDisplay, ProgressDisplay, in_notebook, is_interactive
 
-        if is_interactive():
-            with ProgressDisplay(config, choice=choice) as display:
-                yield display
-            return
-    yield ignore
+    if in_notebook():
+        return NotebookDisplay(config, choice)
+    return ProgressDisplay(config, choice=choice) if is_interactive() else None

@@ -34,12 +34,12 @@ def combine(
 ) -> None:
     """Find the labels that several runs agree on.
 
-    Each RUN is the folder of a finished run of `decda train`, or of several seeds (`decda train --seeds`), which stands
-    for each of them. All must have been trained on the same images; none is changed.
+    Each RUN is the folder of a finished run of `decda train`, or a folder of several seeds (`decda train --seeds`),
+    which stands for all of them. All must have been trained on the same images; none is changed.
 
-    Runs number their clusters as it happens, so that they are aligned with one another before each votes on the cluster
-    of each image. The folder that is made holds labels.csv, in which the confidence is the share of runs that voted for
-    the label, and summary.json. Where the images have classes, the consensus and each run are scored.
+    Each run numbers its clusters arbitrarily, so runs are aligned before they vote on the cluster of each image. The
+    new folder holds labels.csv, in which the confidence is the share of runs that voted for the label, and
+    summary.json. Where the images have classes, the consensus and each run are scored.
 
     Training can start from these labels: decda train --start labels --set start.path=DIR
     """

@@ -3,6 +3,7 @@
 Importing it does not import torch. `decda.console.study` does, so it is not imported here.
 """
 
+from decda.console.notebook import NotebookDisplay, in_notebook
 from decda.console.predictions import ImagesDisplay, print_clusters, print_onnx, print_predictions
 from decda.console.progress import ProgressDisplay, SeedsDisplay, is_interactive
 from decda.console.tables import (
@@ -16,8 +17,10 @@ from decda.console.tables import (
 
 __all__ = [
     "ImagesDisplay",
+    "NotebookDisplay",
     "ProgressDisplay",
     "SeedsDisplay",
+    "in_notebook",
     "is_interactive",
     "print_clusters",
     "print_component",

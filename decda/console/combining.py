@@ -41,7 +41,8 @@ def print_combined(combined: Mapping[str, Any]) -> None:
         Text(f"labels in {printable(combined['out'])}/labels.csv"),
     ]
     body += [Text(f"Warning: {printable(told)}", style="bold yellow") for told in combined["warnings"]]
-    heading = Text(f"{combined['n_samples']} images, {combined['n_clusters']} clusters, {len(runs)} runs")
+    clusters = "1 cluster" if combined["n_clusters"] == 1 else f"{combined['n_clusters']} clusters"
+    heading = Text(f"{combined['n_samples']} images, {clusters}, {len(runs)} runs")
     console.print(Panel(Group(*body), title=heading, expand=False))
 
 

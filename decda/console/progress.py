@@ -1,7 +1,8 @@
 """Displays the progress of one or several runs: live on a terminal, else as a plain line every few seconds."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.progress import TaskID
@@ -9,7 +10,8 @@ from rich.progress import TaskID
 from decda.console.durations import duration
 from decda.console.notices import notices, skipped_notice
 from decda.console.screen import ALL_SEEDS, WAITING, Screen, join_notes
-from decda.core.config.run_config import DEFAULT_START, PART_KINDS, RunConfig
+from decda.console.tables import print_result
+from decda.core.config.run_config import RunConfig
 from decda.core.events import (
     BatchEnded,
     Downloading,
@@ -54,7 +56,7 @@ class ProgressDisplay:
     """
 
     def __init__(self, config: RunConfig, console: Console | None = None, choice: str = ""):
-        self.screen = Screen(_title(config), console)
+        self.screen = Screen(config.sentence, console)
         self.run = RunLine(self.screen, config)
         self.choice = choice
 
@@ -75,6 +77,15 @@ class ProgressDisplay:
         """
         self.run(event)
 
+    def finish(self, result: Mapping[str, Any], sizes: Sequence[int]) -> None:
+        """Print what the run came to, when the display has been closed.
+
+        Args:
+            result: as `--json` prints it.
+            sizes: images in each cluster.
+        """
+        print_result(result, sizes)
+
 
 class SeedsDisplay:
     """Shows the progress of several seeds on stderr, with one line per seed.
@@ -91,7 +102,7 @@ class SeedsDisplay:
 
     def __init__(self, config: RunConfig, seeds: Sequence[int], console: Console | None = None, choice: str = ""):
         self.choice = choice
-        self.screen = Screen(f"{_title(config)} · seeds {format_seeds(seeds).replace('_', ',')}", console)
+        self.screen = Screen(f"{config.sentence} · seeds {format_seeds(seeds).replace('_', ',')}", console)
         self.crowded = len(seeds) > self.screen.console.height - 3  # the title, the count, the prompt
         self.all = self.screen.progress.add_task(ALL_SEEDS, total=len(seeds), notes={}, visible=self.crowded)
         width = len(str(max(seeds)))
@@ -283,8 +294,3 @@ class RunLine:
     def _note_loss(self, event: Progress | Refreshed) -> None:
         if event.terms:
             self.notes["loss"] = f"{sum(float(term) for term in event.terms.values()):.4g}"
-
-
-def _title(config: RunConfig) -> str:
-    kinds = [kind for kind in PART_KINDS if kind != "start" or config.start.name != DEFAULT_START]
-    return " · ".join(config.part(kind).short for kind in kinds)

@@ -310,7 +310,7 @@ def as_float(x: Tensor) -> Tensor:
         x: images of any shape, float in [0, 1] or uint8.
 
     Returns:
-        Floats in [0, 1]: uint8 is divided by 255, floats are returned as they are.
+        Floats in [0, 1]; uint8 is divided by 255, floats are returned as they are.
 
     Example:
         >>> as_float(torch.tensor([0, 255], dtype=torch.uint8)).tolist()

@@ -91,6 +91,17 @@ class RunConfig:
         found: PartConfig = getattr(self, kind)
         return found
 
+    @property
+    def sentence(self) -> str:
+        """The run as a sentence of names: data set, encoder, head, augmentation, and the start if it is not k-means.
+
+        Example:
+            >>> RunConfig(**{kind: PartConfig(f"mine:{kind}") for kind in PART_KINDS}).sentence
+            'dataset · encoder · head · augment · start'
+        """
+        kinds = [kind for kind in PART_KINDS if kind != "start" or self.start.name != DEFAULT_START]
+        return " · ".join(self.part(kind).short for kind in kinds)
+
     def resolved(self, n_samples: int, n_classes: int | None) -> "RunConfig":
         """Fill in the settings that depend on the images.
 

@@ -52,8 +52,8 @@ class Combined:
 
     def __repr__(self) -> str:
         """The consensus in a line."""
-        n = len(self.labels)
-        return f"<Combined {self.folder}: {n} images in {len(self.sizes)} clusters, by {len(self.runs)} runs>"
+        n, k = len(self.labels), len(self.sizes)
+        return f"<Combined {self.folder}: {n} images in {k} cluster{'' if k == 1 else 's'}, by {len(self.runs)} runs>"
 
     @property
     def sizes(self) -> list[int]:
@@ -115,7 +115,7 @@ def combine(
     told = [f"{folder} is left out: it has not finished." for folder in unfinished]
     used = int(labels.max()) + 1
     if n_clusters is not None and used < n_clusters:
-        told.append(f"The runs agree on {used} clusters; {n_clusters} were asked for.")
+        told.append(f"The runs agree on {used} cluster{'' if used == 1 else 's'}; {n_clusters} were asked for.")
     classes = _classes(voters, registry, files, told)
     dataset = _short(voters[0].configuration, "dataset")
     folder = new_folder(out, f"consensus-{dataset}")

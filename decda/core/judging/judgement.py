@@ -60,7 +60,7 @@ class Judgement:
 
     Attributes:
         runs: each with its criteria, in the order given.
-        position: of the run to use; None if there is nothing to go by.
+        position: of the run to use; None if there is nothing to go by, or if they have different numbers of clusters.
         reason: why, in sentences.
         data_sha256: of the images.
         unfinished: folders of seeds that were meant, too, and have no result.
@@ -74,7 +74,7 @@ class Judgement:
 
     @property
     def best(self) -> Run | None:
-        """The run to use; None if there is nothing to go by."""
+        """The run to use; None if none can be preferred, of which `reason` says why."""
         return None if self.position is None else self.runs[self.position].run
 
     def __repr__(self) -> str:
@@ -133,8 +133,8 @@ def judge(
     x = _load_again(runs[0], registry, files) if images is None else images
     if len(x) != len(runs[0].labels) or digest not in (None, hash_images(x)):
         raise DataError(
-            f"These are not the images that {printable(runs[0].folder)} was made of: they have changed since. Bring "
-            "them back as they were; runs on other images cannot be judged by these.",
+            f"These are not the images that {printable(runs[0].folder)} was made of: they have changed since. "
+            "Restore them; runs on other images cannot be judged by these.",
             parameter="images",
         )
     with threadpool_limits(limits=torch.get_num_threads()):
@@ -155,7 +155,8 @@ def judge(
                 "entropy": criteria.entropy(run.labels, k),
             }
             judged.append(JudgedRun(run, figures))
-    position = highest([each.criteria[DECIDING] for each in judged])
+    alike = len({run.config.known_clusters for run in runs}) == 1  # or the figure that decides does not compare
+    position = highest([each.criteria[DECIDING] for each in judged]) if alike else None
     reason = explain([each.as_mapping() for each in judged], position)
     return Judgement(judged, position, reason, digest or hash_images(x), tuple(unfinished))
 

@@ -39,6 +39,12 @@ def explain(runs: Sequence[Mapping[str, Any]], position: int | None) -> str:
         'No run can be preferred: a single image has no neighbours to go by.'
     """
     if position is None:
+        numbers = sorted({run["n_clusters"] for run in runs if "n_clusters" in run})
+        if len(numbers) > 1:
+            return (
+                f"No run can be preferred: they have different numbers of clusters ({', '.join(map(str, numbers))}), "
+                f"across which {DECIDING} does not compare. Decide on a number, and judge the runs that have it."
+            )
         return "No run can be preferred: a single image has no neighbours to go by."
     best = runs[position]
     name, value = printable(str(best["run"])), figure(best[DECIDING])
@@ -61,9 +67,7 @@ def explain(runs: Sequence[Mapping[str, Any]], position: int | None) -> str:
             f"It has little in common with {'the other run' if len(others) == 1 else 'the other runs'}, though "
             f"(agreement {figure(agreement)}): look at its clusters before you rely on them."
         )
-    if len({run.get("n_clusters") for run in runs}) > 1:
-        sentences.append("These runs have different numbers of clusters, which this does not choose between.")
-    sentences += [f"That run itself warns: {warning}" for warning in best.get("warnings", ())]
+    sentences += [f"A warning of that run: {warning}" for warning in best.get("warnings", ())]
     return " ".join(sentences)
 
 

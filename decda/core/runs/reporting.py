@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics.cluster import contingency_matrix
 
 from decda.core.atomic_files import read_json
-from decda.core.config.run_config import DEFAULT_START, PART_KINDS, RunConfig
+from decda.core.config.run_config import PART_KINDS, RunConfig
 from decda.core.config.train_config import TRAIN_PARAMETERS
 from decda.core.contracts import ImageSet
 from decda.core.errors import DataError, DecdaError
@@ -90,7 +90,7 @@ def gather(run: Run, images: ImageSet | None, registry: Registry, missing: str =
     n_clusters, shape = run.config.known_clusters, "x".join(map(str, run.input_shape))
     largest = np.sort(np.argsort(-np.array(run.sizes), kind="stable")[:MOST_CLUSTERS])
     return RunFacts(
-        title=printable(sentence_of_names(run.config)),
+        title=printable(run.config.sentence),
         about=f"{len(run.labels):,} images of {shape} in {n_clusters} clusters, seed {run.config.seed}",
         verdict=describe(run),
         warnings=[printable(sentence) for sentence in warn(run, curves, steady)],
@@ -109,19 +109,6 @@ def gather(run: Run, images: ImageSet | None, registry: Registry, missing: str =
         repeat=REPEAT,
         facts=_facts(run),
     )
-
-
-def sentence_of_names(config: RunConfig) -> str:
-    """A run as a sentence of names.
-
-    Args:
-        config: of the run.
-
-    Returns:
-        Data set, encoder, head, augmentation, and the start if it is not the usual one.
-    """
-    kinds = [kind for kind in PART_KINDS if kind != "start" or config.start.name != DEFAULT_START]
-    return " · ".join(config.part(kind).short for kind in kinds)
 
 
 def changed_settings(config: RunConfig, registry: Registry) -> list[Setting]:

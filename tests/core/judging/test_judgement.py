@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,15 @@ def test_a_data_set_that_is_not_there(registry: Registry, judged_runs: dict[str,
     poor = Registry(entry for entry in registry if entry.name != "digits")
     with pytest.raises(DataError, match="cannot be loaded again: Unknown dataset"):
         judge([run], poor, FILES)
+
+
+def test_no_run_is_best_of_different_numbers_of_clusters(registry: Registry, judged_runs: dict[str, Path]) -> None:
+    """`neighbours` does not compare across numbers of clusters, so none is named; every run is judged all the same."""
+    good, bad = (load_run(judged_runs[name], registry) for name in ("good", "bad"))
+    judgement = judge([replace(good, config=good.config.counted(11)), bad], registry, FILES)
+    assert (judgement.best, judgement.as_mapping()["best"]) == (None, None)
+    assert "they have different numbers of clusters (10, 11)" in judgement.reason
+    assert all(each.criteria["neighbours"] is not None for each in judgement.runs)
 
 
 def test_no_runs(registry: Registry) -> None:

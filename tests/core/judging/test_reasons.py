@@ -42,14 +42,15 @@ def test_a_run_that_stands_alone(agreement: float | None, says: bool) -> None:
 def test_warnings_of_the_best_run() -> None:
     """What the best run warns of is repeated, and what another one does is not."""
     text = explain([run("a", 0.5, warnings=["Only 2 of 3."]), run("b", 0.4, warnings=["Lost."])], 0)
-    assert text.endswith("That run itself warns: Only 2 of 3.")
+    assert text.endswith("A warning of that run: Only 2 of 3.")
     assert "Lost" not in text
 
 
 def test_other_numbers_of_clusters() -> None:
-    """It is said that runs with different numbers of clusters are not to be compared by this."""
-    assert "different numbers of clusters" in explain([run("a", 0.5), run("b", 0.4, n_clusters=4)], 0)
-    assert "different numbers of clusters" not in explain([run("a", 0.5), run("b", 0.4)], 0)
+    """Where no run can be preferred because their numbers of clusters differ, these are named."""
+    text = explain([run("a", 0.5), run("b", 0.4, n_clusters=4)], None)
+    assert text.startswith("No run can be preferred: they have different numbers of clusters (3, 4), across which")
+    assert "different numbers of clusters" not in explain([run("a", None), run("b", None)], None)
 
 
 def test_nothing_to_compare() -> None:

@@ -17,7 +17,7 @@ from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run as make_run
 from decda.core.runs.images import load_images
 from decda.core.runs.inference import load_run
-from decda.core.runs.reporting import changed_settings, gather, page_of, sentence_of_names
+from decda.core.runs.reporting import changed_settings, gather, page_of
 from decda.core.runs.run import Run
 
 FILES = Files(offline=True)
@@ -131,7 +131,7 @@ def test_settings_that_differ(run: Run, registry: Registry) -> None:
     assert found["train.pretrain_epochs"] == ("1", "500")
     assert "train.tol" in found
     assert "train.order" not in found
-    assert sentence_of_names(run.config) == "digits · fc · idec · affine"
+    assert run.config.sentence == "digits · fc · idec · affine"
 
 
 def test_damaged_folders(run: Run, registry: Registry, tmp_path: Path) -> None:
