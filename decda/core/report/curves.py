@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter, PercentFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
 
 from decda.core.report.facts import Curve
 from decda.core.report.texts import short
@@ -50,6 +50,7 @@ def draw(curve: Curve) -> str:
                 linestyle=DASHES[number % len(DASHES)], marker="o" if lone else None,
             )  # fmt: skip
         axes.set_xlabel(curve.across)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         if curve.logarithmic:
             axes.set_yscale("log")
             low, high = axes.get_ylim()

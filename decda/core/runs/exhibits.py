@@ -162,6 +162,22 @@ class Exhibits:
         q = self.run.apply(lambda x: model.head.soft_assign(model.embed(x, draws)), x)
         return float((q.argmax(1) == self.run.labels[index]).mean())
 
+    def explained(self, loss: float) -> float | None:
+        """The share of the variance of the pixels that is reconstructed.
+
+        Args:
+            loss: mean squared error of the reconstruction, by pixel.
+
+        Returns:
+            1 for a perfect reconstruction, 0 for one that is no better than the mean of all images; None where the
+            images are not at hand, or all alike.
+        """
+        if self.images is None:
+            return None
+        index = draw_sample(self.run.labels, self.n_clusters, TRIED)
+        variance = float(as_float(self.images.x[torch.from_numpy(index)]).var(0, correction=0).mean())
+        return 1 - loss / variance if variance > 0 else None
+
     def comparisons(self) -> list[Comparison]:
         """Images beside their reconstructions, and beside augmented copies; empty where there are no pictures."""
         run = self.run

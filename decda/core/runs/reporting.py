@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,11 @@ from decda.core.parts.registry import Registry
 from decda.core.report.facts import Confusion, RunFacts, Score, Setting
 from decda.core.report.page import Page, run_page
 from decda.core.runs.exhibits import Exhibits
-from decda.core.runs.learning_curves import read_curves
+from decda.core.runs.learning_curves import Curves, read_curves
 from decda.core.runs.naming import printable
 from decda.core.runs.recall import recall_images
 from decda.core.runs.run import Run
-from decda.core.runs.verdict import describe, figures, warn
+from decda.core.runs.verdict import Measured, describe, figures, warn
 
 MOST_CLUSTERS = 60
 """Clusters of which members are shown: the largest."""
@@ -86,17 +87,18 @@ def gather(run: Run, images: ImageSet | None, registry: Registry, missing: str =
         DecdaError: a file of the run is damaged, or a part of it fails.
     """
     exhibits = Exhibits(run, images)
-    z, steady, curves = exhibits.embeddings(), exhibits.steady(), read_curves(run.folder)
+    z, curves = exhibits.embeddings(), read_curves(run.folder)
+    measured = Measured(exhibits.steady(), _explained(exhibits, curves))
     n_clusters, shape = run.config.known_clusters, "x".join(map(str, run.input_shape))
     largest = np.sort(np.argsort(-np.array(run.sizes), kind="stable")[:MOST_CLUSTERS])
     return RunFacts(
-        title=printable(run.config.sentence),
+        title=_title(run.config),
         about=f"{len(run.labels):,} images of {shape} in {n_clusters} clusters, seed {run.config.seed}",
         verdict=describe(run),
-        warnings=[printable(sentence) for sentence in warn(run, curves, steady)],
+        warnings=[printable(sentence) for sentence in warn(run, curves, measured)],
         settings=changed_settings(run.config, registry),
         scores=_scores(run),
-        figures=figures(run, steady),
+        figures=figures(run, measured),
         curves=curves.drawn(),
         points=None if z is None else exhibits.points(z),
         clusters=[exhibits.cluster(number) for number in largest.tolist()],
@@ -132,6 +134,22 @@ def changed_settings(config: RunConfig, registry: Registry) -> list[Setting]:
     train = {parameter.name: parameter for parameter in TRAIN_PARAMETERS}
     found += [_setting("train", name, getattr(config.train, name), train[name]) for name in train]
     return [setting for setting in found if setting.value != setting.default]
+
+
+def _title(config: RunConfig) -> str:
+    """The sentence of names, in which images of one's own have the name of their folder or file."""
+    path = config.dataset.parameters.get("path")
+    sentence = config.sentence
+    if isinstance(path, str | Path) and Path(path).name:
+        sentence = sentence.replace(config.dataset.short, Path(path).name, 1)
+    return printable(sentence)
+
+
+def _explained(exhibits: Exhibits, curves: Curves) -> float | None:
+    """The share of the variance that is reconstructed; None where no autoencoder was pretrained here."""
+    if curves.pretrain is None or "reconstruction" not in curves.pretrain.lines:
+        return None
+    return exhibits.explained(curves.pretrain.lines["reconstruction"][1][-1])
 
 
 def _setting(kind: str, name: str, value: Any, parameter: Parameter | None) -> Setting:

@@ -1,6 +1,7 @@
 """What a run came to, and what speaks against it, in plain sentences."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -24,6 +25,21 @@ STEADY = 0.8
 """Share of augmented copies that should fall into the cluster of their original."""
 DOUBTFUL = 0.3
 """Share of uncertain images that is worth a warning."""
+EXPLAINED = 0.5
+"""Share of the variance of the pixels that a pretrained autoencoder should reconstruct."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a report measures of a run, besides what its folder says; each None where it is not known.
+
+    Attributes:
+        steady: share of augmented copies that fall into the cluster of their original.
+        explained: share of the variance of the pixels that the pretrained autoencoder reconstructs.
+    """
+
+    steady: float | None = None
+    explained: float | None = None
 
 
 def describe(run: Run) -> list[str]:
@@ -56,13 +72,13 @@ def describe(run: Run) -> list[str]:
     return sentences
 
 
-def warn(run: Run, curves: Curves, steady: float | None) -> list[str]:
+def warn(run: Run, curves: Curves, measured: Measured) -> list[str]:
     """What speaks against the result.
 
     Args:
         run: a finished run.
         curves: of its training.
-        steady: share of augmented copies that fall into the cluster of their original; None if that is not known.
+        measured: what was measured besides.
 
     Returns:
         Sentences; empty if nothing was found.
@@ -73,20 +89,26 @@ def warn(run: Run, curves: Curves, steady: float | None) -> list[str]:
         found.append(
             f"{doubtful:.0%} of the images are uncertain: no cluster is likelier for them than all others together."
         )
-    if steady is not None and steady < STEADY:
+    if measured.explained is not None and measured.explained < EXPLAINED:
         found.append(
-            f"Only {steady:.0%} of augmented copies fall into the cluster of their original. The augmentation may be "
-            "too strong for these images: see what the model sees, below."
+            f"The autoencoder reconstructs only {max(measured.explained, 0):.0%} of what distinguishes the images (the "
+            "variance of their pixels), and clusters can go by little more than that. More epochs may help, or an "
+            "embedding with more dimensions: train.pretrain_epochs, encoder.embedding_dim."
+        )
+    if measured.steady is not None and measured.steady < STEADY:
+        found.append(
+            f"Only {measured.steady:.0%} of augmented copies fall into the cluster of their original. The augmentation may "
+            "be too strong for these images: see what the model sees, below."
         )
     return found
 
 
-def figures(run: Run, steady: float | None) -> list[Figure]:
+def figures(run: Run, measured: Measured) -> list[Figure]:
     """The figures that need no classes, each with what it says.
 
     Args:
         run: a finished run.
-        steady: as for `warn`.
+        measured: as for `warn`.
     """
     found = []
     judged = run.judgement
@@ -121,12 +143,12 @@ def figures(run: Run, steady: float | None) -> list[Figure]:
         )
     if (value := judged.get("smallest")) is not None:
         found.append(Figure("smallest cluster", f"{value:.1%}", "Its share of the images."))
-    if steady is not None:
-        found.append(
-            Figure(
-                "steady", f"{steady:.1%}", "Augmented copies of images that fall into the cluster of their original."
-            )
-        )
+    if measured.explained is not None:
+        meaning = "Share of the variance of the pixels that the autoencoder reconstructed at the end of pretraining."
+        found.append(Figure("reconstructed", f"{measured.explained:.1%}", meaning))
+    if measured.steady is not None:
+        meaning = "Augmented copies of images that fall into the cluster of their original."
+        found.append(Figure("steady", f"{measured.steady:.1%}", meaning))
     return found
 
 

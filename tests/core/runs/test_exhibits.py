@@ -74,6 +74,16 @@ def test_steady(exhibits: Exhibits, monkeypatch: pytest.MonkeyPatch) -> None:
     assert with_run(exhibits, labels=(exhibits.run.labels + 1) % 10).steady() == 0.0
 
 
+def test_explained(exhibits: Exhibits) -> None:
+    """An error as large as the variance explains nothing, none at all everything; images all alike tell nothing."""
+    assert exhibits.images is not None
+    variance = float(exhibits.images.x.var(0, correction=0).mean())
+    assert exhibits.explained(0.0) == 1.0
+    assert exhibits.explained(variance) == pytest.approx(0, abs=0.05)
+    assert replace(exhibits, images=ImageSet(torch.zeros(1797, 1, 8, 8))).explained(0.1) is None
+    assert replace(exhibits, images=None).explained(0.1) is None
+
+
 @pytest.mark.parametrize("how", ["neither", "none", "no images"])
 def test_nothing_is_augmented(exhibits: Exhibits, registry: Registry, how: str) -> None:
     """Without augmentation, or without images, nothing is said about augmented copies."""

@@ -12,9 +12,10 @@ from decda.core.report.facts import Curve
 from decda.core.runs.inference import load_run
 from decda.core.runs.learning_curves import Curves
 from decda.core.runs.run import Run
-from decda.core.runs.verdict import describe, figures, warn
+from decda.core.runs.verdict import Measured, describe, figures, warn
 
 NO_CURVES = Curves(None, None, None, None)
+NOTHING = Measured()
 
 
 @pytest.fixture(scope="module")
@@ -63,24 +64,35 @@ def test_empty_clusters_are_counted(run: Run) -> None:
 
 def test_a_sound_run_has_no_warnings(run: Run) -> None:
     """Where nothing speaks against a run, nothing is said."""
-    assert warn(sound(run), changed(0.0), 0.95) == []
+    assert warn(sound(run), changed(0.0), Measured(0.95, 0.9)) == []
 
 
 @pytest.mark.parametrize(
-    ("changes", "curves", "steady", "words"),
+    ("changes", "curves", "measured", "words"),
     [
-        ({"warnings": ("Only 1 of 2.",)}, NO_CURVES, None, "Only 1 of 2."),
-        ({"labels": np.array([9] * 5 + [i % 9 for i in range(1792)])}, NO_CURVES, None, "Cluster 9 (5) is tiny"),
-        ({"judgement": {"neighbours": 0.7, "neighbours_at_start": 0.8}}, NO_CURVES, None, "ended below its own start"),
-        ({"judgement": {"uncertain": 0.5}}, NO_CURVES, None, "50% of the images are uncertain"),
-        ({"metrics": {"acc": 0.6}, "start": {"acc": 0.63}}, NO_CURVES, None, "(ACC 0.630, then 0.600)"),
-        ({"ends": {"iterations": 60, "stop_reason": "completed"}}, changed(0.05), None, "had not come to rest: 5.0%"),
-        ({}, NO_CURVES, 0.5, "Only 50% of augmented copies"),
+        ({"warnings": ("Only 1 of 2.",)}, NO_CURVES, NOTHING, "Only 1 of 2."),
+        ({"labels": np.array([9] * 5 + [i % 9 for i in range(1792)])}, NO_CURVES, NOTHING, "Cluster 9 (5) is tiny"),
+        (
+            {"judgement": {"neighbours": 0.7, "neighbours_at_start": 0.8}},
+            NO_CURVES,
+            Measured(),
+            "ended below its own start",
+        ),
+        ({"judgement": {"uncertain": 0.5}}, NO_CURVES, NOTHING, "50% of the images are uncertain"),
+        ({"metrics": {"acc": 0.6}, "start": {"acc": 0.63}}, NO_CURVES, NOTHING, "(ACC 0.630, then 0.600)"),
+        (
+            {"ends": {"iterations": 60, "stop_reason": "completed"}},
+            changed(0.05),
+            Measured(),
+            "had not come to rest: 5.0%",
+        ),
+        ({}, NO_CURVES, Measured(steady=0.5), "Only 50% of augmented copies"),
+        ({}, NO_CURVES, Measured(explained=-0.1), "reconstructs only 0% of what"),
     ],
 )
-def test_warnings(run: Run, changes: dict[str, Any], curves: Curves, steady: float | None, words: str) -> None:
+def test_warnings(run: Run, changes: dict[str, Any], curves: Curves, measured: Measured, words: str) -> None:
     """Each fault is told, in one sentence that says how large it is."""
-    (found,) = warn(sound(run, **changes), curves, steady)
+    (found,) = warn(sound(run, **changes), curves, measured)
     assert words in found
 
 
@@ -88,7 +100,7 @@ def test_a_run_that_kept_its_start_is_not_below_it(run: Run) -> None:
     """Labels that were not changed, or are those of the start, cannot be worse than it."""
     judgement = {"neighbours": 0.7, "neighbours_at_start": 0.8}
     for ends in ({"iterations": 0, "stop_reason": "completed"}, {"iterations": 60, "kept": "start"}):
-        assert warn(sound(run, judgement=judgement, ends=ends), NO_CURVES, None) == []
+        assert warn(sound(run, judgement=judgement, ends=ends), NO_CURVES, Measured()) == []
 
 
 @pytest.mark.parametrize(
@@ -99,16 +111,16 @@ def test_pretraining_that_ended_early(run: Run, schedule: str, last: float, told
     train = replace(run.config.train, pretrain_schedule=schedule)
     losses = [1.0] * 19 + [last]
     curves = replace(NO_CURVES, pretrain=Curve("loss", "epoch", {"a": (list(range(20)), losses)}))
-    found = warn(sound(run, config=replace(run.config, train=train)), curves, None)
+    found = warn(sound(run, config=replace(run.config, train=train)), curves, Measured())
     assert bool(found) == told
     assert not told or "its loss fell by 50%" in found[0]
 
 
 def test_figures(run: Run) -> None:
     """Each figure stands with what it says; what was not measured is left out."""
-    found = {figure.name: figure.value for figure in figures(sound(run), 0.95)}
+    found = {figure.name: figure.value for figure in figures(sound(run), Measured(0.95, 0.85))}
     assert found == {
         "neighbours": "0.800", "neighbours at the start": "0.700", "silhouette": "0.100", "uncertain": "0.0%",
-        "smallest cluster": "10.0%", "steady": "95.0%",
+        "smallest cluster": "10.0%", "reconstructed": "85.0%", "steady": "95.0%",
     }  # fmt: skip
-    assert figures(sound(run, judgement={}), None) == []
+    assert figures(sound(run, judgement={}), Measured()) == []
