@@ -97,8 +97,8 @@ def warn(run: Run, curves: Curves, measured: Measured) -> list[str]:
         )
     if measured.steady is not None and measured.steady < STEADY:
         found.append(
-            f"Only {measured.steady:.0%} of augmented copies fall into the cluster of their original. The augmentation may "
-            "be too strong for these images: see what the model sees, below."
+            f"Only {measured.steady:.0%} of augmented copies fall into the cluster of their original. The augmentation "
+            "may be too strong for these images: see what the model sees, below."
         )
     return found
 
