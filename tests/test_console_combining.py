@@ -44,3 +44,5 @@ def test_without_classes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest
     assert "ACC" not in err
     assert "0.9123" in err
     assert "Warning: [a] is\\nodd" in err
+    print_combined({**COMBINED, "n_clusters": 1})
+    assert "1797 images, 1 cluster, 2 runs" in capsys.readouterr().err

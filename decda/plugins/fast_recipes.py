@@ -32,9 +32,9 @@ def conv_fast(
     Needs umap-learn (the extra `umap`); `--start tsne` does without. Smaller images and tables get the fully connected
     network, and no augmentation.
 
-    On one core with bfloat16, 10,000 images of 28x28 take about 4 minutes. From 36x36 on, larger images get fewer
-    epochs, so that pretraining stays below 5 minutes, though never fewer than 12; clustering does take longer. Added up
-    from the times of single steps, 10,000 colour images of 64x64 need 4 minutes of pretraining and 9 of clustering,
+    On one core with bfloat16, 10,000 images of 28x28 take 3 to 4 minutes. From 36x36 on, larger images get fewer
+    epochs, though at least 12, so that pretraining keeps to about 5 minutes; clustering is not bounded like that. Added
+    up from the times of single steps, 10,000 colour images of 64x64 need 4 minutes of pretraining and 9 of clustering,
     those of 128x128 need 8 and 37. Beyond that, time grows with the number and the size of the images; without bfloat16
     it is two to three times as long.
 
