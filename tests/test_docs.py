@@ -1,25 +1,31 @@
-"""The examples in the documentation work verbatim."""
+"""What the documentation says of rules, events, tests and pictures is so, and its parts fulfil the contracts.
+
+`test_documented_commands.py` runs its snippets.
+"""
 
 import re
 import sys
+import typing
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-import decda
-from decda.testing import check_augmentation, check_head
+from decda.core.events import Event
+from decda.testing import check_augmentation, check_head, check_listener
 from decda.testing.suite import RULES
 from tests.conftest import SHORT, Here, install
+from tests.snippets import PAGES
 
 ROOT = Path(__file__).parents[1]
 PLUGINS = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+LISTENERS = (ROOT / "docs" / "listeners.md").read_text(encoding="utf-8")
 
 
 def block(text: str, word: str) -> str:
     """The only Python block that contains a word."""
+    found: str
     (found,) = [code for code in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if word in code]
     return found
 
@@ -64,25 +70,6 @@ def test_the_head_of_the_guide(here: Here, module: Any) -> None:
     assert "fuzzy:fuzzy" in Path("run/config.toml").read_text()
 
 
-def test_the_notebook_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
-    """The notebook in the guide trains with its own class through the Python API."""
-    monkeypatch.chdir(tmp_path)
-    exec(compile(block(PLUGINS, 'head={"name": Mine'), "notebook", "exec"), {"__name__": "__main__"})
-    assert "'acc'" in capsys.readouterr().out
-    assert (tmp_path / "my-run" / "labels.csv").is_file()
-
-
-def test_the_file_of_the_guide(here: Here) -> None:
-    """The file in the guide can be checked and trained with `--load`, by the commands in the guide."""
-    Path("my_head.py").write_text(block(PLUGINS, "def register"))
-    assert "decda check --load my_head.py head:mine" in PLUGINS
-    code, out, err = here("check", "--load", "my_head.py", "head:mine")
-    assert code == 0, out + err
-    words = [word for setting in SHORT for word in ("--set", setting)]
-    assert "decda train --load my_head.py --head mine" in PLUGINS
-    assert here("train", "--load", "my_head.py", "--head", "mine", *words)[0] == 0
-
-
 def test_the_kornia_example(module: Any) -> None:
     """The kornia augmentation in the guide fulfils the contracts."""
     module("decda_test_sharpness", block(PLUGINS, "from_kornia("))
@@ -90,6 +77,30 @@ def test_the_kornia_example(module: Any) -> None:
 
     check_augmentation(sharpness)
     check_augmentation(sharpness, sharpness=0.7)
+
+
+def test_the_listener_of_the_guide(here: Here) -> None:
+    """The listener in the guide fulfils the contract, and follows runs by the command and the code that stand there."""
+    code = block(LISTENERS, "def register")
+    Path("my_note.py").write_text(code)
+    words = [word for setting in SHORT for word in ("--set", setting)]
+    command = "decda train --load my_note.py --listen note"
+    assert f"`{command}`" in LISTENERS
+    assert here(*command.split()[1:], *words, "--encoder", "fc", "--out", "run")[0] == 0
+    assert Path("run/note.txt").read_text().startswith("<Run run: 1797 images in 10 clusters, ACC ")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(code, "my_note.py", "exec"), names)
+    check_listener(names["note"])
+    exec(compile(block(LISTENERS, 'listen=["note"]'), "guide", "exec"), names)
+    assert (names["run"].folder / "note.txt").is_file()
+
+
+def test_every_event_that_listeners_hear_is_explained() -> None:
+    """The table of events in the guide holds all of them, but those that come before there is a folder."""
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \| ", LISTENERS[LISTENERS.index("| event | when |") :], re.MULTILINE)
+    documented = {name.strip("`") for row in rows for name in row.split(", ")}
+    unheard = {"Downloading", "ImagesRead", "ImagesSkipped", "CheckpointRejected", "ListenerFailed"}
+    assert documented == {kind.__name__ for kind in typing.get_args(Event)} - unheard
 
 
 def test_every_rule_is_explained() -> None:
@@ -115,35 +126,6 @@ def test_the_part_of_the_readme(module: Any) -> None:
     check_augmentation(RandomMirror)
 
 
-def test_the_python_of_the_readme(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The code in the README runs verbatim, on digits instead of USPS, on colour images, and with short training."""
-    images = np.random.default_rng(0).random((24, 40, 33, 3))
-    words = [word for setting in SHORT for word in ("--set", setting)]
-    assert here("train", *words, "--encoder", "fc")[0] == 0
-    assert Path("runs/quick-digits-seed0-1").is_dir()
-    train, runs = decda.train, []
-    limit = {"pretrain_epochs": 1, "max_iter": 2, "update_interval": 1}
-
-    def short(data: Any, **words: Any) -> Any:
-        words |= {"train": {**words.get("train", {}), **limit}, "progress": False}
-        runs.append(train("digits" if isinstance(data, str) else data, **words))
-        return runs[-1]
-
-    monkeypatch.setattr(decda, "train", short, raising=False)
-    monkeypatch.setattr("decda.estimator.train_run", short)
-    names = {"images": images, "new_images": images[:5]}
-    for word in ("DeepClustering", "decda.components"):
-        exec(compile(block(README, word), "README", "exec"), names)
-    array, estimator, digits = runs
-    assert np.array_equal(names["labels"], estimator.labels)
-    assert (digits.config.recipe, digits.config.head.parameters, digits.config.seed) == (
-        "convidec-da",
-        {"gamma": 0.2},
-        1,
-    )
-    assert array.input_shape == (3, 40, 33)
-
-
 def test_reliability_names_tests_that_exist() -> None:
     """Each row of docs/reliability.md has a fault, what happens, and tests that exist; there are at least 60."""
     text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
@@ -154,3 +136,20 @@ def test_reliability_names_tests_that_exist() -> None:
         assert named, row
         for path, name in named:
             assert f"def {name}(" in (ROOT / path).read_text(encoding="utf-8"), f"{path}::{name}"
+
+
+def test_links_of_the_readme() -> None:
+    """The README's links within the repository lead to files; mkdocs looks after those of the pages."""
+    links = re.findall(r"\]\(([^)#]+)", README)
+    assert [link for link in links if not link.startswith("https://") and not (ROOT / link).is_file()] == []
+
+
+def test_pictures() -> None:
+    """Each picture is small, has a page, and loads nothing from elsewhere."""
+    text = "".join(page.read_text(encoding="utf-8") for page in PAGES)
+    for picture in (ROOT / "docs" / "images").iterdir():
+        assert f"images/{picture.name}" in text, picture.name
+        assert picture.stat().st_size < 200_000, picture.name
+        if picture.suffix == ".svg":
+            loaded = re.findall(r"(?:url\(|href=)[\"']?([^\"')\s]+)", picture.read_text(encoding="utf-8"))
+            assert [name for name in loaded if not name.startswith("#")] == [], picture.name
