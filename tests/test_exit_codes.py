@@ -88,7 +88,7 @@ def test_a_result_that_cannot_be_printed_has_exit_code_1() -> None:
 
 
 def test_no_other_exit_code_is_documented() -> None:
-    """The table in the README has those that are tested, here and after signals."""
-    rows = re.findall(r"^\| ([\d, ]+) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    """The table in docs/runs.md has those that are tested, here and after signals."""
+    rows = re.findall(r"^\| ([\d, ]+) \|", (ROOT / "docs" / "runs.md").read_text(encoding="utf-8"), re.MULTILINE)
     documented = {int(code) for row in rows for code in row.split(",")}
     assert documented == {1, 75, 130, 143, *(code for code, *_ in CASES)}

@@ -79,7 +79,10 @@ def test_train_ends_with_a_report(here: Here, monkeypatch: pytest.MonkeyPatch, r
 def test_seeds_are_compared(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     """Several seeds end with a page that compares them, and each with a report of its own."""
     monkeypatch.setenv("DECDA_NO_REPORT", "0")
-    code, out, err = here("train", *WORDS, "--encoder", "fc", "--seeds", "0-1", "--jobs", "1", "--out", "study")
+    np.save("x.npy", np.random.default_rng(0).random((40, 8, 8)))
+    how = ["--images", "x.npy", "--n-clusters", "3", "--encoder", "fc", "--start", "kmeans", "--jobs", "1"]
+    short = [word for setting in SHORT[1:] for word in ("--set", setting)]
+    code, out, err = here("train", *how, *short, "--seeds", "0-1", "--out", "study")
     assert (code, out) == (0, "study\n"), err
     assert err.splitlines()[-1] == "Look at it in a browser: study/report.html"
     page = Path("study/report.html").read_text()
