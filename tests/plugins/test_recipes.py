@@ -18,8 +18,10 @@ from decda.plugins.recipes import QUICK, auto
     [(200, 16, 200), (2000, 16, 185), (9298, 16, 40), (10_000, 16, 37), (10_000, 28, 65), (70_000, 28, 12)],
 )
 def test_epochs_by_the_number_and_size_of_images(n: int, side: int, epochs: int) -> None:
-    """The fast recipes see 370,000 images of 16x16 in pretraining, more of larger ones, in 12 to 200 epochs."""
+    """`conv-fast` sees 370,000 images of 16x16 in pretraining, more of larger ones, 12 to 200 epochs; fc twice that."""
     assert conv_fast(n, (1, side, side), (0.0, 1.0))["train"]["pretrain_epochs"] == epochs
+    if side == 16 and 12 < epochs < 100:
+        assert abs(fc_fast(n, (1, side, side), (0.0, 1.0))["train"]["pretrain_epochs"] - 2 * epochs) <= 1
 
 
 @pytest.mark.parametrize("n", [200, 2000, 9298, 10_000, 30_000, 70_000])
