@@ -144,7 +144,10 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     """
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "120")
-    monkeypatch.delenv("DECDA_DISABLE_PLUGINS", raising=False)
+    monkeypatch.setenv(
+        "DECDA_DISABLE_PLUGINS", ""
+    )  # set first, so that what --no-plugins sets does not outlive the test
+    monkeypatch.delenv("DECDA_DISABLE_PLUGINS")
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["decda", *words])

@@ -91,15 +91,14 @@ def test_equal_seeds_have_equal_results_in_two_processes(decda: Cli, tmp_path: P
     ],
 )
 def test_mistakes_end_in_a_message_and_a_code(
-    decda: Cli, tmp_path: Path, words: Any, code: int, pieces: list[str]
+    here: Here, tmp_path: Path, words: Any, code: int, pieces: list[str]
 ) -> None:
     """A mistake prints one clear message to stderr, nothing to stdout and no traceback, and leaves no files."""
-    done = decda(*words)
-    assert done.returncode == code, done.stderr
-    assert done.stdout == ""
-    assert "Traceback" not in done.stderr
+    found, out, err = here(*words)
+    assert (found, out) == (code, ""), err
+    assert "Traceback" not in err
     for piece in pieces:
-        assert piece in done.stderr
+        assert piece in err
     assert not list(tmp_path.iterdir())
 
 
@@ -296,20 +295,20 @@ def test_seeds_are_resumed(decda: Cli, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in whole} == whole
 
 
-def test_damaged_files_are_data_errors(decda: Cli, tmp_path: Path) -> None:
+def test_damaged_files_are_data_errors(here: Here, tmp_path: Path) -> None:
     """A damaged file below the data root is reported with code 3, and left untouched."""
     (tmp_path / "data" / "usps").mkdir(parents=True)
     file = tmp_path / "data" / "usps" / "zip.train.gz"
     file.write_bytes(b"\x1f\x8b\x08\x00 cut off")
-    done = decda("train", "--dataset", "usps", "--data-root", "data", "--offline")
-    assert (done.returncode, done.stdout) == (3, "")
-    assert "zip.train.gz" in done.stderr
+    code, out, err = here("train", "--dataset", "usps", "--data-root", "data", "--offline")
+    assert (code, out) == (3, "")
+    assert "zip.train.gz" in err
     assert file.read_bytes() == b"\x1f\x8b\x08\x00 cut off"
 
 
-def test_list_components(decda: Cli) -> None:
+def test_list_components(here: Here) -> None:
     """All parts of all kinds are listed with summary, package, version and status, as JSON and as a table."""
-    listed = json.loads(decda("list-components", "--json").stdout)
+    listed = json.loads(here("list-components", "--json")[1])
     assert listed["schema_version"] == 1
     ours = [row for row in listed["components"] if row["package"] == "decda"]
     assert {row["kind"] for row in ours} == set(KINDS)
@@ -317,22 +316,22 @@ def test_list_components(decda: Cli) -> None:
         assert list(row) == ["kind", "name", "summary", "package", "version", "status", "error"]
         assert row["summary"].endswith(".")
         assert (row["version"], row["status"], row["error"]) == (package.__version__, "ok", None)
-    table = decda("list-components").stdout
+    table = here("list-components")[1]
     assert all(row["name"] in table and row["summary"] in table for row in ours)
-    heads = decda("list-components", "head").stdout
+    heads = here("list-components", "head")[1]
     assert "idec" in heads
     assert "conv" not in heads
 
 
-def test_show(decda: Cli) -> None:
+def test_show(here: Here) -> None:
     """`show` prints the parameters of a part with type, default and help, a recipe, and the training settings."""
-    row = json.loads(decda("show", "head", "idec", "--json").stdout)
+    row = json.loads(here("show", "head", "idec", "--json")[1])
     assert row["parameters"] == [
         {"name": "gamma", "type": "float", "help": "weight of the clustering term", "required": False, "default": 0.1}
     ]
-    assert "head.gamma" in decda("show", "head", "idec").stdout
-    assert 'start = "invariant"' in decda("show", "recipe", "quick").stdout
-    assert "train.update_interval" in decda("show", "train").stdout
+    assert "head.gamma" in here("show", "head", "idec")[1]
+    assert "start_refreshes = 15" in here("show", "recipe", "quick")[1]
+    assert "train.update_interval" in here("show", "train")[1]
 
 
 def test_version(decda: Cli) -> None:

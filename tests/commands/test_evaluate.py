@@ -1,49 +1,49 @@
 """`decda evaluate` and `decda train --autoencoder` from their users' perspective."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import decda
-from tests.conftest import SHORT, Cli, Here
+from tests.conftest import SHORT, Here
 
 FEW = tuple(word for setting in SHORT for word in ("--set", setting))
 
 
 @pytest.fixture
-def run(decda: Cli) -> str:
+def run(finished_run: Path, here: Here) -> str:
     """The folder of a finished run."""
-    done = decda("train", *FEW, "--encoder", "fc", "--out", "run")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    shutil.copytree(finished_run, "run")
+    return "run"
 
 
-def test_a_trained_model_is_scored(decda: Cli, run: str, tmp_path: Path) -> None:
+def test_a_trained_model_is_scored(here: Here, run: str) -> None:
     """The scores are those of the run; they are printed to stderr, or with `--json` as one object to stdout."""
-    metrics = json.loads((tmp_path / run / "metrics.json").read_text())
-    plain, machine = decda("evaluate", run), decda("evaluate", run, "--json")
-    assert (plain.returncode, plain.stdout) == (0, "")
-    assert f"ACC {metrics['acc']:.4f}" in plain.stderr
-    assert "the images it was trained on" in plain.stderr
-    result = json.loads(machine.stdout)
+    metrics = json.loads(Path(run, "metrics.json").read_text())
+    code, out, err = here("evaluate", run)
+    assert (code, out) == (0, "")
+    assert f"ACC {metrics['acc']:.4f}" in err
+    assert "the images it was trained on" in err
+    result = json.loads(here("evaluate", run, "--json")[1])
     assert {name: result[name] for name in ("acc", "nmi", "ari")} == {n: metrics[n] for n in ("acc", "nmi", "ari")}
     assert (result["run"], result["recipe"], result["dataset"]) == ("run", "quick", "digits")
 
 
-def test_training_from_pretrained_weights(decda: Cli, run: str, tmp_path: Path) -> None:
+def test_training_from_pretrained_weights(here: Here, run: str) -> None:
     """`--autoencoder` accepts the folder of a run or its weights file, and skips pretraining."""
     for path, out in ((run, "a"), (f"{run}/autoencoder.safetensors", "b")):
-        done = decda("train", *FEW, "--encoder", "fc", "--autoencoder", path, "--out", out)
-        assert done.returncode == 0, done.stderr
-        assert "pretrain" not in done.stderr.replace("pretrained", "")
-        assert (tmp_path / out / "labels.csv").read_bytes() == (tmp_path / run / "labels.csv").read_bytes()
+        code, _, err = here("train", *FEW, "--encoder", "fc", "--autoencoder", path, "--out", out)
+        assert code == 0, err
+        assert "pretrain" not in err.replace("pretrained", "")
+        assert Path(out, "labels.csv").read_bytes() == Path(run, "labels.csv").read_bytes()
 
 
-def test_mistakes(decda: Cli, run: str, tmp_path: Path) -> None:
+def test_mistakes(here: Here, run: str, tmp_path: Path) -> None:
     """Each mistake prints one message, and the exit code depends on its kind."""
-    for words, code, says in (
+    for words, expected, says in (
         (("evaluate", "nowhere"), 3, "nowhere is not the folder of a run"),
         (("evaluate",), 2, "RUN"),
         (("evaluate", run, "--set", "train.tol=1"), 2, "a trained model stays as it is"),
@@ -52,10 +52,10 @@ def test_mistakes(decda: Cli, run: str, tmp_path: Path) -> None:
         (("train", *FEW, "--autoencoder", "nowhere"), 3, "There is no pretrained autoencoder at nowhere"),
         (("train", *FEW, "--encoder", "conv", "--autoencoder", run), 3, "do not fit the encoder 'conv'"),
     ):
-        done = decda(*words)
-        assert done.returncode == code, done.stderr
-        assert says in done.stderr
-        assert "Traceback" not in done.stderr
+        code, _, err = here(*words)
+        assert code == expected, err
+        assert says in err
+        assert "Traceback" not in err
     assert [path.name for path in tmp_path.iterdir()] == [run]
 
 
@@ -78,19 +78,11 @@ def test_rows_of_another_table_are_not_scaled_by_their_own_numbers(here: Here) -
     assert "would be scaled by its own numbers" in err
 
 
-def test_the_folder_of_several_seeds(here: Here) -> None:
+def test_the_folder_of_several_seeds(here: Here, run: str) -> None:
     """A folder of several runs is no run: one of them has to be named."""
-    few = (
-        "--set",
-        "train.pretrain_epochs=1",
-        "--set",
-        "train.max_iter=2",
-        "--encoder",
-        "fc",
-        "--set",
-        "dataset.size=8",
-    )
-    assert here("train", *few, "--seeds", "0-1", "--jobs", "1", "--out", "many")[0] == 0
+    shutil.copytree(run, "many/seed-0")
+    shutil.copy("run/config.toml", "many")
+    Path("many/seeds.json").write_text('{"seeds": [0, 1], "recipe": "quick", "threads": null}')
     code, _, err = here("evaluate", "many")
     assert code == 3
     assert "holds the runs of several seeds. Name one of them, such as many/seed-0" in " ".join(err.split())
