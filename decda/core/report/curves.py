@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import matplotlib
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, NullFormatter, PercentFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, PercentFormatter
 
 from decda.core.report.facts import Curve
 from decda.core.report.texts import short
@@ -53,9 +53,9 @@ def draw(curve: Curve) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(nbins="auto", integer=True))
         if curve.logarithmic:
             axes.set_yscale("log")
-            low, high = axes.get_ylim()
             axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("{x:g}" if high < 10 * low else NullFormatter())
+            axes.yaxis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axes.yaxis.set_minor_formatter("{x:g}")
         if curve.percent:
             axes.yaxis.set_major_formatter(PercentFormatter(1.0))
         axes.spines[["top", "right"]].set_visible(False)
