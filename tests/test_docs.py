@@ -47,7 +47,8 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_head_is_what_new_plugin_writes(here: Here) -> None:
     """`decda new-plugin fuzzy --kind head` writes exactly the head of the guide, in at most 40 lines."""
     head = block(PLUGINS, "class Fuzzy")
-    assert here("new-plugin", "fuzzy", "--kind", "head")[0] == 0
+    code, _, err = here("new-plugin", "fuzzy", "--kind", "head")
+    assert code == 0, err
     assert Path("fuzzy/fuzzy/head.py").read_text() == head
     assert len(head.splitlines()) <= 40
     assert 'fuzzy = "fuzzy.head:Fuzzy"' in Path("fuzzy/pyproject.toml").read_text()

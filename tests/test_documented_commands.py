@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 import tomllib
+from collections.abc import Iterator
 from contextlib import nullcontext
 from itertools import pairwise
 from pathlib import Path
@@ -55,6 +56,18 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def own_modules(tmp_path: Path) -> Iterator[None]:
+    """No later test finds a module that a page has installed."""
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        file = getattr(sys.modules[name], "__file__", None)
+        if file is not None and Path(file).is_relative_to(tmp_path):
+            del sys.modules[name]
+
+
+@pytest.mark.usefixtures("own_modules")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page(name: str, world: Path, here: Here, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands, Python and TOML of a page work, one after the other, in one folder."""
