@@ -24,7 +24,9 @@ VIEWS = 3
 TRIED = 1000
 """Images of which one augmented copy is assigned to a cluster."""
 MOST_CLASSES = 3
-"""Known classes that are named for a cluster."""
+"""Known classes that are named for a cluster, at most."""
+LEAST_SHARE = 0.005
+"""Of a class that is named: less would be shown as 0 %."""
 CHUNK = 2**16
 """Images that are assigned together."""
 Index = NDArray[np.int64]
@@ -106,7 +108,7 @@ class Exhibits:
             if self.classes is not None:
                 values, counts = np.unique(self.classes[members], return_counts=True)
                 most = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
-                found = [(str(values[i]), float(counts[i] / size)) for i in most]
+                found = [(str(values[i]), float(counts[i] / size)) for i in most if counts[i] >= LEAST_SHARE * size]
         center = None
         if self.show(np.array([0])) is not None:
             decoded = run.apply(run.model.decode, run.model.head.centers[number : number + 1])

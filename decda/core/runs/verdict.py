@@ -119,7 +119,7 @@ def figures(run: Run, measured: Measured) -> list[Figure]:
                 "neighbours",
                 f"{value:.3f}",
                 f"{share:.1%} of the nearest neighbours of an image share its cluster; by chance, {chance:.1%} would. "
-                "This is the difference. By it decda judge and --keep best choose between runs.",
+                "This is the difference, by which decda judge chooses between runs.",
             )
         )
     if (value := judged.get("neighbours_at_start")) is not None:
