@@ -20,6 +20,8 @@ from decda.plugins.recipes import cost_of_image
 
 _PASSES = 370_000
 """Images of 16x16 times epochs of pretraining: 37 epochs of 10,000 images."""
+_LARGE = 20_000
+"""Images above which a refresh, which embeds all of them, would take most of the time every 30 iterations."""
 _MOST = 1e9
 """Pixels times images times epochs: twice those of 10,000 images of 28x28, 5 minutes on a core with bfloat16."""
 
@@ -52,6 +54,7 @@ def conv_fast(
     """
     images = value_range is not None and min(input_shape[1:]) >= 8
     area = input_shape[1] * input_shape[2]
+    interval = 30 if n_samples <= _LARGE else 140
     return {
         "encoder": "conv" if images else "fc",
         "head": "dec",
@@ -65,8 +68,8 @@ def conv_fast(
             "cluster_learning_rate": 0.002,
             "cluster_schedule": "cosine",
             "max_iter": min(max(round(1500 * area / 256), 1500), 6000),
-            "update_interval": 30,
-            "start_refreshes": 20,
+            "update_interval": interval,
+            "start_refreshes": 600 // interval,
             "precision": "auto",
         },
     }

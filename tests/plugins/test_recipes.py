@@ -44,6 +44,13 @@ def test_the_fast_recipes_differ_in_the_network(recipe: object) -> None:
     assert made["train"]["cluster_schedule"] == "cosine"
 
 
+@pytest.mark.parametrize(("n", "interval", "led"), [(9298, 30, 20), (20_000, 30, 20), (70_000, 140, 4)])
+def test_large_sets_are_refreshed_less_often(n: int, interval: int, led: int) -> None:
+    """Above 20,000 images the target is refreshed every 140 iterations; about as many of them follow the start."""
+    train = conv_fast(n, (1, 28, 28), (0.0, 1.0))["train"]
+    assert (train["update_interval"], train["start_refreshes"]) == (interval, led)
+
+
 @pytest.mark.parametrize("recipe", [conv_fast, fc_fast])
 def test_the_fast_recipes_take_any_set(recipe: object) -> None:
     """Tables, and images too small for convolutions, get the fully connected network without augmentation."""
