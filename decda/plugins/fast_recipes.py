@@ -21,7 +21,7 @@ from decda.plugins.recipes import cost_of_image
 _PASSES = 370_000
 """Images of 16x16 times epochs of pretraining: 37 epochs of 10,000 images."""
 _LARGE = 20_000
-"""Images above which a refresh, which embeds all of them, would take most of the time every 30 iterations."""
+"""Above so many images the target is refreshed at the interval of the paper's code for MNIST: each embeds them all."""
 _MOST = 1e9
 """Pixels times images times epochs: twice those of 10,000 images of 28x28, 5 minutes on a core with bfloat16."""
 
