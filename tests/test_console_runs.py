@@ -115,7 +115,7 @@ def test_reasons() -> None:
 def test_images_of_ones_own() -> None:
     """Images of one's own are named by where they were."""
     own = {**PARTS, "dataset": "decda:folder", "start": "mine:spectral"}
-    shown = lines(run("a", parts=own, data_path="/home/me/photos/"))
+    shown = lines(run("a", parts=own, data_path="/pictures/photos/"))
     assert "photos    fc · idec · affine+noise · spectral" in shown[1]
 
 

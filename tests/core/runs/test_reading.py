@@ -4,10 +4,12 @@ import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from decda.core.errors import DataError
 from decda.core.runs.reading import read_labels, read_run
+from decda.core.runs.run_folder import RunFolder
 
 
 def test_a_folder_that_is_not_a_run_is_an_error(tmp_path: Path) -> None:
@@ -67,3 +69,22 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
         read_run(tmp_path)
     with pytest.raises(DataError, match=r"labels\.csv cannot be read: it is not a regular file"):
         read_labels(tmp_path)
+
+
+def test_hostile_names_stay_in_their_cell(tmp_path: Path) -> None:
+    """Quotes, commas, line breaks, ANSI, reversed text, markup and 10 kB in a name come back as they were written."""
+    names = [
+        'a"b,c',
+        "a\r\nb\n1,x,2,0.5",
+        "\x1b[31mred",
+        "\u202egnp",
+        "<script>alert(1)</script>",
+        "=1+1",
+        "y" * 10_000,
+    ]
+    labels, sure = np.arange(len(names)), np.full(len(names), 0.5, np.float32)
+    RunFolder(tmp_path).write_labels(labels, sure, names)
+    found, confidence, again = read_labels(tmp_path)
+    assert again == names
+    assert found.tolist() == labels.tolist()
+    assert confidence.tolist() == sure.tolist()
