@@ -270,7 +270,7 @@ class RunLine:
             left = (now - self._phase_start) / max(step - self._done, 1) * (total - step)
             notes = join_notes(self.notes)
             self.screen.print_status(
-                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {notes}  at most {duration(round(left))} left"
+                f"{self.prefix}{phase} {UNITS[phase]} {step}/{total}  {notes}  at most {duration(left, 0)} left"
             )
 
     def _end_phase(self, event: PhaseEnded) -> None:
