@@ -82,6 +82,19 @@ class ClustersCounted:
 
 
 @dataclass(frozen=True)
+class EmbeddingsSampled:
+    """The start clustered a sample of the embeddings, and the others joined it; comes just before `Initialised`.
+
+    Attributes:
+        drawn: embeddings in the sample.
+        total: embeddings in all.
+    """
+
+    drawn: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Initialised:
     """The centers have been placed.
 
@@ -271,6 +284,7 @@ Event = (
     | BatchEnded
     | Progress
     | ClustersCounted
+    | EmbeddingsSampled
     | Initialised
     | Refreshed
     | Scored

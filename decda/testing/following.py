@@ -17,6 +17,7 @@ from decda.core.events import (
     ClustersCounted,
     ClustersLost,
     Downloading,
+    EmbeddingsSampled,
     Event,
     ImagesRead,
     ImagesSkipped,
@@ -139,7 +140,7 @@ def tell_all(listener: Any, event: Event) -> None:
         ]
         after = [StepFallback("graph", "head", "RuntimeError: no"), _Later()]
     elif isinstance(event, Initialised):
-        before = [ClustersCounted(K, [(2, 0.1), (3, 0.5)], 0.02)]
+        before = [ClustersCounted(K, [(2, 0.1), (3, 0.5)], 0.02), EmbeddingsSampled(20, 27)]
     elif isinstance(event, Refreshed) and event.iteration > 0:
         after = [ClustersLost(event.iteration, [1])]
     for each in (*before, event, *after):

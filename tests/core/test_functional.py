@@ -19,9 +19,11 @@ from decda.core.functional import (
     cluster_means,
     kl_divergence,
     kmeans,
+    nearest_centers,
     squared_distances,
     student_t,
     target_distribution,
+    target_distribution_,
 )
 
 Array = NDArray[np.float64]
@@ -273,6 +275,48 @@ def test_distances_are_computed_in_chunks() -> None:
     assert torch.equal(chunked, (z.unsqueeze(1) - centers).square().sum(2))
     (gradient,) = torch.autograd.grad(chunked.sum(), centers)
     assert torch.allclose(gradient, 2 * (len(z) * centers - z.sum(0)), rtol=1e-3)
+
+
+def test_large_sets_take_the_memory_of_their_result() -> None:
+    """Soft assignments and target of a whole set, computed in place, equal those of the formulas bit for bit."""
+    z = torch.randn(20_000, 8, generator=torch.Generator().manual_seed(0))
+    centers = torch.randn(100, 8, generator=torch.Generator().manual_seed(1))
+    kernel = 1 / (1 + (z.unsqueeze(1) - centers).square().sum(2))
+    expected = kernel / kernel.sum(1, keepdim=True)
+    q = student_t(z, centers)
+    assert torch.equal(q, expected)
+    p = target_distribution(q)
+    assert torch.equal(q, expected)
+    assert target_distribution_(q) is q
+    assert torch.equal(q, p)
+
+
+def test_soft_assignments_in_chunks_have_gradients() -> None:
+    """They are those of the formula, for embeddings and for centers."""
+    z = torch.randn(30, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64).requires_grad_()
+    centers = torch.randn(4, 3, generator=torch.Generator().manual_seed(1), dtype=torch.float64).requires_grad_()
+    assert torch.autograd.gradcheck(student_t, (z, centers))
+
+
+def test_nearest_centers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunk by chunk they are those of all distances, and the first of several; no N x K distances are held."""
+    z = torch.randn(1000, 8, generator=torch.Generator().manual_seed(0))
+    centers = torch.randn(50, 8, generator=torch.Generator().manual_seed(1))
+    expected = squared_distances(z, centers).argmin(1)
+    monkeypatch.setattr(functional, "CACHED", 4000)
+    with _Largest() as largest:
+        assert torch.equal(nearest_centers(z, centers), expected)
+    assert largest.numel <= 4000
+    assert nearest_centers(torch.zeros(1, 1), torch.tensor([[1.0], [-1.0]])).tolist() == [0]
+    assert nearest_centers(z[:0], centers).shape == (0,)
+
+
+def test_means_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Means of a large set are added up part by part, in the order in which all would be: the bits are the same."""
+    z, labels = torch.from_numpy(blobs(500, 3, 2)).float(), torch.arange(500) % 3
+    whole = cluster_means(z, labels, 5)  # two of them empty
+    monkeypatch.setattr(functional, "ROWS", 64)
+    assert torch.equal(cluster_means(z, labels, 5), whole)
 
 
 class _OnMps(Tensor):

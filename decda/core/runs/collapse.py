@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from decda.core.functional import kmeans, squared_distances
+from decda.core.functional import kmeans_labels
 from decda.core.random_keys import derive_seed
 from decda.core.training.metrics import accuracy, ari
 
@@ -81,7 +81,6 @@ def _tell_when(empty: list[int], emptied: Mapping[int, int]) -> str:
 def _is_found_again(start_labels: NDArray[np.int64], z: Tensor, n_clusters: int, seed: int) -> bool:
     """Whether k-means finds the clusters of the start from two seeds."""
     first, second = (
-        squared_distances(z, kmeans(z, n_clusters, derive_seed(seed, "stability", number))).argmin(1).cpu().numpy()
-        for number in range(2)
+        kmeans_labels(z, n_clusters, derive_seed(seed, "stability", number)).cpu().numpy() for number in range(2)
     )
     return min(ari(first, second), ari(start_labels, first)) >= STABLE

@@ -13,6 +13,7 @@ from decda.core.config.run_config import DEFAULT_START, PartConfig, RunConfig
 from decda.core.events import (
     ClustersCounted,
     ClustersLost,
+    EmbeddingsSampled,
     Event,
     Initialised,
     PhaseEnded,
@@ -22,6 +23,7 @@ from decda.core.events import (
 )
 from decda.core.functional import kmeans_labels
 from decda.core.random_keys import derive_seed
+from decda.core.sampling import sample_size
 from decda.core.training.metrics import scores
 
 PAPER_START = PartConfig(DEFAULT_START, {"n_init": 20})
@@ -34,7 +36,8 @@ class Recorder:
     Args:
         config: of the run, resolved.
         classes: true classes (N,), or None. The trainer never sees them.
-        listeners: who gets the events, a `Scored` before each `Refreshed`, and a `ClustersLost` after some.
+        listeners: who gets the events, a `Scored` before each `Refreshed`, a `ClustersLost` after some, and an
+            `EmbeddingsSampled` where the start looks at a sample.
         on_pretrained: called when pretraining has ended.
 
     Attributes:
@@ -78,6 +81,7 @@ class Recorder:
         elif isinstance(event, ClustersCounted):
             self.config = self.config.counted(event.n_clusters)
         elif isinstance(event, Initialised):
+            self._tell_sampled(len(event.embeddings))
             self.start_embeddings = event.embeddings
             by_kmeans = event.labels is None or self.config.start == PAPER_START
             self.baseline = self._measure_kmeans(event.embeddings, event.labels if by_kmeans else None)
@@ -146,6 +150,16 @@ class Recorder:
         lost = [cluster for cluster in empty if cluster not in self.emptied] if iteration > 0 else []
         self.emptied = {cluster: self.emptied.get(cluster, iteration) for cluster in empty}
         return lost
+
+    def _tell_sampled(self, n: int) -> None:
+        """Say so where the start looked at some of the n embeddings: k-means, or one that is told how many."""
+        start = self.config.start
+        drawn = sample_size(n, self.config.known_clusters)
+        if start.name != DEFAULT_START:
+            most = start.parameters.get("max_samples", n)
+            drawn = min(most, n) if isinstance(most, int) else n
+        if drawn < n:
+            self._notify(EmbeddingsSampled(drawn, n))
 
     def _measure_kmeans(self, z: Tensor, labels: Tensor | None) -> dict[str, float | None]:
         """Scores of k-means; its labels are given where it was the start."""

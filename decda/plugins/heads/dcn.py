@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import cluster_means, squared_distances, student_t
+from decda.core.functional import cluster_means, nearest_centers, student_t
 
 
 class DCN(ClusteringHead):
@@ -84,12 +84,13 @@ class DCN(ClusteringHead):
         Returns:
             Hard assignments (N, K), a one-hot row for each image.
         """
-        nearest = squared_distances(z, self.centers).argmin(1)  # (N,)
-        p = F.one_hot(nearest, len(self.centers)).to(z.dtype)
+        nearest = nearest_centers(z, self.centers)  # (N,)
+        p = z.new_zeros(len(z), len(self.centers)).scatter_(1, nearest.unsqueeze(1), 1)
         if self.moves:
             count = p.sum(0).unsqueeze(1)  # (K, 1)
             # Summed in a fixed order on every device; a product with the one-hot target would be rounded to tf32.
-            total = torch.stack([(z * member.unsqueeze(1)).sum(0) for member in p.unbind(1)])  # (K, D)
+            members = ((nearest == cluster).to(z.dtype) for cluster in range(len(self.centers)))
+            total = torch.stack([(z * member.unsqueeze(1)).sum(0) for member in members])  # (K, D)
             # The center of an empty cluster stays where it is.
             self.centers.copy_(torch.where(count > 0, total / count.clamp(min=1), self.centers))
         return p

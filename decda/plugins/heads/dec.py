@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import cluster_means, kl_divergence, student_t, target_distribution
+from decda.core.functional import cluster_means, kl_divergence, student_t, target_distribution_
 
 
 class DEC(ClusteringHead):
@@ -65,7 +65,7 @@ class DEC(ClusteringHead):
         Returns:
             p (N, K); each row sums to 1.
         """
-        return target_distribution(self.soft_assign(z))
+        return target_distribution_(self.soft_assign(z))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the KL divergence.

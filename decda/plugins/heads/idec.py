@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from decda.core.contracts import Batch, ClusteringHead
-from decda.core.functional import cluster_means, kl_divergence, student_t, target_distribution
+from decda.core.functional import cluster_means, kl_divergence, student_t, target_distribution_
 
 
 class IDEC(ClusteringHead):
@@ -77,7 +77,7 @@ class IDEC(ClusteringHead):
         Returns:
             p (N, K); each row sums to 1.
         """
-        return target_distribution(self.soft_assign(z))
+        return target_distribution_(self.soft_assign(z))
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         """Compute the reconstruction error and the KL divergence.
