@@ -14,6 +14,7 @@ aligned anew with the votes of all others until nothing changes; the best outcom
 
 from collections import Counter
 from collections.abc import Sequence
+from hashlib import sha256
 from itertools import combinations
 from statistics import fmean
 
@@ -25,6 +26,8 @@ from sklearn.cluster import AgglomerativeClustering
 from decda.core.errors import ConfigError, DataError
 from decda.core.training.metrics import ari
 
+VOTES = 2**22
+"""The most votes (images x clusters) counted together."""
 Labels = NDArray[np.int64]
 Table = NDArray[np.float64]
 """How many images each cluster of a labelling shares with each of another; floats, which hold such numbers exactly."""
@@ -62,7 +65,7 @@ def vote(labelings: Sequence[ArrayLike], n_clusters: int | None = None) -> tuple
     for reference in range(len(voters)):
         maps = _align(tables, reference, n_clusters)
         labels, agreement = _count(voters, maps, _priority(tables, maps, n_clusters), n_clusters)
-        outcomes[labels.tobytes()] = labels, agreement  # many references lead to the same
+        outcomes[sha256(labels.tobytes()).digest()] = labels, agreement  # many references lead to the same
     return max(outcomes.values(), key=lambda outcome: fmean(ari(voter, outcome[0]) for voter in voters))
 
 
@@ -82,7 +85,8 @@ def _in_canonical_form(labelings: Sequence[ArrayLike]) -> list[Labels]:
                 f"The labelings are not of the same images: the first is of {len(arrays[0])}, that at position "
                 f"{position} of {len(array)}."
             )
-    return sorted((_by_first_image(array) for array in arrays), key=lambda labels: labels.tolist())
+    # Compared as bytes, the most significant first, which come in the order of the numbers and take less memory.
+    return sorted((_by_first_image(array) for array in arrays), key=lambda labels: labels.astype(">i8").tobytes())
 
 
 def _by_first_image(labels: NDArray[np.generic]) -> Labels:
@@ -178,14 +182,18 @@ def _count(
     voters: Sequence[Labels], maps: dict[int, Labels], priority: Sequence[int], n_clusters: int
 ) -> tuple[Labels, NDArray[np.float32]]:
     """The label with most votes for each image, and its share of the votes."""
-    rows = np.arange(len(voters[0]))
-    votes = np.zeros((len(rows), n_clusters), dtype=np.int32)  # (N, K)
-    for voter, labels in enumerate(voters):
-        votes[rows, maps[voter][labels]] += 1
-    most = votes.max(1)
-    winners = np.zeros(len(rows), dtype=np.int64)
-    for voter in reversed(priority):
-        mine = maps[voter][voters[voter]]
-        wins = votes[rows, mine] == most
-        winners[wins] = mine[wins]
+    n, size = len(voters[0]), max(VOTES // n_clusters, 1)
+    most = np.zeros(n, dtype=np.int32)
+    winners = np.zeros(n, dtype=np.int64)
+    for start in range(0, n, size):
+        part = slice(start, start + size)
+        aligned = [maps[voter][labels[part]] for voter, labels in enumerate(voters)]
+        rows = np.arange(len(aligned[0]))
+        votes = np.zeros((len(rows), n_clusters), dtype=np.int32)
+        for mine in aligned:
+            votes[rows, mine] += 1
+        most[part] = votes.max(1)
+        for voter in reversed(priority):
+            wins = votes[rows, aligned[voter]] == most[part]
+            winners[part][wins] = aligned[voter][wins]
     return _by_first_image(winners), (most / len(voters)).astype(np.float32)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -28,7 +29,9 @@ MOST_CLASSES = 3
 LEAST_SHARE = 0.005
 """Of a class that is named: less would be shown as 0 %."""
 CHUNK = 2**16
-"""Images that are assigned together."""
+"""Images that are assigned together, at most."""
+NUMBERS = 2**22
+"""The most soft assignments held at once."""
 Index = NDArray[np.int64]
 
 
@@ -49,7 +52,7 @@ class Exhibits:
         """How many clusters the run has."""
         return self.run.config.known_clusters
 
-    @property
+    @cached_property  # rounding millions of numbers anew for each cluster would take longer than all the rest
     def confidence(self) -> NDArray[np.float32]:
         """The confidence of each image (N,), as exact as the folder of a run holds it: a report can be made again."""
         return self.run.confidence.astype(np.float64).round(6).astype(np.float32)
@@ -140,8 +143,9 @@ class Exhibits:
         if self.n_clusters < 2:
             return []
         parts = []
-        for start in range(0, len(z), CHUNK):
-            part = torch.from_numpy(z[start : start + CHUNK]).to(self.run.model.device)
+        rows = max(min(CHUNK, NUMBERS // self.n_clusters), 1)
+        for start in range(0, len(z), rows):
+            part = torch.from_numpy(z[start : start + rows]).to(self.run.model.device)
             parts.append(top_two(self.run.apply(self.run.model.head.soft_assign, part)))
         joined = Undecided(
             *(np.concatenate([getattr(p, name) for p in parts]) for name in ("first", "second", "ratio"))

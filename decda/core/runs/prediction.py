@@ -19,6 +19,8 @@ from decda.core.training.model import embedding_batch
 
 CHUNK = 2**24
 """Bytes of images that are read together, about."""
+NUMBERS = 2**22
+"""The most soft assignments of images that are read together."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class Prediction:
         n = self.source.shape[0]
         batch = embedding_batch(self.run.input_shape, self.run.model.device)
         images = CHUNK // (int(np.prod(self.source.shape[1:])) * self.source.dtype.itemsize)
+        images = min(images, NUMBERS // len(self.sizes))
         size = max(images // batch, 1) * batch
         waiting, names = torch.empty(0, *self.source.shape[1:], dtype=self.source.dtype), list[str]()
         for start in range(0, n, size):

@@ -17,6 +17,7 @@ from decda.core.errors import DataError, DecdaError
 from decda.core.parts.registry import Component
 from decda.core.runs.failures import explain_failure
 from decda.core.runs.naming import printable
+from decda.core.training.assigning import assign
 from decda.core.training.model import Model
 
 if TYPE_CHECKING:
@@ -102,8 +103,15 @@ class Run:
         Raises:
             DataError: the images do not fit, or the model returns numbers that are not finite.
         """
-        labels: NDArray[np.int64] = self.soft_assign(images, channels=channels).argmax(1)
-        return labels
+        if isinstance(images, str | Path):
+            found: NDArray[np.int64] = self._read(Path(images), "q").argmax(1)
+            return found
+
+        def labels(x: Tensor) -> Tensor:
+            found, confidence = assign(self.model.head, self.model.embed(x))
+            return found.double().where(confidence.isfinite(), torch.nan)  # which `apply` looks for
+
+        return self.apply(labels, self.prepare(images, channels)).astype(np.int64)
 
     def soft_assign(self, images: Any, *, channels: Channels | None = None) -> NDArray[np.float32]:
         """Soft assignments of images to the clusters of this run.

@@ -95,18 +95,17 @@ def count_clusters(z: Tensor, seed: int, candidates: Iterable[int]) -> Count:
         >>> count_clusters(z, seed=0, candidates=range(2, 9)).n_clusters
         3
     """
-    points = z.detach().to("cpu", torch.float64).numpy()
     wanted = sorted(set(candidates))
-    if not wanted or not 1 <= wanted[0] <= len(points):
-        raise ValueError(f"{len(points)} embeddings cannot make any of these numbers of clusters: {wanted}")
-    size = min(max(PER_CLUSTER * wanted[-1], LEAST), MOST, int(np.ceil(SHARE * len(points))))
+    if not wanted or not 1 <= wanted[0] <= len(z):
+        raise ValueError(f"{len(z)} embeddings cannot make any of these numbers of clusters: {wanted}")
+    size = min(max(PER_CLUSTER * wanted[-1], LEAST), MOST, int(np.ceil(SHARE * len(z))))
     size = max(size, wanted[0])
     counts = [k for k in wanted if k <= size]
     threads = torch.get_num_threads()
     try:
         with threadpool_limits(limits=1), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # fewer distinct rows than clusters
-            figures = np.stack([_try_sample(points, size, counts, seed, n) for n in range(N_SAMPLES)])
+            figures = np.stack([_try_sample(z, size, counts, seed, n) for n in range(N_SAMPLES)])
     finally:
         torch.set_num_threads(threads)  # which some libraries change
     means = figures.mean(0)
@@ -137,10 +136,11 @@ def modularity(graph: Matrix, labels: NDArray[np.integer[Any]]) -> float:
     return float(within - np.square(np.bincount(labels, degrees) / total).sum())
 
 
-def _try_sample(points: Matrix, size: int, counts: list[int], seed: int, number: int) -> Matrix:
+def _try_sample(z: Tensor, size: int, counts: list[int], seed: int, number: int) -> Matrix:
     """The modularity of each number of clusters on one sample (len(counts),)."""
-    drawn = np.random.default_rng(derive_seed(seed, "count", number)).choice(len(points), size, replace=False)
-    graph = _neighbour_graph(points[np.sort(drawn)])
+    drawn = np.random.default_rng(derive_seed(seed, "count", number)).choice(len(z), size, replace=False)
+    sample = z.detach()[torch.from_numpy(np.sort(drawn)).to(z.device)]
+    graph = _neighbour_graph(sample.to("cpu", torch.float64).numpy())
     scale = np.sqrt(graph.sum(1))
     # A dense solver: it finds every eigenvector of a graph of several pieces, where iterative ones may miss some.
     last = counts[-1]

@@ -14,6 +14,8 @@ Points = NDArray[np.float32]
 MaxSamples = Annotated[int, "more embeddings than this are sampled; the others follow their neighbours in the sample"]
 VOTERS = 5
 """Neighbours in the sample by which the others decide."""
+ROWS = 2**20
+"""Embeddings whose neighbours are looked for together; five distances and five positions are held of each."""
 
 
 def cluster_sample(
@@ -96,7 +98,9 @@ def spread_labels(z: Tensor, chosen: NDArray[np.int64], cluster: Callable[[Point
         labels = np.asarray(cluster(points[chosen]))
         if len(chosen) < len(points):
             voters = min(VOTERS, len(chosen))
-            spread = KNeighborsClassifier(voters, n_jobs=1).fit(points[chosen], labels).predict(points)
+            search = KNeighborsClassifier(voters, n_jobs=1).fit(points[chosen], labels)
+            parts = range(0, len(points), ROWS)
+            spread = np.concatenate([search.predict(points[start : start + ROWS]) for start in parts])
             spread[chosen] = labels  # the sample keeps its own: neighbours would outvote small clusters
             labels = spread
     return torch.from_numpy(labels.astype(np.int64)).to(z.device)

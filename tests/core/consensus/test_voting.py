@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics.cluster import contingency_matrix
 
+from decda.core.consensus import voting
 from decda.core.consensus.voting import vote
 from decda.core.errors import ConfigError, DataError
 from decda.core.training.metrics import accuracy, ari
@@ -79,6 +80,15 @@ def test_order_and_numbers_do_not_matter() -> None:
         shuffled = [random.permutation(9)[labelings[i]].astype(np.int32) for i in random.permutation(4)]
         again, votes = vote(shuffled)
         assert (again.tobytes(), votes.tobytes()) == (labels.tobytes(), agreement.tobytes())
+
+
+def test_votes_are_counted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The labels and the agreement are the same, bit for bit, however many images are counted together."""
+    _, labelings = noisy(2, n=60, n_clusters=5, voters=4, share=0.6)
+    labels, agreement = vote(labelings)
+    monkeypatch.setattr(voting, "VOTES", 35)
+    again, votes = vote(labelings)
+    assert (again.tobytes(), votes.tobytes()) == (labels.tobytes(), agreement.tobytes())
 
 
 def test_ties_go_to_the_labelling_that_agrees_most() -> None:

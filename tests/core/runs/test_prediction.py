@@ -87,6 +87,12 @@ def test_no_part_holds_more_than_a_few_batches(run: Run, small_parts: None) -> N
     assert source.parts == [(0, 32), (32, 64), (64, 96), (96, 100)]
 
 
+def test_many_clusters_make_small_parts(run: Run, small_parts: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Soft assignments are bounded, too: of many clusters fewer images are read together, whole batches at least."""
+    monkeypatch.setattr(prediction, "NUMBERS", 170)  # 17 images in 10 clusters
+    assert [len(part.z) for part in Prediction(run, Given(pixels(40)))] == [16, 16, 8]
+
+
 def test_images_that_cannot_be_read_are_left_out(run: Run, small_parts: None) -> None:
     """Unreadable images are left out and told; the others are batched as if those had never been there."""
     names = [f"{position}.png" for position in range(100)]

@@ -17,6 +17,7 @@ from decda.core.errors import ConfigError
 from decda.core.functional import kmeans as kmeans_centers
 from decda.core.functional import squared_distances
 from decda.core.training.metrics import accuracy
+from decda.plugins.starts import sampling
 from decda.plugins.starts.gmm import gmm
 from decda.plugins.starts.in_map import kmeans_in_map
 from decda.plugins.starts.invariant import invariant
@@ -104,6 +105,14 @@ def test_a_sample_decides_for_all() -> None:
     again = cluster_sample(z, 2, 4, 50, cluster)
     assert not np.array_equal(seen[1], sample)
     assert again.dtype == torch.int64
+
+
+def test_the_others_are_assigned_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their labels do not depend on how many of them are looked up together."""
+    z, _ = rings()
+    labels = ward(z, 2, 0, max_samples=50)
+    monkeypatch.setattr(sampling, "ROWS", 30)
+    assert torch.equal(ward(z, 2, 0, max_samples=50), labels)
 
 
 def test_a_small_cluster_in_the_sample_is_kept() -> None:
