@@ -7,8 +7,9 @@ import click
 
 from decda import __version__
 from decda.commands.options import no_plugins
-from decda.core.errors import DecdaError
+from decda.core.errors import ConfigError, DecdaError, TrainingDiverged
 from decda.core.process.interrupts import Interrupted
+from decda.core.process.launch import launched_rank
 from decda.core.process.streams import mend_streams
 
 COMMANDS = (
@@ -34,10 +35,13 @@ OPTIONS = {
     "n_jobs": "--jobs",
     "offline": "--offline",
     "out": "--out",
+    "scheduler": "--scheduler",
     "seed": "--seed",
     "start": "--start",
 }
 """The option of each parameter that errors of the core may name."""
+EVERYWHERE = (ConfigError, TrainingDiverged)
+"""Errors that are the same in all processes that share a run; the first of them tells."""
 
 
 def main() -> None:
@@ -50,11 +54,15 @@ def main() -> None:
         code = error.exit_code
     except DecdaError as error:
         option = OPTIONS.get(error.parameter or "")
-        click.echo(f"Error: {error}{f' Option: {option}' if option else ''}", err=True)
+        rank = launched_rank()
+        if rank == 0 or not isinstance(error, EVERYWHERE):
+            process = f" in process {rank}" if rank else ""
+            click.echo(f"Error{process}: {error}{f' Option: {option}' if option else ''}", err=True)
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt) as error:  # Click raises its own instead of ours
         asked = error if isinstance(error, Interrupted) else error.__cause__
-        click.echo(f"\n{asked if isinstance(asked, Interrupted) else 'Interrupted.'}", err=True)
+        if launched_rank() == 0:
+            click.echo(f"\n{asked if isinstance(asked, Interrupted) else 'Interrupted.'}", err=True)
         code = asked.exit_code if isinstance(asked, Interrupted) else 130
     except MemoryError:
         click.echo("Error: Out of memory. Use smaller images, or run fewer jobs at once.", err=True)

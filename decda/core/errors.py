@@ -77,12 +77,24 @@ class UnusableCheckpoint(DecdaError):
     exit_code = 6
 
 
+class EngineError(DecdaError):
+    """What several runs were to be made by cannot be reached, has gone away, or is not set up as they need it."""
+
+    exit_code = 7
+
+
 class OutputError(DecdaError):
     """A result cannot be written: the disk is full, a limit is reached, the folder is read-only or gone."""
 
 
 class OutOfMemory(DecdaError):
     """The machine or the device has no memory left for what was asked."""
+
+
+class PeerLost(DecdaError):
+    """Another of the processes that share a run has ended, so that this one cannot go on."""
+
+    exit_code = 7
 
 
 NO_MEMORY = (

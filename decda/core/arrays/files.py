@@ -19,9 +19,9 @@ from typing import IO, Any, TextIO, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from decda.core.arrays.mapped_files import MappedFile
 from decda.core.arrays.text_tables import read_classes, read_table
 from decda.core.errors import DataError, in_a_line, is_out_of_memory
+from decda.core.mapped_files import MappedFile
 from decda.core.regular_files import open_regular
 
 T = TypeVar("T")
@@ -148,8 +148,7 @@ def _map_npy(path: Path) -> Array:
                 f"{path} is truncated: its header says {_text(shape)} values of {dtype}, which is {n_bytes} bytes; "
                 f"there are {size - offset}."
             )
-        # Copy on write: the file is never changed, and PyTorch, which knows no read-only tensors, does not warn.
-        mapped = MappedFile(file, dtype, "c", offset, shape, "F" if fortran else "C")
+        mapped = MappedFile(file, dtype, offset, shape, "F" if fortran else "C")
     return np.asarray(mapped)
 
 

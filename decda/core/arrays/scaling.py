@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from decda.core.arrays.mapped_files import give_back
 from decda.core.errors import DataError, InvalidParameter
+from decda.core.mapped_files import give_back
 
 Array = NDArray[Any]
 CHUNK = 2**20

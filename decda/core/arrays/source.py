@@ -10,11 +10,11 @@ from torch import Tensor
 
 from decda.core.arrays.labels import as_labels
 from decda.core.arrays.layout import find_layout
-from decda.core.arrays.mapped_files import give_back
 from decda.core.arrays.scaling import find_scaling, read_scale
 from decda.core.arrays.values import as_numbers, as_view
 from decda.core.contracts import ImageSource
 from decda.core.errors import DataError
+from decda.core.mapped_files import give_back, remember_mapping
 
 
 class ArraySource(ImageSource):
@@ -71,6 +71,7 @@ class ArraySource(ImageSource):
         settings: Mapping[str, Any] = MappingProxyType({}),
     ):
         values, scale, shape = as_numbers(array), read_scale(scale), tuple(int(side) for side in shape)
+        remember_mapping(values)
         expected = None if input_shape is None else tuple(input_shape)
         of_columns = scale == "standard" or len(center) > 1
         if expected is not None and values.shape[1:] == expected and expected[:2] == (1, 1) and of_columns:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from decda.core.errors import DataError, in_a_line
+from decda.core.mapped_files import remember_mapping
 
 KINDS = {
     "c": "complex numbers; give their real and imaginary parts, or their magnitudes",
@@ -161,6 +162,7 @@ def as_view(values: NDArray[Any]) -> Tensor:
         >>> as_view(np.arange(3)).tolist()
         [0, 1, 2]
     """
+    remember_mapping(values)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # PyTorch's, of memory that is read-only
         return torch.from_numpy(values)

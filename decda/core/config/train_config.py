@@ -63,6 +63,11 @@ class TrainConfig:
         "the model that is kept: that at the end of clustering; better: or that at its start, if nearest neighbours "
         "among the images shared clusters more often there",
     ] = "end"
+    images: Annotated[
+        Literal["auto", "resident", "streamed"],
+        "where images stay; streamed: in memory or in a mapped file, read batch by batch ahead of the step; resident: "
+        "on the device; auto: resident where they take at most half of the free memory, or lie in memory already",
+    ] = "auto"
     step: Annotated[
         Literal["auto", "plain", "compiled", "graph"],
         "how a step is made: as written, by torch.compile, as a CUDA graph; auto: a graph on a CUDA device, else plain",

@@ -1,8 +1,11 @@
 """The device that a run computes on."""
 
+import os
+
 import torch
 
 from decda.core.errors import ConfigError
+from decda.core.process.launch import launched_size
 
 
 def resolve_device(name: str) -> torch.device:
@@ -28,4 +31,18 @@ def resolve_device(name: str) -> torch.device:
             f"The device '{name}' is not available to PyTorch {torch.__version__} here. Choose 'cpu'.",
             parameter="device",
         )
+    if name == "cuda" and launched_size() > 1:
+        return _own_gpu()
     return torch.device(name)
+
+
+def _own_gpu() -> torch.device:
+    """The GPU of this process among those that share a run on this machine."""
+    number = int(os.environ.get("LOCAL_RANK", "0"))
+    if number >= torch.cuda.device_count():
+        raise ConfigError(
+            f"torchrun has started more processes here than there are GPUs ({torch.cuda.device_count()}). Give "
+            "--nproc-per-node as many as there are, or choose the device 'cpu'.",
+            parameter="device",
+        )
+    return torch.device("cuda", number)

@@ -14,7 +14,9 @@ from decda.core.events import CheckpointRejected, Event, Resumed, ignore
 from decda.core.files import Files
 from decda.core.parts.registry import Component, Registry
 from decda.core.process.interrupts import Interrupts
+from decda.core.process.launch import launched_size
 from decda.core.runs.checkpoints import Checkpoint, Checkpoints
+from decda.core.runs.device import resolve_device
 from decda.core.runs.inference import load_run
 from decda.core.runs.listening import find_listeners
 from decda.core.runs.lock import FolderLock
@@ -30,7 +32,9 @@ from decda.core.runs.resuming import (
 from decda.core.runs.run import Run
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS, Session
+from decda.core.runs.sharing import follow
 from decda.core.runs.weights import MODEL
+from decda.core.training.process_group import Group, joined
 
 
 def run(
@@ -47,6 +51,8 @@ def run(
     interrupts: Interrupts | None = None,
 ) -> Run:
     """Train as configured, and record it in a folder of its own.
+
+    Where `torchrun` has started several processes, they share the run, and the first of them records it.
 
     Args:
         config: from `compose`.
@@ -68,11 +74,21 @@ def run(
         DecdaError: something does not fit. If that shows before the first epoch, no folder is left behind.
         Interrupted: a signal came; the run can be resumed.
     """
-    steps = run_stepwise(
-        config, registry, files,
-        images=images, out=out, notify=notify, listen=listen, resume=resume, checkpoint_every=checkpoint_every,
-        interrupts=interrupts,
-    )  # fmt: skip
+    group: Group | None = None
+    with contextlib.ExitStack() as stack:
+        if launched_size() > 1:
+            group = stack.enter_context(joined(resolve_device(config.device)))
+            if group.rank > 0:
+                return follow(group, config, registry, files, images, interrupts or Interrupts())
+        steps = run_stepwise(
+            config, registry, files,
+            images=images, out=out, notify=notify, listen=listen, resume=resume, checkpoint_every=checkpoint_every,
+            interrupts=interrupts, group=group,
+        )  # fmt: skip
+        return _last(steps)
+
+
+def _last(steps: Generator[None, None, Run]) -> Run:
     while True:
         try:
             next(steps)
@@ -93,6 +109,7 @@ def run_stepwise(
     resume: bool = False,
     checkpoint_every: float = CHECKPOINT_SECONDS,
     interrupts: Interrupts | None = None,
+    group: Group | None = None,
 ) -> Generator[None, None, Run]:
     """The same as `run`, in steps of about one descent, so that several runs can be interleaved.
 
@@ -107,6 +124,7 @@ def run_stepwise(
         resume: as for `run`.
         checkpoint_every: as for `run`.
         interrupts: as for `run`.
+        group: the processes that share the run, of which this is the first; None: there are no others.
 
     Returns:
         A generator whose value at the end is the run.
@@ -127,13 +145,13 @@ def run_stepwise(
         with FolderLock(out):
             if _is_finished(out):  # by another process, while this one waited for the lock
                 return _finished(out, registry, notify)
-            return (
-                yield from _go_on(config, registry, files, images, out, notify, listeners, checkpoint_every, interrupts)
-            )
+            session = _go_on(config, registry, files, images, out, notify, listeners, group)
+            return (yield from session.steps(checkpoint_every, interrupts))
     if not resume:
         check_out(out)
-    ready = prepare(config, registry, files, images)
-    provenance = describe_start(ready, registry)
+    n_processes = 1 if group is None else group.size
+    ready = prepare(config, registry, files, images, n_processes=n_processes)
+    provenance = describe_start(ready, registry, n_processes)
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seed{config.seed}"
     if resume and out is not None:
         with explain_output(out):  # not the folders above it: if they are gone, so is what the run belongs to
@@ -143,7 +161,9 @@ def run_stepwise(
         path = new_folder(out, name)
     try:
         with FolderLock(path):
-            session = Session(ready, registry, path, notify, provenance, Checkpoints(path), listeners=listeners)
+            session = Session(
+                ready, registry, path, notify, provenance, Checkpoints(path), listeners=listeners, group=group
+            )
             return (yield from session.steps(checkpoint_every, interrupts))
     except OutputError:
         with contextlib.suppress(OSError):  # it is not empty
@@ -170,10 +190,9 @@ def _go_on(
     path: Path,
     notify: Callable[[Event], None],
     listeners: Sequence[Component],
-    checkpoint_every: float,
-    interrupts: Interrupts | None,
-) -> Generator[None, None, Run]:
-    """Go on with a run from its last checkpoint, or from its start if it has none."""
+    group: Group | None,
+) -> Session:
+    """What goes on with a run from its last checkpoint, or from its start if it has none."""
     then: Mapping[str, Any] = provenance_beside(path / CONFIG)
     checkpoints = Checkpoints(path)
     checkpoint = checkpoints.read()
@@ -185,8 +204,11 @@ def _go_on(
         raise DataError(f"{path} holds a trained model, but its provenance.json cannot be read. Nothing was changed.")
     require_same_parts(then, config, registry)
     started = checkpoint is not None and phase in ("cluster", "done")
-    ready = prepare(config, registry, files, images, pretrained=checkpoint is None, started=started)
-    today = describe_start(ready, registry)
+    n_processes = 1 if group is None else group.size
+    ready = prepare(
+        config, registry, files, images, pretrained=checkpoint is None, started=started, n_processes=n_processes
+    )
+    today = describe_start(ready, registry, n_processes)
     require_same_images(then, today)
     if not started:
         require_same_start(then, today)
@@ -194,11 +216,10 @@ def _go_on(
     if checkpoint is not None:
         resumed = Resumed(phase, step, describe_differences(then, today))
         provenance = describe_resumption(then, phase, step, resumed.cautions)
-    session = Session(
-        ready, registry, path, notify, provenance, checkpoints, checkpoint, resumed=resumed, listeners=listeners
-    )
-    del checkpoint  # its tensors are not needed twice
-    return (yield from session.steps(checkpoint_every, interrupts))
+    return Session(
+        ready, registry, path, notify, provenance, checkpoints, checkpoint,
+        resumed=resumed, listeners=listeners, group=group, today=today,
+    )  # fmt: skip
 
 
 def _position(checkpoint: Checkpoint) -> tuple[Any, int, Mapping[str, Any]]:

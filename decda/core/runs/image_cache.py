@@ -20,6 +20,8 @@ from torch import Tensor
 from decda.core.atomic_files import read_json, write_json
 from decda.core.contracts import ImageSource
 from decda.core.errors import DataError, OutputError
+from decda.core.mapped_files import MappedFile, give_back
+from decda.core.regular_files import open_regular
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 2**34
@@ -76,7 +78,8 @@ class ImageCache:
             fits = shape == list(source.shape[1:]) and n == source.shape[0] - len(failures) and n > 0
             if not fits or pixels.stat().st_size != n * int(np.prod(shape)) * dtype.itemsize:
                 return None
-            array = np.memmap(pixels, dtype, mode="c", shape=(n, *shape))  # private: nobody writes to the file
+            with open_regular(pixels) as file:
+                array = MappedFile(file, dtype, 0, (n, *shape))
             if _checksum(array) != told["checksum"]:
                 return None
             os.utime(pixels)  # it was used
@@ -204,4 +207,5 @@ def _checksum(array: NDArray[Any]) -> int:
     value = 0
     for start in range(0, len(content), BLOCK):
         value = zlib.crc32(content[start : start + BLOCK], value)
+        give_back(array)
     return value

@@ -1,7 +1,7 @@
 """The images of a run: loaded from its data set, checked, and identified by their digest."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -12,6 +12,7 @@ from decda.core.config.run_config import PartConfig, RunConfig
 from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import BrokenComponent, ContractViolation, DataError, InvalidParameter
 from decda.core.files import Files
+from decda.core.mapped_files import parts
 from decda.core.parts.parameters import convert_value, find_parameter
 from decda.core.parts.registry import Component, Registry
 from decda.core.runs.assembly import components, make_part, owner_of
@@ -235,13 +236,13 @@ def hash_images(x: Tensor) -> str:
     return digest.hexdigest()
 
 
-def chunks(x: Tensor) -> Sequence[Tensor]:
-    """Views of consecutive images, of a bounded number of pixels each.
+def chunks(x: Tensor) -> Iterator[Tensor]:
+    """Views of consecutive images, of a bounded number of pixels each; mapped files take no more memory than that.
 
     Args:
         x: images (N, ...).
     """
-    return x.split(max(CHUNK // max(x[0].numel(), 1), 1)) if len(x) else ()
+    return parts(x, max(CHUNK // max(x[0].numel(), 1), 1)) if len(x) else iter(())
 
 
 def _expect(condition: bool, message: str) -> None:

@@ -8,12 +8,15 @@ import torch
 
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet, ImageSource, Start
+from decda.core.errors import ConfigError
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.assembly import build_model, build_start, check_model, check_start
 from decda.core.runs.device import resolve_device
 from decda.core.runs.images import check_distinct, count_classes, load_images, open_images
+from decda.core.runs.residence import resolve_images
 from decda.core.runs.weights import find_pretrained, load_pretrained
+from decda.core.training.images import ImagesMode
 from decda.core.training.model import Model
 from decda.core.training.precision import check_precision, resolve_precision
 from decda.core.training.step import StepMode, resolve_mode
@@ -30,6 +33,7 @@ class Prepared:
         start: clusters the pretrained embeddings.
         device: where it will be trained.
         mode: how its steps will be made.
+        images_mode: whether the images stay on the device, or are streamed there.
     """
 
     config: RunConfig
@@ -38,6 +42,7 @@ class Prepared:
     start: Start
     device: torch.device
     mode: StepMode
+    images_mode: ImagesMode
 
 
 def prepare(
@@ -48,6 +53,7 @@ def prepare(
     *,
     pretrained: bool = True,
     started: bool = False,
+    n_processes: int = 1,
 ) -> Prepared:
     """Load the images, build the parts and try them: what does not fit is found before there is a folder.
 
@@ -59,6 +65,7 @@ def prepare(
         pretrained: whether to load the pretrained autoencoder that the configuration may name; a resumed run holds its
             own weights.
         started: whether clustering has begun already, so that the start is not tried: it is not needed any more.
+        n_processes: how many share the run; each must have an image.
 
     Returns:
         What is needed to train.
@@ -67,7 +74,7 @@ def prepare(
         DecdaError: something does not fit.
     """
     device = resolve_device(config.device)
-    mode = resolve_mode(config.train.step, device)
+    mode = resolve_mode(config.train.step, device) if n_processes == 1 else "plain"
     precision = resolve_precision(config.train.precision, device)
     check_precision(precision, device)
     config = replace(config, train=replace(config.train, precision=precision))
@@ -85,6 +92,8 @@ def prepare(
     if config.n_clusters == "auto":
         least, most = config.train.n_clusters_range
         most = min(most, len(images.x))
+    if len(images.x) < n_processes:
+        raise ConfigError(f"{n_processes} processes cannot share {len(images.x)} images. Start fewer processes.")
     check_distinct(images, least, f"The data set '{config.dataset.short}'")
     model = build_model(config.counted(most), registry, tuple(images.x.shape[1:]), images.value_range)
     if config.autoencoder is not None and pretrained:
@@ -96,7 +105,8 @@ def prepare(
     start = build_start(config, registry)
     if not started:
         check_start(start, model, config, registry, len(images.x))
-    return Prepared(config, images, model, start, device, mode)
+    images_mode = resolve_images(config.train.images, images.x, device, n_processes)
+    return Prepared(config, images, model, start, device, mode, images_mode)
 
 
 def with_absolute_paths(config: RunConfig) -> RunConfig:

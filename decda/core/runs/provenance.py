@@ -26,12 +26,13 @@ SCHEMA_VERSION = 1
 LIBRARIES = ("torch", "kornia", "numpy", "scikit-learn", "scipy")
 
 
-def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
+def describe_start(ready: Prepared, registry: Registry, n_processes: int = 1) -> dict[str, Any]:
     """What `provenance.json` says when a run starts.
 
     Args:
         ready: the run before its first epoch.
         registry: where its parts are.
+        n_processes: how many share the run.
 
     Returns:
         A mapping that JSON can hold, its status `started`.
@@ -67,6 +68,8 @@ def describe_start(ready: Prepared, registry: Registry) -> dict[str, Any]:
         },
         "platform": platform.platform(),
         "step": ready.mode,
+        "images": ready.images_mode,
+        **({"processes": n_processes} if n_processes > 1 else {}),
         "started": now(),
         "status": "started",
     }

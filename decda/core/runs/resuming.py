@@ -17,7 +17,7 @@ from decda.core.runs.reading import read_configuration
 from decda.core.runs.run_folder import CONFIG, COUNT
 from decda.core.runs.weights import find_pretrained
 
-MACHINE = ("device", "threads", "processor", "platform")
+MACHINE = ("device", "threads", "processor", "platform", "processes")
 """What decides how sums are rounded, beside the libraries."""
 SAME = {
     "config_sha256": "another configuration",
@@ -162,6 +162,7 @@ def describe_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     """
     pairs = {name: (then.get(name), now.get(name)) for name in MACHINE}
     versions = now.get("versions", {})
+    pairs["processes"] = (then.get("processes", 1), now.get("processes", 1))
     pairs |= {name: (then.get("versions", {}).get(name), version) for name, version in versions.items()}
     return [f"{name}: {former} then, {current} now" for name, (former, current) in pairs.items() if former != current]
 

@@ -1,7 +1,7 @@
 """The work of one process on one run: train, save now and then, and record what it came to."""
 
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ from decda.core.runs.quality import judge_labels
 from decda.core.runs.recorder import Recorder
 from decda.core.runs.run import SCHEMA_VERSION, Run
 from decda.core.runs.run_folder import CONFIG, PROVENANCE, RunFolder
+from decda.core.runs.sharing import begin
 from decda.core.runs.weights import AUTOENCODER, MODEL
 from decda.core.training.metrics import scores
+from decda.core.training.peers import ALONE
+from decda.core.training.process_group import Group
 from decda.core.training.trainer import Trainer
 
 CHECKPOINT_SECONDS = 60.0
@@ -47,6 +50,8 @@ class Session:
         checkpoint: where an earlier process left off.
         resumed: told first, where the run goes on.
         listeners: follow the run, besides `notify`.
+        group: the processes that share the run, of which this is the first; None: there are no others.
+        today: the provenance of a run that would start now, with which the others must agree.
     """
 
     def __init__(
@@ -61,7 +66,11 @@ class Session:
         *,
         resumed: Resumed | None = None,
         listeners: Sequence[Component] = (),
+        group: Group | None = None,
+        today: Mapping[str, Any] | None = None,
     ):
+        self.group = group
+        self.today = provenance if today is None else today
         self.ready = ready
         self.registry = registry
         self.model = ready.model
@@ -118,6 +127,8 @@ class Session:
                     self.recorder(self.resumed)
                 trainer = yield from self._train(checkpoint_every, interrupts)
                 finished = self._record(trainer)
+                if self.group is not None:
+                    self.group.tell(replace(finished, model=None, parts={}))  # type: ignore[arg-type]
                 if self.ready.config.n_clusters == "auto":  # what is needed to load the model
                     self.folder.write_config(self.recorder.config)
                 end = describe_end(self.recorder.seconds, trainer.mode)
@@ -135,15 +146,20 @@ class Session:
                 images.x, self.model, config.train,
                 seed=config.seed, device=self.ready.device, notify=self.recorder, pretrained=pretrained,
                 start=self.ready.start, make_head=self._make_head if config.n_clusters == "auto" else None,
+                images_mode=self.ready.images_mode, peers=self.group or ALONE,
             )  # fmt: skip
             if self.checkpoint is not None:
                 self._take_up(trainer, self.checkpoint)
                 self.checkpoint = None  # its tensors are not needed twice
+            if self.group is not None:
+                begin(self.group, trainer, self.today)
             if trainer.phase == "init_centers":  # these are the pretrained weights
                 self._keep_autoencoder()
             phase, due = trainer.phase, time.monotonic() + checkpoint_every
             for _ in trainer.steps():
                 asked = interrupts.pending  # looked at once: a signal may come between saving and ending
+                if self.group is not None:
+                    asked = self.group.agree(asked)
                 if checkpoint_every and (asked or trainer.phase != phase or time.monotonic() >= due):
                     self._save(trainer)
                     phase, due = trainer.phase, time.monotonic() + checkpoint_every
@@ -238,9 +254,14 @@ class Session:
             return judge_labels(x, labels, trainer.confidence.cpu().numpy(), n_clusters, begun=begun)
 
         judgement = judge(trainer.labels.cpu().numpy())
+        better = False
+        if self.ready.config.train.keep == "better" and begun is not None:
+            better = choose_best([{"judgement": judgement}, {"judgement": judge(begun)}]) == 1
+        if self.group is not None:
+            self.group.tell(better)
         if self.ready.config.train.keep == "end":
             return {}, judgement
-        if begun is not None and choose_best([{"judgement": judgement}, {"judgement": judge(begun)}]) == 1:
+        if better:
             trainer.go_back()
             return {"kept": "start"}, judge(trainer.labels.cpu().numpy())
         return {"kept": "end"}, judgement

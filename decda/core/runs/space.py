@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from decda.core.contracts import as_float
+from decda.core.mapped_files import give_back
 
 N_DIMS = 50
 """Most dimensions of the space."""
@@ -80,4 +81,5 @@ def _flatten(x: Tensor, index: NDArray[np.int64]) -> NDArray[np.float32]:
         if size != (height, width):
             images = adaptive_avg_pool2d(images, size)
         rows[start : start + CHUNK] = images.flatten(1).numpy()
+        give_back(x)
     return rows

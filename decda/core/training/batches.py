@@ -6,6 +6,8 @@ from torch import Tensor
 from decda.core.config.train_config import TrainConfig
 from decda.core.contracts import Augmentation
 from decda.core.random_keys import keyed_generator
+from decda.core.training.images import Portion
+from decda.core.training.peers import ALONE, Peers
 
 
 class Batches:
@@ -17,18 +19,28 @@ class Batches:
         seed: of every draw.
         augment: draws its parameters on the CPU, the same for every device.
         device: where batches are needed.
+        peers: the processes that share the batches; the size and the draws of a batch do not depend on them.
 
     Attributes:
         size: images in a whole batch.
     """
 
-    def __init__(self, n: int, config: TrainConfig, seed: int, augment: Augmentation, device: torch.device):
+    def __init__(
+        self,
+        n: int,
+        config: TrainConfig,
+        seed: int,
+        augment: Augmentation,
+        device: torch.device,
+        peers: Peers = ALONE,
+    ):
         self.n = n
         self.size = min(config.batch_size, n)
         self.config = config
         self.seed = seed
         self.augment = augment
         self.device = device
+        self.peers = peers
 
     @property
     def in_epoch(self) -> int:
@@ -40,8 +52,8 @@ class Batches:
         """Batches of one walk over the images while clustering, the last one partial."""
         return -(-self.n // self.size)
 
-    def epoch(self, epoch: int) -> list[tuple[Tensor, Tensor]]:
-        """Indices (B,) and draws (B, P) of every batch of an epoch of pretraining, shuffled.
+    def epoch(self, epoch: int) -> list[Portion]:
+        """What this process computes of every batch of an epoch of pretraining, shuffled.
 
         Args:
             epoch: from 0.
@@ -50,9 +62,9 @@ class Batches:
         if self.config.drop_last:
             order = order[: self.in_epoch * self.size]
         draws = self.draw(len(order), "pretrain", epoch, self.config.augments("pretrain"))
-        return list(zip(self._move(order).split(self.size), draws.split(self.size), strict=True))
+        return self._portions(self._move(order), draws)
 
-    def walk(self, walk: int) -> list[tuple[Tensor, Tensor]]:
+    def walk(self, walk: int) -> list[Portion]:
         """The same of one walk over the images while clustering, shuffled or as they are stored.
 
         Stored order on data sorted by class makes every batch a batch of one class, and clusters collapse.
@@ -65,7 +77,11 @@ class Batches:
         else:
             order = self._move(torch.randperm(self.n, generator=keyed_generator(self.seed, "cluster order", walk)))
         draws = self.draw(self.n, "cluster", walk, self.config.augments("cluster"))
-        return list(zip(order.split(self.size), draws.split(self.size), strict=True))
+        return self._portions(order, draws)
+
+    def _portions(self, order: Tensor, draws: Tensor) -> list[Portion]:
+        batches = zip(order.split(self.size), draws.split(self.size), strict=True)
+        return [self.peers.portion_of(index, drawn) for index, drawn in batches]
 
     def draw(self, n: int, stream: str, epoch: int, augmented: bool) -> Tensor:
         """The draws of n images.

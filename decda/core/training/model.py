@@ -1,11 +1,14 @@
 """What is trained: an autoencoder, a clustering head, and the augmentation they are trained with."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from decda.core.contracts import Augmentation, Autoencoder, ClusteringHead, as_float
+from decda.core.mapped_files import parts
+from decda.core.training.images import Images
 from decda.core.training.precision import Precision, autocast, matmul_precision
 
 ACTIVATIONS = 2**28
@@ -90,12 +93,12 @@ class Model:
             return self.autoencoder.decode(z).float()
 
     @torch.no_grad()
-    def embed(self, x: Tensor, draws: Tensor | None = None) -> Tensor:
+    def embed(self, x: Tensor | Images, draws: Tensor | None = None) -> Tensor:
         """Embed images, as they are or augmented. Leaves the model in eval mode.
 
         Args:
             x: images (N, C, H, W), float32 in [0, 1] or uint8, on any device; embedded in batches of a size that
-                keeps activations to about 256 MB.
+                keeps activations to about 256 MB. Of a mapped file no more is held at a time.
             draws: parameters of an augmentation of each (N, P). None: images stay as they are.
 
         Returns:
@@ -104,14 +107,19 @@ class Model:
         self.train(False)
         with matmul_precision(self.precision, self.device):
             # Written into one tensor: small ones between large ones would keep the memory of all batches from reuse.
-            z = torch.empty(len(x), self.autoencoder.embedding_dim, device=self.device)
+            z = torch.empty(x.shape[0], self.autoencoder.embedding_dim, device=self.device)
             size = embedding_batch(tuple(x.shape[1:]), self.device)
-            for start in range(0, len(x), size):
-                batch = as_float(x[start : start + size].to(self.device).contiguous())
-                if draws is not None:
-                    batch = self.augment.apply(batch, draws[start : start + size])
-                z[start : start + size] = self.encode(batch)
+            start = 0
+            for batch in self._parts(x, size):
+                stop = start + len(batch)
+                z[start:stop] = self.encode(batch if draws is None else self.augment.apply(batch, draws[start:stop]))
+                start = stop
             return z
+
+    def _parts(self, x: Tensor | Images, size: int) -> Iterator[Tensor]:
+        if not isinstance(x, Tensor):
+            return x.parts(size)
+        return (as_float(part.to(self.device).contiguous()) for part in parts(x, size))
 
     @torch.no_grad()
     def soft_assign(self, x: Tensor) -> Tensor:

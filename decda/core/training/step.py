@@ -13,6 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler
 from decda.core.errors import ConfigError, ContractViolation
 from decda.core.training.failing_part import first_cause
 from decda.core.training.graph_capture import GraphCapture
+from decda.core.training.peers import ALONE, Peers
 
 Objective = Callable[[Tensor, Tensor], Mapping[str, Tensor]]
 """Maps the indices (B,) and draws (B, P) of a batch to its weighted scalar loss terms, by name."""
@@ -71,6 +72,8 @@ class Step:
             mean over a partial batch is taken over its own images.
         on_fallback: called with the failed mode and the first cause before plain steps replace it.
         schedule: moves the learning rate after each step. None: it stays as it is.
+        peers: the processes that share a step: their gradients are summed, weighted by images. Of several, steps are
+            plain.
 
     Attributes:
         mode: how the next step is executed.
@@ -96,7 +99,9 @@ class Step:
         mode: StepMode = "plain",
         on_fallback: Callable[[StepMode, BaseException], None] = ignore_fallback,
         schedule: LRScheduler | None = None,
+        peers: Peers = ALONE,
     ):
+        self.peers = peers
         self.objective = objective
         self.optimizer = optimizer
         self.mode = mode
@@ -110,12 +115,14 @@ class Step:
         self._capture: GraphCapture | None = None
         self._captured: dict[int, _Captured] = {}  # by batch size
 
-    def __call__(self, index: Tensor, draws: Tensor) -> None:
+    def __call__(self, index: Tensor, draws: Tensor, total: int | None = None, weight: float = 1.0) -> None:
         """Take one step.
 
         Args:
             index: indices of the images in the batch, int64 (B,).
             draws: the random parameters of their augmentation, (B, P).
+            total: images in the batch of all processes. None: these.
+            weight: the share of that batch that these images are.
 
         Raises:
             ContractViolation: the loss terms are not scalar tensors, there are none, or their names have changed.
@@ -124,11 +131,13 @@ class Step:
             self._descend_captured(index, draws)
         elif self.mode == "compiled":
             self._descend_compiled(index, draws)
+        elif self.peers.size > 1:
+            self._descend_together(index, draws, total or len(index), weight)
         else:
             self._descend(self.objective, index, draws)
         if self.schedule is not None:
             self.schedule.step()
-        self.count += len(index)
+        self.count += total or len(index)
         self.steps += 1
 
     def take_means(self) -> dict[str, Tensor]:
@@ -220,6 +229,25 @@ class Step:
         self._captured.clear()  # their graphs write to the memory of the previous state
 
     def _descend(self, objective: Objective, index: Tensor, draws: Tensor) -> None:
+        terms = self._evaluate(objective, index, draws)
+        self.optimizer.zero_grad()
+        terms.sum().backward()
+        self.optimizer.step()
+        self._add(terms.detach(), len(index))
+
+    def _descend_together(self, index: Tensor, draws: Tensor, total: int, weight: float) -> None:
+        """The same step as one process would take on the whole batch: each term is a mean over images."""
+        terms = self._evaluate(self.objective, index, draws) * weight
+        self.optimizer.zero_grad()
+        terms.sum().backward()
+        means = terms.detach()
+        weights = [weight for group in self.optimizer.param_groups for weight in group["params"]]
+        self.peers.sum([*(weight.grad for weight in weights if weight.grad is not None), means])
+        self.optimizer.step()
+        self._add(means, total)
+
+    def _evaluate(self, objective: Objective, index: Tensor, draws: Tensor) -> Tensor:
+        """The loss terms (T,), in the order of their names."""
         terms = objective(index, draws)
         if self.totals is None:
             self._open(terms)
@@ -228,14 +256,13 @@ class Step:
                 f"The loss of the head returned the terms {list(terms)} after returning {self.names} before. "
                 "It must return the same terms every time."
             )
-        stacked = torch.stack([terms[name] for name in self.names])
-        self.optimizer.zero_grad()
-        stacked.sum().backward()
-        self.optimizer.step()
+        return torch.stack([terms[name] for name in self.names])
+
+    def _add(self, terms: Tensor, n: int) -> None:
         assert self.totals is not None
         assert self.sound is not None
         # Weighted by batch size, so that each image counts the same, also in a partial batch.
-        self.totals.add_(stacked.detach(), alpha=len(index))
+        self.totals.add_(terms, alpha=n)
         self.sound.add_(self.totals.isfinite())  # once not finite, a total stays so
 
     def _descend_compiled(self, index: Tensor, draws: Tensor) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from decda.core.config.train_config import TrainConfig
-from decda.core.contracts import Batch, ClusteringHead, Start, as_float
+from decda.core.contracts import Batch, ClusteringHead, Start
 from decda.core.errors import TrainingDiverged, in_a_line
 from decda.core.events import (
     BatchEnded,
@@ -28,12 +28,13 @@ from decda.core.events import (
 from decda.core.random_keys import derive_seed
 from decda.core.training.batches import Batches
 from decda.core.training.cluster_count import count_clusters
+from decda.core.training.descent import make_descent
 from decda.core.training.divergence import diverged
 from decda.core.training.failing_part import failing_part
+from decda.core.training.images import ImagesMode, Portion, make_images
 from decda.core.training.model import Model
-from decda.core.training.optimizer import make_optimizer
+from decda.core.training.peers import ALONE, Peers
 from decda.core.training.precision import check_precision, matmul_precision, resolve_precision
-from decda.core.training.schedule import make_schedule
 from decda.core.training.starting import by_kmeans, place_centers, start_target
 from decda.core.training.step import Step, StepMode, resolve_mode
 
@@ -47,7 +48,7 @@ class Trainer:
     for bit. `state_dict` is complete and consistent between two steps of `steps`.
 
     Args:
-        images: (N, C, H, W), float32 in [0, 1] or uint8; moved to the device, where they stay.
+        images: (N, C, H, W), float32 in [0, 1] or uint8; of several processes, each is given all and keeps a share.
         model: on any device; moved.
         config: with `update_interval` and `drop_last` resolved; its precision replaces the model's.
         seed: of every draw.
@@ -57,6 +58,9 @@ class Trainer:
         start: clusters the pretrained embeddings.
         make_head: makes a head for a number of clusters, which is then counted on the pretrained embeddings, within
             `n_clusters_range`; that of the model stands in for it until then. None: that of the model is used.
+
+        images_mode: whether the images stay on the device, or are streamed there by batch.
+        peers: the processes that share this run.
 
     Raises:
         ConfigError: the device does not support the mode of steps, or the precision.
@@ -84,12 +88,16 @@ class Trainer:
         pretrained: bool = False,
         start: Start = by_kmeans,
         make_head: Callable[[int], ClusteringHead] | None = None,
+        images_mode: ImagesMode = "resident",
+        peers: Peers = ALONE,
     ):
         self.device = torch.device(device)
-        self.mode: StepMode = resolve_mode(config.step, self.device)
+        self.mode: StepMode = resolve_mode(config.step, self.device) if peers.size == 1 else "plain"
         precision = resolve_precision(config.precision, self.device)
         check_precision(precision, self.device)
-        self.images = images.to(self.device)
+        self.peers = peers
+        self.n = len(images)
+        self.images = make_images(peers.share_of(images), images_mode, self.device, peers.size)
         self.model = replace(model, precision=precision).to(self.device)
         self.config = replace(config, precision=precision)
         self.seed = seed
@@ -97,16 +105,16 @@ class Trainer:
         self.start = start
         self.make_head = make_head
         self.n_clusters = len(model.head.centers) if make_head is None else None
-        self.batches = Batches(len(images), config, seed, model.augment, self.device)
+        self.batches = Batches(self.n, config, seed, model.augment, self.device, peers)
         self.phase: Phase | Literal["done"] = "init_centers" if pretrained else "pretrain"
         self.position = 0  # epochs or iterations done in this phase
         self.batch = 0  # batches done in this epoch of pretraining
         self.step: Step | None = None
         self.initial: dict[str, dict[str, Tensor]] | None = None
-        self.target = torch.zeros(len(images), len(model.head.centers), device=self.device)
-        self.labels = torch.full((len(images),), -1, device=self.device)
-        self.start_labels = torch.full((len(images),), -1, device=self.device)
-        self.confidence = torch.zeros(len(images), device=self.device)
+        self.target = torch.zeros(self.n, len(model.head.centers), device=self.device)
+        self.labels = torch.full((self.n,), -1, device=self.device)
+        self.start_labels = torch.full((self.n,), -1, device=self.device)
+        self.confidence = torch.zeros(self.n, device=self.device)
 
     def run(self) -> None:
         """Run all phases, or those that remain after `load_state_dict`."""
@@ -132,13 +140,14 @@ class Trainer:
         plan = self.batches.epoch(self.position)
         for epoch in range(self.position, config.pretrain_epochs):
             self.model.train(True)
-            for index, draws in plan[self.batch :]:
-                self._descend(step, index, draws)
+            for portion in self.images.ahead(plan[self.batch :]):
+                self._descend(step, portion)
                 self.batch += 1
                 self.notify(BatchEnded("pretrain", self.batch, len(plan)))
                 yield
             self._check_terms(step)
             self.position, self.batch = epoch + 1, 0
+            self.peers.follow(self._weights())
             if self.position < config.pretrain_epochs:
                 plan = self.batches.epoch(self.position)  # while a GPU is still working on this epoch
             self.notify(Progress("pretrain", self.position, config.pretrain_epochs, step.take_means()))
@@ -153,6 +162,7 @@ class Trainer:
         labels = place_centers(self.model.head, z, self.start, derive_seed(self.seed, "centers"), self._views)
         if labels is not None:
             self.start_labels.copy_(labels)
+        self.peers.follow([self.start_labels, *self._weights()])
         self.notify(Initialised(z, labels))
         self.position = 1
         self._close("completed")
@@ -161,23 +171,26 @@ class Trainer:
         """Find the number of clusters, and take a head for so many."""
         low, high = self.config.n_clusters_range
         count = count_clusters(z, derive_seed(self.seed, "count"), range(low, min(high, len(z)) + 1))
-        self._take_head(count.n_clusters)
+        found = torch.tensor(count.n_clusters, device=self.device)
+        self.peers.follow([found])
+        self._take_head(int(found))
         self.notify(ClustersCounted(count.n_clusters, count.curve, count.tolerance))
 
     def _take_head(self, n_clusters: int) -> None:
         assert self.make_head is not None
         self.n_clusters = n_clusters
         self.model = replace(self.model, head=self.make_head(n_clusters)).to(self.device)
-        self.target = torch.zeros(len(self.images), n_clusters, device=self.device)
+        self.target = torch.zeros(self.n, n_clusters, device=self.device)
 
     def _cluster(self) -> Iterator[None]:
         """Network and head descend on the head's objective, whose target is recomputed at every refresh."""
         config = self.config
         assert config.update_interval is not None
         step = self._open("cluster", config.max_iter)
-        plan: list[tuple[Tensor, Tensor]] = []
+        ahead: Iterator[Portion] = iter(())
         reason: Reason = "completed"
-        for iteration in range(self.position, config.max_iter):
+        first = self.position
+        for iteration in range(first, config.max_iter):
             if iteration % config.update_interval == 0:
                 changed = self._refresh(step, iteration)
                 # Labels that stayed say nothing where the last target was the start's.
@@ -185,15 +198,18 @@ class Trainer:
                     reason = "converged"
                     break
             walk, number = divmod(iteration, self.batches.in_walk)
-            if number == 0 or not plan:
-                plan = self.batches.walk(walk)
-            self._descend(step, *plan[number])
+            if number == 0 or iteration == first:
+                ahead = self.images.ahead(self.batches.walk(walk)[number:])
+            self._descend(step, next(ahead))
             self.position = iteration + 1
             self.notify(Progress("cluster", self.position, config.max_iter, {}))
             yield
         self._check_terms(step)
         self._assign()
         self._close(reason)
+
+    def _weights(self) -> list[Tensor]:
+        return [value for module in self.model.modules().values() for value in module.state_dict().values()]
 
     def _copy_weights(self) -> dict[str, dict[str, Tensor]]:
         modules = self.model.modules().items()
@@ -258,9 +274,9 @@ class Trainer:
             self.step = self._make_step(self.phase)
             self.step.load_state_dict(state["step"])
 
-    def _descend(self, step: Step, index: Tensor, draws: Tensor) -> None:
+    def _descend(self, step: Step, portion: Portion) -> None:
         with matmul_precision(self.model.precision, self.device):
-            step(index, draws)
+            step(portion.index, portion.draws, portion.total, portion.weight)
         if self.device.type == "cpu":  # elsewhere a look at every step would make the device wait
             self._check_terms(step, made=1)
 
@@ -274,11 +290,12 @@ class Trainer:
         return self.model.head.loss(Batch(z=z, target=self.target[index], x=x, decode=self.model.decode, index=index))
 
     def _batch(self, index: Tensor, draws: Tensor, phase: Phase) -> Tensor:
-        x = as_float(self.images[index].contiguous())  # an array of users may be stored as (N, H, W, C)
+        x = self.images.gather(index)
         return self.model.augment.apply(x, draws) if self.config.augments(phase) else x
 
     def _refresh(self, step: Step, iteration: int) -> float:
         self._check_terms(step)
+        self.peers.follow(self._weights())
         z = self._embed()
         terms = step.take_means()
         with torch.no_grad():
@@ -289,7 +306,9 @@ class Trainer:
             labels = self.model.head.soft_assign(z).argmax(1)
         if iteration == 0 and self.config.keep == "better":  # a head may have moved its centers in `refresh`
             self.initial = self._copy_weights()
-        changed = (labels != self.labels).float().mean().item()
+        moved = (labels != self.labels).float().mean()
+        self.peers.follow([moved])  # or some might end here, and others wait for them
+        changed = moved.item()
         self.labels.copy_(labels)
         self.model.train(True)
         self.notify(Refreshed(iteration, self.config.max_iter, labels, changed, terms))
@@ -305,11 +324,11 @@ class Trainer:
         """Embeddings (N, D) of n augmented copies of all images, one after another."""
         augmented = self.config.augment_in != "neither"
         for number in range(n):
-            draws = self.batches.draw(len(self.images), "views", number, augmented)
-            yield self.model.embed(self.images, draws if augmented else None)
+            draws = self.peers.share_of(self.batches.draw(self.n, "views", number, augmented))
+            yield self.peers.gather(self.model.embed(self.images, draws if augmented else None), self.n)
 
     def _embed(self) -> Tensor:
-        z = self.model.embed(self.images)
+        z = self.peers.gather(self.model.embed(self.images), self.n)
         self._check("an embedding", z)
         return z
 
@@ -331,17 +350,12 @@ class Trainer:
         if phase == "cluster":
             weights += self.model.head.parameters()
         weights = [weight for weight in weights if weight.requires_grad]
+        steps = self.config.max_iter if phase == "cluster" else self.config.pretrain_epochs * self.batches.in_epoch
+        optimizer, schedule = make_descent(
+            weights, self.config, phase, steps, self.device, captured=self.mode == "graph"
+        )
         objective = self._reconstruction if phase == "pretrain" else self._clustering
-        config = self.config
-        name, learning_rate, momentum = config.optimizer(phase)
-        curve = config.pretrain_schedule if phase == "pretrain" else config.cluster_schedule
-        rate: float | Tensor = learning_rate
-        if curve != "constant" and self.mode == "graph":  # which reads the rate anew at each replay
-            rate = torch.tensor(learning_rate, device=self.device)
-        steps = config.max_iter if phase == "cluster" else config.pretrain_epochs * self.batches.in_epoch
-        optimizer = make_optimizer(weights, name, rate, momentum, self.device)
-        schedule = make_schedule(optimizer, curve, steps)
-        return Step(objective, optimizer, self.mode, self._report_fallback, schedule)
+        return Step(objective, optimizer, self.mode, self._report_fallback, schedule, self.peers)
 
     def _report_fallback(self, mode: StepMode, error: BaseException) -> None:
         self.mode = "plain"

@@ -15,8 +15,8 @@ import pytest
 
 from decda.core.arrays import files as array_files
 from decda.core.arrays.files import read_array_file, read_label_file
-from decda.core.arrays.mapped_files import MappedFile
 from decda.core.errors import DataError
+from decda.core.mapped_files import MappedFile
 
 X = np.arange(24, dtype=np.uint8).reshape(4, 2, 3)
 

@@ -30,9 +30,9 @@ def test_an_epoch_holds_each_image_at_most_once(drop_last: bool, sizes: list[int
     """Shuffled, with the partial batch or without; as many batches as are announced."""
     plan = batches(drop_last=drop_last)
     epoch = plan.epoch(0)
-    assert [len(index) for index, _ in epoch] == [len(draws) for _, draws in epoch] == sizes
+    assert [len(portion.index) for portion in epoch] == [len(portion.draws) for portion in epoch] == sizes
     assert plan.in_epoch == len(sizes)
-    seen = torch.cat([index for index, _ in epoch]).tolist()
+    seen = torch.cat([portion.index for portion in epoch]).tolist()
     assert len(set(seen)) == sum(sizes)
     assert seen != sorted(seen)
 
@@ -41,7 +41,7 @@ def test_an_epoch_holds_each_image_at_most_once(drop_last: bool, sizes: list[int
 def test_a_walk_holds_every_image_once(order: str) -> None:
     """In stored order, or in another one in each walk."""
     plan = batches(order=order)
-    walks = [torch.cat([index for index, _ in plan.walk(walk)]).tolist() for walk in range(2)]
+    walks = [torch.cat([portion.index for portion in plan.walk(walk)]).tolist() for walk in range(2)]
     assert [sorted(walk) for walk in walks] == [list(range(N))] * 2
     assert (walks[0] == list(range(N))) is (order == "stored")
     assert (walks[0] == walks[1]) is (order == "stored")
@@ -60,7 +60,8 @@ def test_draws_are_keyed_by_seed_stream_and_epoch() -> None:
 
 def test_without_augmentation_nothing_is_drawn() -> None:
     """The draws are empty, (n, 0)."""
-    assert [tuple(draws.shape) for _, draws in batches(augment_in="neither").epoch(0)] == [(8, 0), (8, 0), (6, 0)]
+    epoch = batches(augment_in="neither").epoch(0)
+    assert [tuple(portion.draws.shape) for portion in epoch] == [(8, 0), (8, 0), (6, 0)]
     assert batches().draw(5, "views", 0, False).shape == (5, 0)
 
 

@@ -378,7 +378,7 @@ def test_the_step_that_diverged_is_named(
 
     monkeypatch.setattr(trainer, method, spoil)
     if not asked_each_step:
-        monkeypatch.setattr(trainer, "_descend", lambda step, index, draws: step(index, draws))
+        monkeypatch.setattr(trainer, "_descend", lambda step, portion: step(portion.index, portion.draws))
     with pytest.raises(TrainingDiverged, match=f"{told} the loss term '(reconstruction|pull)' was not"):
         trainer.run()
     assert len(calls) == step or not asked_each_step

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from decda.core.arrays import ArraySource, read_array_file
-from decda.core.arrays.mapped_files import MappedFile, give_back
+from decda.core.mapped_files import MappedFile, give_back
 
 PEAK = """
 import resource, sys
