@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import math
 import os
 import runpy
 import subprocess
@@ -102,6 +103,33 @@ def test_report() -> None:
     row = next(line for line in done.stdout.splitlines() if line.startswith("| digits "))
     *_, seconds, processor, size = (float(cell) for cell in row.split("|")[4:-1])
     assert min(seconds, processor, size) > 0
+
+
+def test_scale(tmp_path: Path) -> None:
+    """Each N and K is measured in a process of its own; tables, slopes, figures and picture are written."""
+    done = subprocess.run(
+        [sys.executable, SCRIPTS / "scale.py", "--quick", "--out", tmp_path / "it.json", "--plot", tmp_path / "it.svg"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert all(f"### {title}" in done.stdout for title in ("Seconds by the number of images", "Limits"))
+    assert len([line for line in done.stdout.splitlines() if line.startswith("| slope ")]) == 2
+    assert (tmp_path / "it.svg").read_text().count("slope") > 2
+    found = json.loads((tmp_path / "it.json").read_text())
+    assert [point["n_samples"] for point in found["n_samples"]] == [600, 1200]
+    assert [point["n_clusters"] for point in found["n_clusters"]] == [2, 10]
+    for point in found["n_samples"]:
+        assert 0 < point["target"] < point["refresh"]
+        assert 0 < point["importing_mib"] <= point["pretrain_mib"] <= point["peak_mib"]
+
+
+def test_slopes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slope of a cost in proportion is 1, of a square 2, of what does not grow 0; of nothing there is none."""
+    monkeypatch.syspath_prepend(str(SCRIPTS))
+    slope = runpy.run_path(str(SCRIPTS / "scale.py"))["slope"]
+    x = [10.0, 100.0, 1000.0]
+    assert [slope(x, y) for y in (x, [n * n for n in x], [7.0] * 3)] == pytest.approx([1, 2, 0], abs=1e-9)
+    assert math.isnan(slope(x, [0.0, 1.0, 2.0]))
 
 
 def race(*words: str) -> subprocess.CompletedProcess[str]:
