@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import measure
+import measure  # noqa: F401  # which sets up memory and threads as `decda train` does, before torch is imported
 import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
@@ -33,6 +33,8 @@ from decda.core.runs.residence import resolve_images
 from decda.core.training.trainer import Trainer
 
 MIB = 2**20
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "processor": time.process_time}
+"""Seconds on the wall, or of this process on all processors: with one thread, what it takes on an idle machine."""
 
 
 def arguments() -> argparse.Namespace:
@@ -61,12 +63,20 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--refreshes", type=int, default=2, help="refreshes that are timed; default: %(default)s")
     parser.add_argument("--restarts", type=int, default=1, help="of k-means; default: %(default)s")
     parser.add_argument("--threads", type=int, default=1, help="default: %(default)s")
+    parser.add_argument(
+        "--clock", choices=tuple(CLOCKS), default="wall", help="processor: where others are at work; default: wall"
+    )
 
 
 class Stopwatch:
-    """Adds up the seconds that are spent in some functions."""
+    """Adds up the seconds that are spent in some functions.
 
-    def __init__(self) -> None:
+    Args:
+        clock: one of `CLOCKS`.
+    """
+
+    def __init__(self, clock: Callable[[], float]):
+        self.clock = clock
         self.seconds = 0.0
 
     def around(self, call: Callable[..., Any], *, always: bool = True) -> Callable[..., Any]:
@@ -80,11 +90,11 @@ class Stopwatch:
         def timed(*args: Any, **words: Any) -> Any:
             if not always and torch.is_grad_enabled():
                 return call(*args, **words)
-            begun = time.perf_counter()
+            begun = self.clock()
             try:
                 return call(*args, **words)
             finally:
-                self.seconds += time.perf_counter() - begun
+                self.seconds += self.clock() - begun
 
         return timed
 
@@ -106,7 +116,8 @@ class Point:
         array, _ = read_array_file(options.file)
         self.images = torch.from_numpy(array)[: options.n_samples].unsqueeze(1)
         self.mode = resolve_images(options.images, self.images, torch.device("cpu"))
-        self.target, self.starting = Stopwatch(), Stopwatch()
+        self.clock = CLOCKS[options.clock]
+        self.target, self.starting = Stopwatch(self.clock), Stopwatch(self.clock)
         self.refreshed: list[float] = []
 
     def make(self, *, pretrained: bool) -> Trainer:
@@ -137,7 +148,20 @@ class Point:
     def note(self, event: Event) -> None:
         """Take the time of each refresh."""
         if isinstance(event, Refreshed):
-            self.refreshed.append(time.perf_counter())
+            self.refreshed.append(self.clock())
+
+    def time(self, steps: Iterator[None]) -> float:
+        """Time one step.
+
+        Args:
+            steps: of a trainer.
+
+        Returns:
+            Seconds.
+        """
+        begun = self.clock()
+        next(steps)
+        return self.clock() - begun
 
     def measure(self) -> dict[str, Any]:
         """Measure everything.
@@ -150,7 +174,9 @@ class Point:
         trainer = self.make(pretrained=False)
         found |= operations(trainer, self.images)
         steps = trainer.steps()
-        found["plan"], found["pretrain_step"] = first_and_median(steps, self.options.steps)
+        first, *others = [self.time(steps) for _ in range(1 + self.options.steps)]
+        found["pretrain_step"] = statistics.median(others)
+        found["plan"] = max(first - found["pretrain_step"], 0.0)  # of an epoch: drawn in the first step
         found["pretrain_epoch"] = found["plan"] + trainer.batches.in_epoch * found["pretrain_step"]
         found["pretrain_mib"] = peak()
         steps.close()  # type: ignore[attr-defined]
@@ -161,35 +187,20 @@ class Point:
     def _cluster(self) -> dict[str, Any]:
         trainer = self.make(pretrained=True)
         steps = trainer.steps()
-        whole = measure.once(lambda: next(steps))
+        whole = self.time(steps)
         found: dict[str, Any] = {"embed": whole - self.starting.seconds, "start": self.starting.seconds}
         found["start_mib"] = peak()
         refreshes, targets, taken = [], [], []
         for _ in range(self.options.refreshes):
-            before, begun = self.target.seconds, time.perf_counter()
+            before, begun = self.target.seconds, self.clock()
             next(steps)
             refreshes.append(self.refreshed[-1] - begun)
             targets.append(self.target.seconds - before)
-            taken += [measure.once(lambda: next(steps)) for _ in range(self.options.steps - 1)]
+            taken += [self.time(steps) for _ in range(self.options.steps - 1)]
         found["refresh"], found["target"] = statistics.median(refreshes), statistics.median(targets)
         found["cluster_step"] = statistics.median(taken)
         found["peak_mib"] = peak()
         return found
-
-
-def first_and_median(steps: Iterator[None], count: int) -> tuple[float, float]:
-    """Time steps.
-
-    Args:
-        steps: of a trainer.
-        count: how many are timed, after the first.
-
-    Returns:
-        What the first one took longer than the others (plans are drawn in it), and the median of the others.
-    """
-    first = measure.once(lambda: next(steps))
-    median = statistics.median(measure.once(lambda: next(steps)) for _ in range(count))
-    return max(first - median, 0.0), median
 
 
 def operations(trainer: Trainer, images: Tensor) -> dict[str, float]:
