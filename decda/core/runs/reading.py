@@ -1,7 +1,8 @@
 """The folder of a run, read back."""
 
 import csv
-from io import StringIO
+from array import array
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -70,16 +71,16 @@ def read_labels(path: Path) -> tuple[NDArray[np.int64], NDArray[np.float32], lis
     """
     file = path / "labels.csv"
     try:
-        text = read_regular(file, max_bytes=MAX_BYTES).decode()
-        rows = list(csv.DictReader(StringIO(text, newline="")))
-        unordered = next((n for n, row in enumerate(rows) if row["index"] != str(n)), None)
-        if unordered is not None:
-            raise ValueError(f"row {unordered} has the index {rows[unordered]['index']!r}; they must count from 0")
-        labels = np.array([row["label"] for row in rows]).astype(np.int64)
-        confidence = np.array([row["confidence"] for row in rows]).astype(np.float32)
-        names = [row["name"] for row in rows]
+        text = TextIOWrapper(BytesIO(read_regular(file, max_bytes=MAX_BYTES)), encoding="utf-8", newline="")
+        labels, confidence, names = array("q"), array("d"), list[str]()  # row by row: there may be millions
+        for n, row in enumerate(csv.DictReader(text)):
+            if row["index"] != str(n):
+                raise ValueError(f"row {n} has the index {row['index']!r}; they must count from 0")
+            labels.append(int(row["label"]))
+            confidence.append(float(row["confidence"]))
+            names.append(row["name"])
     except OSError as error:
         raise DataError(f"{file} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, OverflowError, csv.Error) as error:
         raise DataError(f"{file} cannot be read: it is damaged ({in_a_line(error)}).") from error
-    return labels, confidence, names if any(names) else None
+    return np.array(labels, np.int64), np.array(confidence, np.float32), names if any(names) else None

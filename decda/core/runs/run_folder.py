@@ -130,10 +130,11 @@ class RunFolder:
             confidence: (N,), written to six decimals.
             names: of the images, or None.
         """
-        rows = [
-            (index, "" if names is None else names[index], label, f"{share:.6f}")
-            for index, (label, share) in enumerate(zip(labels.tolist(), confidence.tolist(), strict=True))
-        ]
+        # One by one: of millions of rows, lists of Python's numbers would take more memory than the file.
+        rows = (
+            (index, "" if names is None else names[index], int(label), f"{float(share):.6f}")
+            for index, (label, share) in enumerate(zip(labels, confidence, strict=True))
+        )
         self._write_table(LABELS, ("index", "name", "label", "confidence"), rows)
 
     def write_skipped(self, skipped: Sequence[tuple[str, str]]) -> None:
@@ -145,12 +146,14 @@ class RunFolder:
         self._write_table("skipped.csv", ("name", "reason"), skipped)
 
     def _write_table(self, name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        lines = io.StringIO(newline="")
+        content = io.BytesIO()
+        # A file name that is not UTF-8 must not cost a finished training its labels.
+        lines = io.TextIOWrapper(content, "utf-8", "backslashreplace", newline="")
         writer = csv.writer(lines, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-        # A file name that is not UTF-8 must not cost a finished training its labels.
-        write_bytes_atomically(self.path / name, lines.getvalue().encode(errors="backslashreplace"))
+        lines.flush()
+        write_bytes_atomically(self.path / name, content.getvalue())
 
     def _add_row(self, phase: str, step: int, terms: Mapping[str, Tensor], *cells: object) -> None:
         values = {name: float(term) for name, term in terms.items()}
