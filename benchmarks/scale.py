@@ -251,9 +251,6 @@ def main() -> None:
     sizes, clusters = ([int(n) for n in text.split(",")] for text in (options.sizes, options.clusters))
     if not options.quick and options.clock == "wall":
         measure.wait_until_quiet()
-    torch.set_num_threads(options.threads)
-    top = measure.peak(side=64 if options.quick else 2048, seconds=0.0 if options.quick else 2.0)
-    copied = bandwidth(2**20 if options.quick else 2**29)
     with tempfile.TemporaryDirectory() as temporary:
         folder = options.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
@@ -262,6 +259,10 @@ def main() -> None:
             write_images(file, max(*sizes, options.by_clusters_size))
         wanted = [(n, 10) for n in sizes], [(options.by_clusters_size, k) for k in clusters]
         points = {(n, k): point(file, n, k, options) for n, k in sorted({*wanted[0], *wanted[1]})}
+    # Afterwards: the system counts the memory of this process as that of those it starts, where they have less.
+    torch.set_num_threads(options.threads)
+    top = measure.peak(side=64 if options.quick else 2048, seconds=0.0 if options.quick else 2.0)
+    copied = bandwidth(2**20 if options.quick else 2**29)
     by_size, by_clusters = ([points[each] for each in some] for some in wanted)
     result = {"n_samples": by_size, "n_clusters": by_clusters, "flop_s": top, "bytes_s": copied}
     restarts = f"{options.restarts} restart{'' if options.restarts == 1 else 's'} of k-means"
