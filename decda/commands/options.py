@@ -1,6 +1,7 @@
 """Options shared by several commands, which select the available parts."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +12,8 @@ from decda.core.parts.discovery import switch_off_all
 from decda.core.process.interrupts import EXIT_CODES
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from decda.core.parts.registry import Registry
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -74,6 +77,48 @@ def choose_parts(command: F) -> F:
         help="Python file to load parts from.",
     )
     return load(no_plugins(command))
+
+
+def choose_engine(command: F) -> F:
+    """Add the options `--engine` and `--scheduler` to a command that makes several runs.
+
+    Args:
+        command: the command; it receives both, for `open_executor`.
+
+    Returns:
+        The command with both options.
+    """
+    engine = click.option(
+        "--engine",
+        type=click.Choice(["local", "dask"]),
+        help="What makes the runs: this machine, or workers of Dask.  [default: local; dask with --scheduler]",
+    )
+    scheduler = click.option(
+        "--scheduler", metavar="ADDRESS", help="Scheduler of Dask, such as tcp://host:8786.  [default: as Dask says]"
+    )
+    return engine(scheduler(command))
+
+
+def open_executor(engine: str | None, scheduler: str | None) -> "AbstractContextManager[Executor | None]":
+    """Connect to what makes the runs.
+
+    Args:
+        engine: as given.
+        scheduler: as given.
+
+    Returns:
+        For a `with` statement, what gives an executor; None for this machine.
+
+    Raises:
+        DecdaError: Dask is missing or, on entry, no scheduler answers.
+    """
+    if engine == "local" and scheduler is not None:
+        raise click.UsageError("--scheduler is the address of Dask's, and --engine is local. Leave out one of the two.")
+    if engine in (None, "local") and scheduler is None:
+        return nullcontext()
+    from decda.core.execution.engines import connect
+
+    return connect(scheduler)
 
 
 def open_registry(load: Sequence[Path]) -> "Registry":

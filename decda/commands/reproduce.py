@@ -7,7 +7,16 @@ from typing import Any
 
 import click
 
-from decda.commands.options import FOLDER, PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
+from decda.commands.options import (
+    FOLDER,
+    PATH,
+    SIGNALS,
+    checkpoint_every,
+    choose_engine,
+    choose_parts,
+    open_executor,
+    open_registry,
+)
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 from decda.core.runs.naming import check_place
@@ -51,6 +60,7 @@ OWN_PACKAGE = "decda"
 )
 @click.option("--resume", is_flag=True, help="Continue an existing study; an error if there is none.")
 @checkpoint_every
+@choose_engine
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def reproduce(
@@ -69,6 +79,8 @@ def reproduce(
     out: Path | None,
     resume: bool,
     checkpoint_every: float,
+    engine: str | None,
+    scheduler: str | None,
     load: tuple[Path, ...],
     as_json: bool,
 ) -> int:
@@ -94,6 +106,7 @@ def reproduce(
     limit_spinning()
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
+    from decda.core.execution.engines import device_of
     from decda.core.files import Files
     from decda.core.process.interrupts import Interrupted, Interrupts
     from decda.core.studies.cells import prepare_cells
@@ -103,17 +116,18 @@ def reproduce(
 
     check_folder(out)
     all_settings = (*BUDGETS[budget], *settings)
-    with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
+    with Interrupts(SIGNALS) as interrupts, stdout_to_stderr(), open_executor(engine, scheduler) as executor:
         registry = open_registry(load)
         requests = _requests(registry, table, _names(algorithms), _names(datasets), all_settings, device)
         with StudyDisplay(f"{table}, {len(requests)} cells, {trials} trials each, budget {budget}") as display:
             files = Files(data_root, offline=offline or None, notify=display.reading)
             cells = prepare_cells(requests, registry, files)
-            planned = plan_trials(cells, range(seed, seed + trials), out, registry)
+            there = None if executor is None else device_of(executor, cells[0].config.device)
+            planned = plan_trials(cells, range(seed, seed + trials), out, registry, device=there)
             try:
                 study = run_study(
                     planned, registry, files, out,
-                    settings=" ".join((budget, *settings)), n_jobs=jobs, threads=threads,
+                    settings=" ".join((budget, *settings)), executor=executor, n_jobs=jobs, threads=threads,
                     checkpoint_every=checkpoint_every, interrupts=interrupts, notify=display, on_start=display.start,
                 )  # fmt: skip
             except Interrupted as error:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from decda.commands.options import FOLDER, PATH, SIGNALS, checkpoint_every, choose_parts, open_registry
+from decda.commands.options import (
+    FOLDER,
+    PATH,
+    SIGNALS,
+    checkpoint_every,
+    choose_engine,
+    choose_parts,
+    open_executor,
+    open_registry,
+)
 from decda.core.errors import DecdaError, InvalidParameter
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
@@ -114,6 +123,7 @@ def _read_path(context: click.Context, parameter: click.Parameter, text: str | N
 )
 @click.option("--no-report", is_flag=True, help="Write no report.  [default: as DECDA_NO_REPORT says]")
 @checkpoint_every
+@choose_engine
 @choose_parts
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 def train(
@@ -132,6 +142,8 @@ def train(
     listen: tuple[str, ...],
     no_report: bool,
     checkpoint_every: float,
+    engine: str | None,
+    scheduler: str | None,
     load: tuple[Path, ...],
     as_json: bool,
     **chosen: Any,
@@ -157,8 +169,13 @@ def train(
             "--listen report asks for what --no-report leaves out. Leave out one of the two options."
         )
     from decda.core.process.interrupts import Interrupted, Interrupts
+    from decda.core.process.launch import launched_rank, launched_size
     from decda.core.process.threads import choose_threads, limit_spinning
 
+    if seeds is not None and launched_size() > 1:
+        raise click.UsageError(
+            "torchrun shares one run among several processes; --seeds makes several runs. Leave out one of the two."
+        )
     limit_spinning()  # both must be called before a part imports torch
     keep_freed_memory()
     from decda.core.config.composition import compose
@@ -168,7 +185,7 @@ def train(
     from decda.core.runs.naming import check_out
     from decda.core.runs.opening import ImageOpener
 
-    if resume is None:
+    if resume is None and launched_rank() == 0:
         check_out(out)
 
     with Interrupts(SIGNALS) as interrupts, stdout_to_stderr():
@@ -189,6 +206,8 @@ def train(
             raise click.UsageError("--keep chooses between several seeds. It needs --seeds, as in --seeds 0-4.")
         if seeds is None and jobs is not None:
             raise click.UsageError("--jobs limits how many seeds run at once. It needs --seeds, as in --seeds 0-4.")
+        if seeds is None and (engine, scheduler) != (None, None):
+            raise click.UsageError("--engine makes several seeds elsewhere. It needs --seeds, as in --seeds 0-4.")
 
         import torch
 
@@ -205,13 +224,16 @@ def train(
                 done, code = _train_one(run_config, registry, where, choice, how), 0
             else:
                 how |= {"n_jobs": jobs, "threads": threads}
-                done = _train_seeds(run_config, registry, where, choice, seeds, how)
+                with open_executor(engine, scheduler) as executor:
+                    done = _train_seeds(run_config, registry, where, choice, seeds, {**how, "executor": executor})
                 code = done.exit_code
         except Interrupted as error:
             if error.folder is None:
                 raise
-            again = resume_command(error.folder, data_root, load, listen, no_report)
+            again = resume_command(error.folder, data_root, load, listen, no_report, engine, scheduler)
             raise Interrupted(error.name, f"{error} To go on: {again}", error.folder) from error
+    if launched_rank() > 0:  # the first process says what came of the run
+        return code
     folder = done.folder
     if keep == "best" and done.best is not None:
         folder = done.best.result["run"]
@@ -253,6 +275,8 @@ def resume_command(
     load: Sequence[Path] = (),
     listen: Sequence[str] = (),
     no_report: bool = False,
+    engine: str | None = None,
+    scheduler: str | None = None,
 ) -> str:
     """The command that goes on with an interrupted run.
 
@@ -262,6 +286,8 @@ def resume_command(
         load: as it was given.
         listen: as it was given.
         no_report: as it was given.
+        engine: as it was given.
+        scheduler: as it was given.
 
     Returns:
         A line for a shell.
@@ -275,14 +301,19 @@ def resume_command(
     words += [word for file in load for word in ("--load", str(file))]
     words += [word for name in listen for word in ("--listen", name)]
     words += ["--no-report"] if no_report else []
+    words += ["--engine", engine] if engine is not None else []
+    words += ["--scheduler", scheduler] if scheduler is not None else []
     return shlex.join(words)
 
 
 def _train_one(config: Any, registry: Any, where: Mapping[str, Any], choice: str, how: Mapping[str, Any]) -> Any:
     from decda.console import ProgressDisplay, print_result
     from decda.core.files import Files
+    from decda.core.process.launch import launched_rank
     from decda.core.runs.experiment import run
 
+    if launched_rank() > 0:
+        return run(config, registry, Files(**where), **how)
     with ProgressDisplay(config, choice=choice) as display:
         result = run(config, registry, Files(**where, notify=display), notify=display, **how)
     print_result(result.as_mapping(), result.sizes)

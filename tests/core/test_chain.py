@@ -13,7 +13,6 @@ from decda.core.chain import Chain
 from decda.core.config.composition import compose
 from decda.core.contracts import Augmentation
 from decda.core.execution.messages import Finished, Job, Message
-from decda.core.execution.processes import run_in_processes
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.runs.experiment import run
@@ -22,6 +21,7 @@ from decda.plugins.augmentations.none import NoAugmentation
 from decda.plugins.augmentations.shift import RandomShift
 from decda.testing import check_augmentation
 from tests.conftest import SHORT
+from tests.core.execution.test_processes import run_side_by_side
 
 
 class Times:
@@ -119,7 +119,7 @@ def test_a_chain_trains_in_a_process_of_its_own(registry: Registry, tmp_path: Pa
     here = run(config, registry, Files(offline=True), out=tmp_path / "here")
     outcomes: list[Message] = []
     jobs = deque([Job(0, config, tmp_path / "there")])
-    run_in_processes(
+    run_side_by_side(
         jobs, lambda key, message: outcomes.append(message), n_jobs=1, threads=1, offline=True, data_root=tmp_path
     )
     assert isinstance(outcomes[-1], Finished), outcomes[-1]

@@ -25,7 +25,7 @@ EXTRAS = {
     "onnx": "decda export --format onnx",
     "onnxruntime": "decda export --format onnx, which compares the graph with the model",
     "tensorboard": "decda train --listen tensorboard: curves of a run in a browser",
-    "dask": "searches of scikit-learn over DeepClustering on several machines",
+    "distributed": "--engine dask of decda train --seeds and decda reproduce: several machines",
 }
 """Packages that decda does without, each with what it is for."""
 

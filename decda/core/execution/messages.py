@@ -22,11 +22,13 @@ class Job:
         key: what listeners know it by.
         config: with the seed.
         out: the run's folder.
+        data_sha256: of its images; "" if nobody has looked at them.
     """
 
     key: Any
     config: RunConfig
     out: Path
+    data_sha256: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
-"""Several runs at once on a CPU: a fresh process for each, started as `python -m decda.core.execution.worker`.
+"""One run in a fresh process, started as `python -m decda.core.execution.worker` and watched until it has ended.
 
-Importing this loads no torch.
+The process is fresh because one that has trained before may compute differently from one that has not. Importing this
+loads no torch.
 """
 
 import contextlib
@@ -10,118 +11,92 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from queue import SimpleQueue
-from typing import IO
+from typing import IO, Literal, Protocol
 
 from decda.core.atomic_files import read_json, rewrite_json
 from decda.core.errors import DataError, OutputError
-from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome, OutputLine
+from decda.core.execution.messages import Failed, Finished, Message, Outcome, OutputLine
 from decda.core.execution.protocol import WorkerJob, from_line
-from decda.core.process.interrupts import Interrupts
+from decda.core.process.interrupts import masked
 
 WORKER = "decda.core.execution.worker"
+POLL_SECONDS = 0.2
+"""Between two looks at whether a run is to end."""
 EXIT_TIMEOUT = 10.0
 """Seconds that a process has to exit after its outcome before it is killed."""
 SAVE_TIMEOUT = 30.0
-"""Seconds that a process has to finish its step and to save its run when all are interrupted."""
+"""Seconds that a process has to finish its step and to save its run when it is told to."""
+Order = Literal["save", "end"]
 
 
-def run_in_processes(
-    waiting: deque[Job],
-    notify: Notify,
-    *,
-    n_jobs: int,
-    data_root: Path,
-    offline: bool,
-    threads: int,
-    load: Sequence[Path] = (),
-    checkpoint_every: float = 0.0,
-    listen: Sequence[str] = (),
-    interrupts: Interrupts | None = None,
-) -> None:
-    """Run each job in a fresh process; one that fails does not stop the others.
+class Home(Protocol):
+    """Where the messages of a run go to, and where it is decided that it ends early."""
 
-    The processes are fresh because one that has trained before may compute differently from one that has not.
+    def tell(self, message: Message) -> None:
+        """Pass on an event of the run, or a line that its process wrote; called by several threads.
+
+        Args:
+            message: not the outcome.
+        """
+
+    def order(self) -> Order | None:
+        """Whether the run is to save itself and end, or to end at once; None: it goes on. Asked all the time."""
+
+
+def run_in_process(job: WorkerJob, home: Home, environment: Mapping[str, str] | None = None) -> Outcome | None:
+    """Make one run in a fresh process.
 
     Args:
-        waiting: jobs in the order in which they start. They leave it as they do, and what `notify` adds meanwhile is
-            run, too.
-        notify: gets the events of each run, the lines its process wrote, and its outcome once the process has exited.
-            Events come without labels and embeddings, and those for displays a few times a second.
-        n_jobs: processes at once.
-        data_root: of each process's `Files`.
-        offline: of each process's `Files`.
-        threads: of each process.
-        load: files of parts that each process loads, see `load_file`.
-        checkpoint_every: seconds between two checkpoints of a run; 0: none.
-        listen: names of the listeners of each run, which its process makes.
-        interrupts: raises the signals at which all processes save their runs and end.
+        job: the run, which goes on where an earlier process left off.
+        home: gets the events of the run and the lines its process wrote. Events come without labels and embeddings,
+            and those for displays a few times a second.
+        environment: variables that the process gets besides those of this one.
+
+    Returns:
+        What the run came to, once the process has exited. None: it ended because it was told to.
 
     Raises:
-        KeyboardInterrupt: such a signal; the processes have ended.
+        OSError: no process can be started.
     """
-    inbox: SimpleQueue[tuple[_Process, Message | None]] = SimpleQueue()
-    running: list[_Process] = []
-    interrupts = interrupts or Interrupts()
-    try:
-        while waiting or running:
-            while waiting and len(running) < n_jobs:
-                with interrupts.held():  # or a process might run on that nobody knows of
-                    job = waiting.popleft()
-                    words = WorkerJob.from_job(job, data_root, offline, threads, load, checkpoint_every, listen)
-                    running.append(_Process(job, words, inbox))
-            process, message = inbox.get()
-            if message is None:
-                running.remove(process)
-                notify(process.key, process.outcome or _fail(process))
-            elif isinstance(message, Finished | Failed):
-                process.outcome = message
-            else:
-                notify(process.key, message)
-    finally:
-        with interrupts.deferred():
-            _end_all(running)
-
-
-def _end_all(running: Sequence["_Process"]) -> None:
-    """Make processes save their runs and end; a second Ctrl-C leaves none behind either."""
-    for process in running:
-        process.popen.terminate()
-    deadline = time.monotonic() + SAVE_TIMEOUT
-    try:
-        for process in running:
-            process.exit_by(deadline)
-    except KeyboardInterrupt:
-        for process in running:
-            process.exit_by(0)
-        raise
+    process = _Process(job, home, environment or {})
+    told, deadline = False, 0.0
+    while not process.ended.wait(POLL_SECONDS):
+        order = home.order()
+        if order is not None and not told:
+            process.popen.terminate()
+            told, deadline = True, time.monotonic() + SAVE_TIMEOUT
+        if order == "end" or (told and time.monotonic() >= deadline):
+            break
+    process.exit_by(0 if told and not process.ended.is_set() else time.monotonic() + EXIT_TIMEOUT)
+    process.output.join(1)  # would wait for ever if a process that a part started holds the pipe
+    if process.outcome is None and not told:
+        return _fail(job, process.popen.returncode)
+    return process.outcome
 
 
 class _Process:
-    """A process, the messages it sends on stdout, and the lines it writes to stderr.
+    """A process, what it came to, and two threads that pass on what it sends on stdout and writes to stderr.
 
-    Both are read by threads into one inbox; None is the last to come. If several processes wrote to a terminal by
-    themselves, their lines would tear apart what is displayed there.
+    If several processes wrote to a terminal by themselves, their lines would tear apart what is displayed there.
     """
 
-    def __init__(self, job: Job, words: WorkerJob, inbox: "SimpleQueue[tuple[_Process, Message | None]]"):
-        self.key, self.seed = job.key, job.config.seed
-        self.out = job.out
+    def __init__(self, job: WorkerJob, home: Home, environment: Mapping[str, str]):
+        self.home = home
         self.outcome: Outcome | None = None
-        self.inbox = inbox
-        self.popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", WORKER],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=_environment(words.threads),
-        )  # fmt: skip
-        self.reader = threading.Thread(target=self._read_output, daemon=True)
-        self.watcher = threading.Thread(target=self._watch, daemon=True)
-        self.reader.start()
-        self.watcher.start()
+        self.ended = threading.Event()
+        with masked():
+            self.popen = subprocess.Popen(
+                [sys.executable, "-P", "-m", WORKER],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                env={**_environment(job.threads), **environment},
+            )  # fmt: skip
+        self.output = threading.Thread(target=self._read_output, daemon=True)
+        self.output.start()
+        threading.Thread(target=self._read_messages, daemon=True).start()
         with contextlib.suppress(BrokenPipeError), self._stream("stdin") as stdin:
-            stdin.write(words.as_line().encode())
+            stdin.write(job.as_line().encode())
 
     def exit_by(self, deadline: float) -> None:
         """Wait for the process to exit, and kill it if it has not by then.
@@ -135,19 +110,18 @@ class _Process:
             self.popen.kill()
             self.popen.wait()
 
-    def _watch(self) -> None:
-        """Pass on messages until the outcome has come or the process has exited, then make it exit."""
+    def _read_messages(self) -> None:
+        """Pass on messages until the outcome has come or the process has closed the pipe."""
         try:
             with self._stream("stdout") as stdout:
                 for line in stdout:
                     message = _read_message(line)
-                    self.inbox.put((self, message))
                     if isinstance(message, Finished | Failed):
+                        self.outcome = message
                         break  # it is the last, and a process that a part forked may keep the pipe open
-            self.exit_by(time.monotonic() + EXIT_TIMEOUT)
-            self.reader.join(1)  # would wait for ever if a process that a part started holds the pipe
+                    self.home.tell(message)
         finally:
-            self.inbox.put((self, None))
+            self.ended.set()
 
     def _read_output(self) -> None:
         """Pass on the lines it writes, whatever their encoding."""
@@ -156,9 +130,9 @@ class _Process:
             while written := os.read(stderr.fileno(), 65536):
                 *lines, unfinished = (unfinished + written).replace(b"\r", b"\n").split(b"\n")
                 for line in filter(None, lines):
-                    self.inbox.put((self, OutputLine(line.decode(errors="replace"))))
+                    self.home.tell(OutputLine(line.decode(errors="replace")))
         if unfinished:
-            self.inbox.put((self, OutputLine(unfinished.decode(errors="replace"))))
+            self.home.tell(OutputLine(unfinished.decode(errors="replace")))
 
     def _stream(self, name: str) -> IO[bytes]:
         stream: IO[bytes] = getattr(self.popen, name)
@@ -179,10 +153,10 @@ def _environment(threads: int) -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
 
 
-def _fail(process: _Process) -> Failed:
+def _fail(job: WorkerJob, code: int) -> Failed:
     """The outcome of a process that died without sending one; its provenance says so, too."""
-    failed = _describe_exit(process)
-    file = process.out / "provenance.json"
+    failed = Failed(job.seed, _describe_exit(job.seed, code))
+    file = Path(job.out) / "provenance.json"
     with contextlib.suppress(DataError, OutputError):  # it may not have come so far
         provenance = read_json(file)
         if provenance.get("status") == "started":
@@ -190,11 +164,10 @@ def _fail(process: _Process) -> Failed:
     return failed
 
 
-def _describe_exit(process: _Process) -> Failed:
+def _describe_exit(seed: int, code: int) -> str:
     """Why a process that sent no outcome has none."""
-    code = process.popen.returncode
     if code >= 0:
-        return Failed(process.seed, f"The process of seed {process.seed} exited with code {code} during its run.")
+        return f"The process of seed {seed} exited with code {code} during its run."
     name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
     hint = " If the system was out of memory, run fewer jobs at once." if name == "SIGKILL" else ""
-    return Failed(process.seed, f"The process of seed {process.seed} was killed by {name}.{hint}")
+    return f"The process of seed {seed} was killed by {name}.{hint}"

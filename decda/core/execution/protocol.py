@@ -26,33 +26,36 @@ class WorkerJob:
         config: in the shape of the configuration file.
         recipe: that the configuration was built on, for the record.
         out: the run's folder.
-        data_root: where data files are.
+        data_root: where data files are; None: where the process itself looks for them.
         offline: whether the network is left alone.
         threads: that PyTorch computes with.
         load: files of parts to load.
         checkpoint_every: seconds between two checkpoints; 0: none.
         listen: names of the listeners of the run.
+        expected: what must be the same as where the run was planned, see `agreement`; None: it is the same machine.
     """
 
     config: dict[str, Any]
     recipe: str | None
     out: str
-    data_root: str
+    data_root: str | None
     offline: bool
     threads: int
     load: Sequence[str] = field(default_factory=tuple)
     checkpoint_every: float = 0.0
     listen: Sequence[str] = field(default_factory=tuple)
+    expected: dict[str, Any] | None = None
 
     @classmethod
     def from_job(
         cls,
         job: Job,
-        data_root: Path,
+        *,
+        data_root: Path | None,
         offline: bool,
         threads: int,
-        load: Sequence[Path],
-        checkpoint_every: float,
+        load: Sequence[Path] = (),
+        checkpoint_every: float = 0.0,
         listen: Sequence[str] = (),
     ) -> "WorkerJob":
         """From what the starting process has in hand.
@@ -66,12 +69,15 @@ class WorkerJob:
             checkpoint_every: seconds between two checkpoints; 0: none.
             listen: names of the listeners of the run.
         """
-        files = tuple(str(path) for path in load)
-        config = job.config
         return cls(
-            config.as_mapping(), config.recipe, str(job.out), str(data_root), offline, threads, files, checkpoint_every,
-            tuple(listen),
+            job.config.as_mapping(), job.config.recipe, str(job.out), None if data_root is None else str(data_root),
+            offline, threads, tuple(str(path) for path in load), checkpoint_every, tuple(listen),
         )  # fmt: skip
+
+    @property
+    def seed(self) -> int:
+        """Of the run."""
+        return int(self.config["seed"])
 
     def as_line(self) -> str:
         """The job as a line of JSON."""

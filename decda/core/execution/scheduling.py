@@ -1,14 +1,22 @@
-"""Several runs side by side: each in a process of its own on a CPU, interleaved on a GPU."""
+"""Several runs side by side: in processes of their own on a CPU, interleaved on a GPU, or where an executor likes."""
 
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import replace
+from pathlib import Path
 
 import torch
 
 from decda.core.config.run_config import PART_KINDS, RunConfig
+from decda.core.errors import ConfigError
+from decda.core.execution.agreement import expectations
+from decda.core.execution.dispatch import dispatch
+from decda.core.execution.engines import engine_of
 from decda.core.execution.interleave import Steps, cuda_stream, interleave
+from decda.core.execution.local_engine import LocalEngine
 from decda.core.execution.messages import Job, Notify
-from decda.core.execution.processes import run_in_processes
+from decda.core.execution.protocol import WorkerJob
 from decda.core.files import Files
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
@@ -42,6 +50,8 @@ def run_jobs(
     device: str,
     notify: Notify,
     *,
+    executor: Executor | None = None,
+    folder: Path = Path(),
     n_jobs: int | None = None,
     threads: int | None = None,
     here: bool = False,
@@ -55,7 +65,8 @@ def run_jobs(
 
     On a CPU each run has a process and, unless told otherwise, one thread of its own: many small runs take less time
     that way than one after the other on all cores, and each leaves the bytes that it leaves alone. On a GPU the runs
-    are interleaved in this process.
+    are interleaved in this process. An executor makes them wherever it likes, as `remote_run` says; what differs there
+    from here and would falsify results is an error.
 
     Args:
         waiting: at least one, in the order in which they start. They leave it as they do, and what `notify` adds
@@ -64,7 +75,10 @@ def run_jobs(
         files: where the data is.
         device: the type of the device of them all, `"cpu"` or `"cuda"`.
         notify: gets each event of each run, what its process wrote, and its outcome.
-        n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4.
+        executor: makes the runs; None: this machine does.
+        folder: that holds the folders of all runs; only an executor needs it.
+        n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4, by an
+            executor as many as it takes.
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
         here: make all runs in this process, one after the other.
         checkpoint_every: seconds between two checkpoints of a run; 0: none.
@@ -72,8 +86,21 @@ def run_jobs(
         interrupts: notes or raises signals, at which all runs are saved and end.
 
     Raises:
+        ConfigError: an executor is to make a run with a part that only this process has.
+        EngineError: the executor serves no longer; what its runs have saved is kept.
         KeyboardInterrupt: such a signal; all processes have ended.
     """
+    each = threads or 1
+
+    def words(job: Job) -> WorkerJob:
+        made = WorkerJob.from_job(
+            job, data_root=files.data_root, offline=files.offline, threads=each, load=tuple(registry.files),
+            checkpoint_every=checkpoint_every, listen=listen,
+        )  # fmt: skip
+        if executor is None:
+            return made
+        expected = expectations(job.config, registry, listen, device=device, data_sha256=job.data_sha256)
+        return replace(made, expected=expected)
 
     def start(job: Job) -> Steps:
         return run_stepwise(
@@ -82,18 +109,22 @@ def run_jobs(
             checkpoint_every=checkpoint_every, interrupts=interrupts,
         )  # fmt: skip
 
-    if device == "cuda":
+    if executor is not None:
+        if here:
+            raise ConfigError(
+                "A part of the runs, or their images, exist only in this process, where the workers of an executor "
+                "cannot find them. Put parts into a package or a file that is loaded, and images into a file.",
+                parameter="executor",
+            )
+        dispatch(engine_of(executor, words, folder, slots=n_jobs, device=device), waiting, notify, interrupts)
+    elif device == "cuda":
         interleave(waiting, start, notify, n_jobs=n_jobs or GPU_JOBS, contexts=cuda_stream)
     elif device == "cpu" and not here:
-        each = threads or 1
-        n_jobs = n_jobs or max(physical_cores() // each, 1)
-        run_in_processes(
-            waiting, notify, n_jobs=n_jobs, data_root=files.data_root, offline=files.offline, threads=each,
-            load=tuple(registry.files), checkpoint_every=checkpoint_every, listen=listen, interrupts=interrupts,
-        )  # fmt: skip
+        engine = LocalEngine(n_jobs or max(physical_cores() // each, 1), words)
+        dispatch(engine, waiting, notify, interrupts)
     else:
         former = torch.get_num_threads()
-        torch.set_num_threads(threads or 1)
+        torch.set_num_threads(each)
         try:
             interleave(waiting, start, notify, n_jobs=1)
         finally:

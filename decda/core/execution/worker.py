@@ -86,21 +86,29 @@ def main() -> None:
 
 def _outcome(job: WorkerJob, notify: Reporter) -> Outcome:
     from decda.core.config.composition import compose
+    from decda.core.execution.agreement import check_parts, check_torch, load_expected_images
     from decda.core.files import Files
     from decda.core.parts.loading import load_file
     from decda.core.parts.registry import Registry
     from decda.core.runs.experiment import run
 
     try:
-        files = Files(Path(job.data_root), offline=job.offline, notify=notify)
+        root = None if job.data_root is None else Path(job.data_root)
+        files = Files(root, offline=job.offline, notify=notify)
         registry = Registry.discover()
         for path in job.load:
             load_file(registry, Path(path))
+        images = None
+        if job.expected is not None:
+            check_parts(job.expected, registry)  # before a name that is missing here is an error of the configuration
+            check_torch(job.expected)
         config = replace(compose(registry, config=job.config), recipe=job.recipe)
+        if job.expected is not None:
+            images = load_expected_images(job.expected, config, registry, files)
         done = run(
             config, registry, files,
-            out=Path(job.out), notify=notify, listen=job.listen, resume=True, checkpoint_every=job.checkpoint_every,
-            interrupts=notify.interrupts,
+            images=images, out=Path(job.out), notify=notify, listen=job.listen, resume=True,
+            checkpoint_every=job.checkpoint_every, interrupts=notify.interrupts,
         )  # fmt: skip
         return Finished.from_run(done)
     except Exception as error:

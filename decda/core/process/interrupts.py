@@ -89,14 +89,8 @@ class Interrupts:
         Raises:
             Interrupted: a signal came meanwhile.
         """
-        masking = hasattr(signal, "pthread_sigmask")
-        former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGUSR1}) if masking else ()
-        try:
-            with self.deferred():
-                yield
-        finally:
-            if masking:
-                signal.pthread_sigmask(signal.SIG_SETMASK, former)
+        with masked(), self.deferred():
+            yield
         self.check()
 
     def check(self) -> None:
@@ -114,3 +108,21 @@ class Interrupts:
         self.pending = self.pending or name
         if self._presses > 1 or not self._deferring:
             raise Interrupted(name)
+
+
+@contextlib.contextmanager
+def masked() -> Iterator[None]:
+    """Threads and processes started in here never see Ctrl-C or SIGUSR1 sent to the whole group.
+
+    Example:
+        >>> with masked():
+        ...     signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        True
+    """
+    masking = hasattr(signal, "pthread_sigmask")
+    former = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGUSR1}) if masking else ()
+    try:
+        yield
+    finally:
+        if masking:
+            signal.pthread_sigmask(signal.SIG_SETMASK, former)

@@ -4,13 +4,15 @@ import contextlib
 import shutil
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from decda.core.atomic_files import write_text_atomically
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import DataError, OutputError
+from decda.core.errors import DataError, EngineError, OutputError
+from decda.core.execution.engines import device_of
 from decda.core.execution.messages import Failed, Finished, Job, Message, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
@@ -33,6 +35,7 @@ def run_study(
     out: Path,
     *,
     settings: str = "",
+    executor: Executor | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
     checkpoint_every: float = CHECKPOINT_SECONDS,
@@ -53,6 +56,7 @@ def run_study(
         out: the folder of the study, new or existing. Finished trials in it are kept and not run again,
             and interrupted ones go on.
         settings: describes how the cells were configured; written to `results.csv`.
+        executor: makes the runs, of trials that were planned for its device; None: this machine does.
         n_jobs: number of runs at once.
         threads: number of threads per run on a CPU.
         checkpoint_every: seconds between two checkpoints of a run; 0: none.
@@ -67,6 +71,7 @@ def run_study(
         ConfigError: another study is using the folder, or it cannot be created.
         DataError: the existing `results.csv` is damaged or was not written by a study.
         OutputError: `results.csv` or `table.md` cannot be written; finished trials are kept.
+        EngineError: the executor serves no longer. Finished trials are kept, and the others can be resumed.
         KeyboardInterrupt: such a signal. Finished trials are kept, and the others can be resumed.
     """
     with StudyLock(out):
@@ -75,7 +80,7 @@ def run_study(
         try:
             try:
                 _Run(study, notify).go(
-                    registry, files,
+                    registry, files, executor,
                     n_jobs=n_jobs, threads=threads, checkpoint_every=checkpoint_every, interrupts=interrupts,
                 )  # fmt: skip
             except BaseException:
@@ -87,6 +92,9 @@ def run_study(
             others = ", and the others go on from their last checkpoints" if checkpoint_every else ""
             told = f"The study in {out} was interrupted by {error.name}; finished trials are kept{others}."
             raise Interrupted(error.name, told, out) from error
+        except EngineError as error:
+            kept = "Finished trials are kept; the same command goes on with this study."
+            raise EngineError(f"{error} {kept}") from error
         except OutputError as error:
             kept = " Finished trials are kept; the same command goes on with this study." if out.is_dir() else ""
             raise OutputError(f"{error}{kept}") from error
@@ -106,9 +114,10 @@ class _Run:
         self.waiting = deque[Job]()
         self.dependents: dict[Path, list[Trial]] = {}
 
-    def go(self, registry: Registry, files: Files, **how: Any) -> None:
+    def go(self, registry: Registry, files: Files, executor: Executor | None, **how: Any) -> None:
         trials, results = self.study.trials, self.study.results
-        device = resolve_device(trials[0].config.device).type
+        name = trials[0].config.device
+        device = resolve_device(name).type if executor is None else device_of(executor, name)
         for trial in trials:
             if self._keep(trial):
                 continue
@@ -119,11 +128,14 @@ class _Run:
                 self.waiting.append(_job_of(trial))
                 continue
             if shared.folder not in self.dependents:
-                self.waiting.append(_job(shared, shared.config))
+                self.waiting.append(_job(shared, shared.config, trial.cell.data_sha256))
             self.dependents.setdefault(shared.folder, []).append(trial)
         if self.waiting:
             here = any(has_local_parts(trial.config, registry) for trial in trials)
-            run_jobs(self.waiting, registry, files, device, self._listen, here=here, **how)
+            run_jobs(
+                self.waiting, registry, files, device, self._listen,
+                executor=executor, folder=self.study.folder, here=here, **how,
+            )  # fmt: skip
 
     def _keep(self, trial: Trial) -> bool:
         """Keep a trial that has finished earlier; returns False if it has not, or if its result cannot be read."""
@@ -174,11 +186,11 @@ class _Run:
 
 
 def _job_of(trial: Trial) -> Job:
-    return _job(trial, replace(trial.config, autoencoder=trial.pretraining.folder))
+    return _job(trial, replace(trial.config, autoencoder=trial.pretraining.folder), trial.cell.data_sha256)
 
 
-def _job(key: Key, config: RunConfig) -> Job:
+def _job(key: Key, config: RunConfig, data_sha256: str) -> Job:
     """A run that begins, or goes on where it was interrupted."""
     if is_finished(key.folder):  # but what is needed of it cannot be read: it is run again
         shutil.rmtree(key.folder)
-    return Job(key, config, key.folder)
+    return Job(key, config, key.folder, data_sha256)

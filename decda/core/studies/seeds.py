@@ -3,6 +3,7 @@
 import shutil
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,17 @@ from typing import Any
 from decda.core.atomic_files import write_json, write_text_atomically
 from decda.core.config.run_config import RunConfig
 from decda.core.contracts import ImageSet, ImageSource
-from decda.core.errors import OutputError
+from decda.core.errors import EngineError, OutputError
+from decda.core.execution.engines import device_of
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
+from decda.core.runs.images import hash_images
 from decda.core.runs.listening import find_listeners
 from decda.core.runs.lock import FolderLock
-from decda.core.runs.naming import check_out, new_folder
+from decda.core.runs.naming import check_out, new_folder, printable
 from decda.core.runs.preparation import prepare
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS
@@ -44,6 +47,7 @@ def run_seeds(
     *,
     images: ImageSet | ImageSource | None = None,
     out: Path | None = None,
+    executor: Executor | None = None,
     n_jobs: int | None = None,
     threads: int | None = None,
     resume: bool = False,
@@ -67,7 +71,9 @@ def run_seeds(
         seeds: at least one, each once.
         images: those of the data set, if they have been loaded or opened already.
         out: the common folder, which must not exist; by default a new one below `runs/`.
-        n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4.
+        executor: makes the runs; None: this machine does.
+        n_jobs: runs at once; by default on a CPU as many as there are cores for their threads, on a GPU 4, by an
+            executor as many as it takes.
         threads: of each run on a CPU, 1 by default; with a GPU this process keeps those it has.
         resume: go on with the seeds in `out` that have not finished, see `read_seeds`.
         checkpoint_every: seconds between two checkpoints of a run; 0: none.
@@ -80,6 +86,7 @@ def run_seeds(
 
     Raises:
         DecdaError: something does not fit any seed.
+        EngineError: the executor serves no longer; the folders stay, and can be resumed.
         OutputError: `summary.json` cannot be written; the seeds have their results.
         KeyboardInterrupt: such a signal; the folders stay, and can be resumed.
     """
@@ -87,6 +94,7 @@ def run_seeds(
         check_out(out)
     seeds = sorted(seeds)
     listen = [component.entry.qualified for component in find_listeners(listen, registry)]
+    device = None if executor is None else device_of(executor, config.device)
     # Seeds that go on try their start themselves, if they still need it.
     ready = prepare(replace(config, seed=seeds[0]), registry, files, images, started=resume)
     found = {name: getattr(ready.config, name) for name in ("autoencoder", "dataset", "n_clusters", "start")}
@@ -103,16 +111,21 @@ def run_seeds(
                 outcomes.append(message)
             notify(seed, message)
 
-        jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}") for seed in seeds)
+        digest = "" if executor is None else hash_images(ready.images.x)
+        jobs = deque(Job(seed, replace(config, seed=seed), folder / f"seed-{seed}", digest) for seed in seeds)
         try:
             run_jobs(
-                jobs, registry, files, ready.device.type, collect,
-                n_jobs=n_jobs, threads=threads, here=has_local_parts(config, registry, listen),
-                checkpoint_every=checkpoint_every, listen=listen, interrupts=interrupts,
+                jobs, registry, files, device or ready.device.type, collect,
+                executor=executor, folder=folder, n_jobs=n_jobs, threads=threads,
+                here=has_local_parts(config, registry, listen), checkpoint_every=checkpoint_every, listen=listen,
+                interrupts=interrupts,
             )  # fmt: skip
         except Interrupted as error:
             told = f"The seeds in {folder} were interrupted by {error.name}; finished ones are kept."
             raise Interrupted(error.name, told, folder) from error
+        except EngineError as error:
+            again = f"decda train --resume {printable(folder)}"
+            raise EngineError(f"{error} Finished seeds are kept; to go on: {again}") from error
         outcomes.sort(key=lambda outcome: outcome.seed)
         result = SeedsResult(
             folder,

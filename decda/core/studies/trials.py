@@ -65,7 +65,9 @@ class Trial:
         return f"{self.cell.column} {self.cell.row} seed {self.seed}"
 
 
-def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry: Registry) -> list[Trial]:
+def plan_trials(
+    cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry: Registry, *, device: str | None = None
+) -> list[Trial]:
     """Plan a trial for every cell and seed.
 
     Args:
@@ -73,11 +75,12 @@ def plan_trials(cells: Sequence[Cell], seeds: Iterable[int], out: Path, registry
         seeds: the seeds, without duplicates.
         out: the folder of the study.
         registry: the registry that holds the parts.
+        device: the type of the device that they will run on; None: what the configuration means on this machine.
 
     Returns:
         The trials in the order in which they will run: all cells with the first seed, then with the next.
     """
-    device = resolve_device(cells[0].config.device).type
+    device = device or resolve_device(cells[0].config.device).type
     trials = [plan_trial(cell, seed, out, device, registry) for seed in seeds for cell in cells]
     # Cells whose results are decided alike, as by step=auto and step=plain on a CPU, are one trial, under the first.
     return list({trial.folder: trial for trial in reversed(trials)}.values())[::-1]

@@ -118,7 +118,7 @@ def test_extras(versions: dict[str, str]) -> None:
         "onnx": "ok",
     }
     assert checks["umap-learn"].remedy == 'python -m pip install "umap-learn>=0.5.7"'
-    assert checks["dask"].remedy == "python -m pip install dask"
+    assert checks["distributed"].remedy == "python -m pip install distributed"
     assert all(check.means.startswith("for ") for check in checks.values())
 
 

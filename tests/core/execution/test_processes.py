@@ -1,4 +1,4 @@
-"""Runs in separate processes."""
+"""Runs in processes of their own."""
 
 import json
 import os
@@ -6,11 +6,11 @@ import pickle
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ from decda.core.config.composition import compose
 from decda.core.config.run_config import RunConfig
 from decda.core.events import Initialised, ListenerFailed, PhaseEnded, PhaseStarted, Progress, Scored
 from decda.core.execution import processes
-from decda.core.execution.messages import Failed, Finished, Job, Message, OutputLine
-from decda.core.execution.processes import run_in_processes
+from decda.core.execution.dispatch import dispatch
+from decda.core.execution.local_engine import LocalEngine
+from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, OutputLine
+from decda.core.execution.protocol import WorkerJob
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupts
@@ -65,6 +67,13 @@ def install_moods(site: Path) -> Path:
     (info / "entry_points.txt").write_text("[decda.heads]\nmoody = decda_test_moods:Moody\n")
     (site / "decda_test_moods.py").write_text(MOODS)
     return site
+
+
+def run_side_by_side(
+    jobs: deque[Job], notify: Notify, *, n_jobs: int, interrupts: Interrupts | None = None, **words: Any
+) -> None:
+    """Make runs in processes of this machine."""
+    dispatch(LocalEngine(n_jobs, partial(WorkerJob.from_job, **words)), jobs, notify, interrupts)
 
 
 class Story:
@@ -117,7 +126,7 @@ def story(moody: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[P
     """Four seeds, two at a time: one finishes, one fails, one is killed, one exits."""
     folder, story = tmp_path_factory.mktemp("pool"), Story()
     before = dict(os.environ), {number: signal.getsignal(number) for number in SIGNALS}
-    run_in_processes(
+    run_side_by_side(
         deque([job(moody, seed, folder) for seed in range(4)]), story, n_jobs=2, data_root=folder / "data", **QUIET
     )
     assert (dict(os.environ), {number: signal.getsignal(number) for number in SIGNALS}) == before
@@ -188,7 +197,7 @@ def test_listeners_listen_in_the_process_of_their_run(registry: Registry, tmp_pa
     config, told = compose(registry, parts={"encoder": "fc", "start": "kmeans"}, settings=SHORT), Story()
     words = {"load": [tmp_path / "mine.py"], "listen": ["local:mine", "decda:tensorboard"], **QUIET}
     jobs = deque([job(config, seed, tmp_path) for seed in (0, 1)])
-    run_in_processes(jobs, told, n_jobs=2, data_root=tmp_path / "data", **words)
+    run_side_by_side(jobs, told, n_jobs=2, data_root=tmp_path / "data", **words)
     heard = [(tmp_path / f"seed-{seed}" / "heard.txt").read_text().split() for seed in (0, 1)]
     assert len({os.getpid(), *(int(lines[0]) for lines in heard)}) == 3
     for seed, lines in enumerate(heard):
@@ -223,31 +232,6 @@ def test_a_seed_that_fails_leaves_the_others_alone(story: tuple[Path, Story]) ->
     assert not children()
 
 
-def test_an_interrupt_ends_the_processes(moody: RunConfig, tmp_path: Path) -> None:
-    """An interrupt terminates every process before it propagates, and the signal handlers are restored."""
-    started: list[int] = []
-
-    def interrupt(seed: int, event: Message) -> None:
-        if isinstance(event, PhaseStarted):
-            started.append(seed)
-            signal.raise_signal(signal.SIGTERM)
-
-    former = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), Interrupts(["SIGTERM"]) as interrupts:
-        run_in_processes(
-            deque([job(moody, seed, tmp_path) for seed in (4, 5)]),
-            interrupt,
-            n_jobs=1,
-            data_root=tmp_path / "data",
-            interrupts=interrupts,
-            **QUIET,
-        )
-    assert started == [4]
-    assert not children()
-    assert not (tmp_path / "seed-5").exists()
-    assert signal.getsignal(signal.SIGTERM) is former
-
-
 def test_a_process_that_does_not_exit_is_killed(
     moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -257,38 +241,8 @@ def test_a_process_that_does_not_exit_is_killed(
     monkeypatch.setattr(processes, "WORKER", "endless_worker")
     monkeypatch.setattr(processes, "EXIT_TIMEOUT", 0.5)
     story = Story()
-    run_in_processes(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
+    run_side_by_side(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
     assert story.of(6) == [OutputLine("much")] * 50_000 + [Failed(6, "Told.")]
-    assert not children()
-
-
-STUBBORN = """
-import os, signal, time
-from decda.core.events import PhaseStarted
-from decda.core.execution.protocol import as_line
-
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.write(1, as_line(PhaseStarted("pretrain", 1)).encode())
-time.sleep(1000)
-"""
-"""A process that does not exit when it is told to."""
-
-
-def test_an_interrupt_does_not_wait_for_a_stubborn_process(
-    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A process that ignores the signal is killed."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "stubborn_worker.py").write_text(STUBBORN)
-    monkeypatch.setattr(processes, "WORKER", "stubborn_worker")
-    monkeypatch.setattr(processes, "SAVE_TIMEOUT", 0.5)
-
-    def interrupt(seed: int, message: Message) -> None:
-        raise KeyboardInterrupt
-
-    jobs = deque([job(moody, 6, tmp_path)])
-    with pytest.raises(KeyboardInterrupt):
-        run_in_processes(jobs, interrupt, n_jobs=1, data_root=tmp_path / "data", **QUIET)
     assert not children()
 
 
@@ -312,7 +266,7 @@ def test_the_outcome_ends_a_run(moody: RunConfig, tmp_path: Path, monkeypatch: p
     (tmp_path / "forking_worker.py").write_text(FORKING)
     monkeypatch.setattr(processes, "WORKER", "forking_worker")
     story, begin = Story(), time.monotonic()
-    run_in_processes(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
+    run_side_by_side(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
     assert story.of(6)[-1] == Failed(6, "Sent.")
     assert time.monotonic() - begin < 15
 
@@ -340,23 +294,3 @@ def test_a_script_without_a_main_guard_runs_once(tmp_path: Path) -> None:
     words = [sys.executable, "script.py"]
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (0, "once\n2\n"), done.stderr
-
-
-def test_a_second_interrupt_does_not_wait_at_all(
-    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A second Ctrl-C while the processes save their runs kills them."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "stubborn_worker.py").write_text(STUBBORN)
-    monkeypatch.setattr(processes, "WORKER", "stubborn_worker")
-    begin = time.monotonic()
-
-    def interrupt(seed: int, message: Message) -> None:
-        threading.Timer(1, signal.raise_signal, [signal.SIGINT]).start()
-        signal.raise_signal(signal.SIGINT)
-
-    jobs = deque([job(moody, 6, tmp_path)])
-    with pytest.raises(KeyboardInterrupt), Interrupts(["SIGINT"]) as interrupts:
-        run_in_processes(jobs, interrupt, n_jobs=1, data_root=tmp_path, interrupts=interrupts, **QUIET)
-    assert not children()
-    assert time.monotonic() - begin < processes.SAVE_TIMEOUT / 2

@@ -10,6 +10,7 @@ import torch
 from decda.core.config.composition import compose
 from decda.core.execution import scheduling as jobs
 from decda.core.execution.interleave import cuda_stream
+from decda.core.execution.local_engine import LocalEngine
 from decda.core.execution.messages import Finished, Job
 from decda.core.execution.scheduling import has_local_parts, run_jobs
 from decda.core.files import Files
@@ -63,7 +64,13 @@ def test_cpu_jobs_use_processes_and_gpu_jobs_are_interleaved(
 ) -> None:
     """By default, there are as many processes as the cores allow for their threads; on a GPU, a few jobs at a time."""
     asked: list[tuple[str, dict[str, Any]]] = []
-    monkeypatch.setattr(jobs, "run_in_processes", lambda queue, notify, **words: asked.append(("pool", words)))
+
+    def record(engine: LocalEngine, queue: deque[Job], *_: Any) -> None:
+        job = engine.words(queue[0])
+        asked.append(("processes", {"slots": engine.slots, "threads": job.threads, "data_root": job.data_root}))
+        assert (job.offline, job.load, job.listen, job.checkpoint_every, job.expected) == (True, (), (), 60.0, None)
+
+    monkeypatch.setattr(jobs, "dispatch", record)
     monkeypatch.setattr(jobs, "interleave", lambda queue, start, notify, **words: asked.append(("turns", words)))
     monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
     files = Files(tmp_path, offline=True)
@@ -75,12 +82,11 @@ def test_cpu_jobs_use_processes_and_gpu_jobs_are_interleaved(
         ("cuda", {"n_jobs": 1}),
     ):
         run_jobs(waiting(registry, tmp_path, "dec", "dcn"), registry, files, device, print, **words)  # type: ignore[arg-type]
-    every = {"data_root": tmp_path, "offline": True, "load": (), "checkpoint_every": 60.0, "interrupts": None}
-    every["listen"] = ()
+    root = str(tmp_path)
     assert asked == [
-        ("pool", {"n_jobs": 6, "threads": 1, **every}),
-        ("pool", {"n_jobs": 1, "threads": 4, **every}),
-        ("pool", {"n_jobs": 5, "threads": 1, **every}),
+        ("processes", {"slots": 6, "threads": 1, "data_root": root}),
+        ("processes", {"slots": 1, "threads": 4, "data_root": root}),
+        ("processes", {"slots": 5, "threads": 1, "data_root": root}),
         ("turns", {"n_jobs": jobs.GPU_JOBS, "contexts": cuda_stream}),
         ("turns", {"n_jobs": 1, "contexts": cuda_stream}),
     ]

@@ -1,6 +1,7 @@
 """Runs with several seeds from end to end."""
 
 import json
+from collections import deque
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from decda.core.errors import ConfigError, DataError, UnknownComponent
 from decda.core.events import RunEnded
 from decda.core.execution import scheduling as jobs
 from decda.core.execution.interleave import cuda_stream
+from decda.core.execution.local_engine import LocalEngine
 from decda.core.execution.messages import Failed, Finished, Job
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -36,8 +38,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         result = {"seed": seed, "acc": 0.5, "nmi": 0.5, "ari": 0.5, "seconds": {"total": 1.0}}
         notify(seed, Failed(seed, "No.", 4) if seed == 1 else Finished(seed, result, [2, 3]))
 
-    def pool(waiting: Any, notify: Any, **words: Any) -> None:
-        calls.update(driver="pool", jobs=waiting, **words)
+    def processes(engine: LocalEngine, waiting: deque[Job], notify: Any, *_: Any) -> None:
+        calls.update(driver="processes", jobs=waiting, n_jobs=engine.slots, words=engine.words(waiting[0]))
         for job in reversed(waiting):
             end(job.key, notify)
 
@@ -46,7 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Calls:
         for job in reversed(waiting):
             end(job.key, notify)
 
-    monkeypatch.setattr(jobs, "run_in_processes", pool)
+    monkeypatch.setattr(jobs, "dispatch", processes)
     monkeypatch.setattr(jobs, "interleave", turns)
     monkeypatch.setattr(jobs, "physical_cores", lambda: 6)
     return calls
@@ -64,11 +66,12 @@ def test_a_cpu_gets_a_process_for_each_seed(
     run_seeds(config(registry), registry, files, [2, 0], out=tmp_path / "a")
     job = calls["jobs"][0]
     assert job == Job(0, job.config, tmp_path / "a" / "seed-0")
-    assert (calls["data_root"], calls["offline"], calls["threads"]) == (tmp_path / "data", True, 1)
+    words = calls["words"]
+    assert (words.data_root, words.offline, words.threads) == (str(tmp_path / "data"), True, 1)
     assert [job.config.seed for job in calls["jobs"]] == [0, 2]
-    assert (calls["driver"], calls["n_jobs"]) == ("pool", 6)
+    assert (calls["driver"], calls["n_jobs"]) == ("processes", 6)
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "b", threads=4)
-    assert (calls["threads"], calls["n_jobs"]) == (4, 1)
+    assert (calls["words"].threads, calls["n_jobs"]) == (4, 1)
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "c", n_jobs=5, threads=4)
     assert calls["n_jobs"] == 5
 
@@ -151,7 +154,7 @@ def test_listeners_are_found_once_for_all_seeds(registry: Registry, calls: Calls
             run_seeds(config(own), own, files, [0, 1], out=tmp_path / "a", listen=listen)
         assert not list(tmp_path.iterdir())
     run_seeds(config(registry), registry, files, [0, 1], out=tmp_path / "a", listen=["report", "tensorboard"])
-    assert (calls["driver"], calls["listen"]) == ("pool", ["decda:report", "decda:tensorboard"])
+    assert (calls["driver"], calls["words"].listen) == ("processes", ("decda:report", "decda:tensorboard"))
 
 
 class Lacking:

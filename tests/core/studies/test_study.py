@@ -298,6 +298,8 @@ def test_number_of_jobs(registry: Registry, drive: Drive, tmp_path: Path, monkey
         "here": False,
         "checkpoint_every": 60.0,
         "interrupts": None,
+        "executor": None,
+        "folder": tmp_path / "a",
     }
     go(registry, tmp_path / "b", "fcdec-da")
     assert drive.words["n_jobs"] is None
