@@ -32,7 +32,7 @@ TORCHLESS = (
     *("core/atomic_files.py", "core/regular_files.py"),
 )
 FAST = (
-    *("__init__.py", "api.py", "cli.py", "commands/", "console/", "paper.py"),
+    *("__init__.py", "api.py", "cli.py", "commands/", "composing.py", "console/", "paper.py", "seeds.py"),
     *("core/execution/messages.py", "core/execution/protocol.py", "core/execution/processes.py"),
     *("core/execution/worker.py", "core/studies/seed_ranges.py", "core/studies/seeds_result.py"),
     *("core/execution/agreement.py", "core/execution/dask_engine.py", "core/execution/dispatch.py"),
@@ -171,6 +171,7 @@ def test_tests_mirror_the_core(path: Path) -> None:
         *("core/runs/preparation.py", "core/config/image_facts.py"),
         *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/runner.py"),
         *("core/report/facts.py", "core/studies/comparing.py", "core/studies/comparison_page.py"),
+            "core/training/peers.py",
     }
     mirror = ROOT.parent / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
     assert mirror.is_file() or relative(path) in covered
