@@ -171,7 +171,7 @@ def test_tests_mirror_the_core(path: Path) -> None:
         *("core/runs/preparation.py", "core/config/image_facts.py"),
         *("core/studies/cells.py", "core/studies/fingerprint.py", "core/studies/runner.py"),
         *("core/report/facts.py", "core/studies/comparing.py", "core/studies/comparison_page.py"),
-            "core/training/peers.py",
+        "core/training/peers.py",
     }
     mirror = ROOT.parent / "tests" / path.relative_to(ROOT).with_name(f"test_{path.name}")
     assert mirror.is_file() or relative(path) in covered
