@@ -8,7 +8,6 @@ them.
 """
 
 import argparse
-import gc
 import json
 import resource
 import statistics
@@ -120,12 +119,8 @@ class Point:
         self.target, self.starting = Stopwatch(self.clock), Stopwatch(self.clock)
         self.refreshed: list[float] = []
 
-    def make(self, *, pretrained: bool) -> Trainer:
-        """Make a trainer.
-
-        Args:
-            pretrained: whether it begins with the start.
-        """
+    def make(self) -> Trainer:
+        """Make a trainer."""
         options, registry = self.options, Registry.discover()
         settings = (
             "train.pretrain_epochs=2", "train.max_iter=1000000", "train.tol=0", f"train.update_interval={options.steps}"
@@ -133,11 +128,10 @@ class Point:
         config = compose(registry, recipe=options.recipe, settings=settings, n_clusters=options.n_clusters)
         config = config.resolved(len(self.images), None)
         model = build_model(config, registry, tuple(self.images.shape[1:]))
-        if pretrained:
-            for name in ("refresh", "soft_assign"):
-                setattr(model.head, name, self.target.around(getattr(model.head, name), always=False))
+        for name in ("refresh", "soft_assign"):
+            setattr(model.head, name, self.target.around(getattr(model.head, name), always=False))
         return Trainer(
-            self.images, model, config.train, seed=0, notify=self.note, pretrained=pretrained,
+            self.images, model, config.train, seed=0, notify=self.note,
             start=self.starting.around(self.start), images_mode=self.mode,
         )  # fmt: skip
 
@@ -171,7 +165,7 @@ class Point:
         """
         found: dict[str, Any] = {"n_samples": len(self.images), "n_clusters": self.options.n_clusters}
         found |= {"images": self.mode, "images_mib": self.images.numel() / MIB, "importing_mib": peak()}
-        trainer = self.make(pretrained=False)
+        trainer = self.make()
         found |= operations(trainer, self.images)
         steps = trainer.steps()
         first, *others = [self.time(steps) for _ in range(1 + self.options.steps)]
@@ -179,13 +173,11 @@ class Point:
         found["plan"] = max(first - found["pretrain_step"], 0.0)  # of an epoch: drawn in the first step
         found["pretrain_epoch"] = found["plan"] + trainer.batches.in_epoch * found["pretrain_step"]
         found["pretrain_mib"] = peak()
-        steps.close()  # type: ignore[attr-defined]
-        del steps, trainer
-        gc.collect()
-        return found | self._cluster()
+        del steps
+        trainer.phase, trainer.step = "init_centers", None  # as if the epoch had ended
+        return found | self._cluster(trainer)
 
-    def _cluster(self) -> dict[str, Any]:
-        trainer = self.make(pretrained=True)
+    def _cluster(self, trainer: Trainer) -> dict[str, Any]:
         steps = trainer.steps()
         whole = self.time(steps)
         found: dict[str, Any] = {"embed": whole - self.starting.seconds, "start": self.starting.seconds}
