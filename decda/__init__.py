@@ -16,10 +16,22 @@ if TYPE_CHECKING:
     from decda.core.parts.registry import Registry
     from decda.core.runs.run import Run
     from decda.estimator import DeepClustering
+    from decda.seeds import train_seeds
     from decda.several import combine, judge
 
 __version__ = "0.1.0"
-__all__ = ["DecdaError", "DeepClustering", "Registry", "Run", "combine", "components", "judge", "load", "train"]
+__all__ = [
+    "DecdaError",
+    "DeepClustering",
+    "Registry",
+    "Run",
+    "combine",
+    "components",
+    "judge",
+    "load",
+    "train",
+    "train_seeds",
+]
 
 _HOMES = {
     "DecdaError": "decda.core.errors",
@@ -31,6 +43,7 @@ _HOMES = {
     "judge": "decda.several",
     "load": "decda.api",
     "train": "decda.api",
+    "train_seeds": "decda.seeds",
 }
 
 

@@ -1,21 +1,19 @@
 """The Python door: train, load and list, with the same parts, settings and results as on the command line."""
 
 import contextlib
-import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from decda.core.config.composition import compose
+from decda.composing import compose_words, listener_names
 from decda.core.config.listing import describe
-from decda.core.config.own_images import instead
 from decda.core.config.run_config import RunConfig
 from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
 from decda.core.process.threads import MAX_THREADS, is_thread_count
-from decda.inputs import Channels, Part, as_dataset, as_path, as_table
+from decda.inputs import Channels, Part, as_dataset
 
 if TYPE_CHECKING:
     from decda.console import NotebookDisplay, ProgressDisplay
@@ -105,35 +103,18 @@ def train(
         >>> run.predict(images[:5]).shape, run.embed(images).shape
         ((5,), (60, 10))
     """
-    from decda.core.files import Files
-    from decda.core.runs.opening import ImageOpener
-
-    registry = Registry.discover() if registry is None else registry.copy()
-    dataset = as_dataset(registry, data, labels=labels, channels=channels, image_shape=image_shape, scale=scale)
-    if config is not None and as_path(registry, data) is not None and isinstance(dataset, dict):
-        dataset = {**instead(dataset), **dataset}
-    parts: dict[str, Any] = {"dataset": dataset, "train": train}
-    for kind, part in (("encoder", encoder), ("head", head), ("augment", augment), ("start", start)):
-        parts[kind] = as_table(registry, kind, part)
-    if recipe is None and config is None and inspect.isroutine(data):
-        recipe = getattr(data, "recipe", "auto")
-    files = Files(None if data_root is None else Path(data_root), offline=offline)
-    opener = ImageOpener(registry, files)
-    composed = compose(
-        registry,
-        look=opener,
-        recipe=recipe,
-        config=Path(config) if isinstance(config, str) else config,
-        parts=parts,
-        n_clusters=n_clusters,
-        seed=seed,
-        device=device,
-        autoencoder=autoencoder,
-    )
+    composed = compose_words(
+        data,
+        registry=registry, data_root=data_root, offline=offline, recipe=recipe, config=config,
+        parts={"encoder": encoder, "head": head, "augment": augment, "start": start}, train=train,
+        options={"n_clusters": n_clusters, "seed": seed, "device": device, "autoencoder": autoencoder},
+        labels=labels, channels=channels, image_shape=image_shape, scale=scale,
+    )  # fmt: skip
     return _run(
-        composed, registry, files, None if out is None else Path(out), threads, progress, notify,
-        choice=opener.choice(composed), images=opener.opened(composed), checkpoint_every=checkpoint_every,
-        listen=_listeners(registry, listen, report),
+        composed.config, composed.registry, composed.files, None if out is None else Path(out), threads, progress,
+        notify,
+        choice=composed.choice, images=composed.images, checkpoint_every=checkpoint_every,
+        listen=listener_names(composed.registry, listen, report),
     )  # fmt: skip
 
 
@@ -274,7 +255,7 @@ class UnfinishedRun:
         files = Files(None if data_root is None else Path(data_root), offline=offline)
         return _run(
             config, registry, files, self.folder, threads or former, progress, notify,
-            checkpoint_every=checkpoint_every, resume=True, listen=_listeners(registry, listen, report),
+            checkpoint_every=checkpoint_every, resume=True, listen=listener_names(registry, listen, report),
         )  # fmt: skip
 
 
@@ -328,13 +309,6 @@ def _run(
     if display is not None:
         display.finish(run.as_mapping(), run.sizes)
     return run
-
-
-def _listeners(registry: Registry, listen: Sequence[str], report: bool | None) -> list[str]:
-    from decda.core.runs.listening import default_listeners
-
-    named = [listen] if isinstance(listen, str) else listen
-    return [*default_listeners(registry, report), *named]
 
 
 @contextlib.contextmanager
