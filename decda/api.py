@@ -12,6 +12,7 @@ from decda.core.errors import ConfigError
 from decda.core.events import Event, ignore
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
+from decda.core.process.launch import launched_rank
 from decda.core.process.threads import MAX_THREADS, is_thread_count
 from decda.inputs import Channels, Part, as_dataset
 
@@ -296,7 +297,7 @@ def _run(
     """Make a run, or go on with it, and show it."""
     from decda.core.runs.experiment import run as run_experiment
 
-    display = _display(config, choice) if progress else None
+    display = _display(config, choice) if progress and launched_rank() == 0 else None
     with _threads(threads), display or contextlib.nullcontext(), Interrupts(["SIGINT"]) as interrupts:
 
         def tell(event: Event) -> None:

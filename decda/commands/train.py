@@ -309,11 +309,13 @@ def resume_command(
 def _train_one(config: Any, registry: Any, where: Mapping[str, Any], choice: str, how: Mapping[str, Any]) -> Any:
     from decda.console import ProgressDisplay, print_result
     from decda.core.files import Files
-    from decda.core.process.launch import launched_rank
+    from decda.core.process.launch import launched_rank, launched_size
     from decda.core.runs.experiment import run
 
     if launched_rank() > 0:
         return run(config, registry, Files(**where), **how)
+    if launched_size() > 1:
+        choice = f"{choice}{'; ' if choice else ''}shared by {launched_size()} processes"
     with ProgressDisplay(config, choice=choice) as display:
         result = run(config, registry, Files(**where, notify=display), notify=display, **how)
     print_result(result.as_mapping(), result.sizes)
