@@ -87,7 +87,7 @@ def shortened() -> Iterator[None]:
         make(self, images, model, replace(config, **few), **words)
 
     def here(*words: Any, **named: Any) -> None:
-        run_jobs(*words, **{**named, "here": True, "checkpoint_every": 0})
+        run_jobs(*words, **{**named, "executor": None, "here": True, "checkpoint_every": 0})
 
     gc.freeze()  # what the tests before have left would be looked through after every run
     with pytest.MonkeyPatch.context() as patch:

@@ -53,6 +53,7 @@ CASES: list[tuple[int, tuple[str, ...], Callable[[Path], None], str]] = [
     ),
     (5, ("train", "--load=broken.py"), nothing, "broken.py failed: ValueError: no"),
     (6, RESUME, damage, "No checkpoint in begun/checkpoints can be used (00000001: tensors.safetensors is not what"),
+    (7, ("train", "--seeds=0-1", "--scheduler=none://x:1"), nothing, "No scheduler of Dask answers at none://x:1 ("),
     (6, RESUME, age, "The run cannot go on with another head 'idec': decda:idec 0.0.9 then"),
 ]
 
