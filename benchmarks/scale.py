@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ import matplotlib.pyplot as plt
 import measure
 import numpy as np
 import torch
-from scale_point import MIB, add_options
+from scale_point import CLOCKS, MIB, add_options
 from sklearn.datasets import load_digits
 
 Measured = dict[str, Any]
@@ -121,18 +121,29 @@ def slope(x: Sequence[float], y: Sequence[float]) -> float:
     return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
-def bandwidth(size: int) -> float:
-    """The fastest copy from memory to memory.
+def limits(side: int, size: int, clock: Callable[[], float]) -> tuple[float, float]:
+    """What the machine can do at most, with the current number of threads.
 
     Args:
+        side: rows and columns of the matrices that are multiplied.
         size: bytes that are copied.
+        clock: one of `CLOCKS`.
 
     Returns:
-        Bytes a second, read and written.
+        Operations a second of the fastest product; bytes a second, read and written, of the fastest copy.
     """
+    a, b = torch.randn(side, side), torch.randn(side, side)
     here, there = (torch.ones(size // 4) for _ in range(2))
-    timing = measure.side_by_side({"copy": lambda: there.copy_(here)}, seconds=0.5)["copy"]
-    return 2 * size / timing.median
+    fastest = []
+    calls: tuple[Callable[[], object], ...] = (lambda: a @ b, lambda: there.copy_(here))
+    for call in calls:
+        taken = []
+        for _ in range(10):
+            begun = clock()
+            call()
+            taken.append(clock() - begun)
+        fastest.append(max(min(taken), 1e-9))
+    return 2 * side**3 / fastest[0], 2 * size / fastest[1]
 
 
 def print_terms(title: str, axis: str, points: Sequence[Measured]) -> None:
@@ -217,7 +228,9 @@ def draw(result: dict[str, Any], path: Path) -> None:
             axes[1, column].set_xlabel(name)
             for row in (0, 1):
                 axes[row, column].grid(alpha=0.3)
-                axes[row, column].legend(fontsize=7)
+                axes[row, column].legend(
+                    loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=7, frameon=False
+                )
         metadata = {"Date": None} if path.suffix == ".svg" else None
         grid.savefig(path, metadata=metadata)
         plt.close(grid)
@@ -261,8 +274,7 @@ def main() -> None:
         points = {(n, k): point(file, n, k, options) for n, k in sorted({*wanted[0], *wanted[1]})}
     # Afterwards: the system counts the memory of this process as that of those it starts, where they have less.
     torch.set_num_threads(options.threads)
-    top = measure.peak(side=64 if options.quick else 2048, seconds=0.0 if options.quick else 2.0)
-    copied = bandwidth(2**20 if options.quick else 2**29)
+    top, copied = limits(64 if options.quick else 2048, 2**20 if options.quick else 2**29, CLOCKS[options.clock])
     by_size, by_clusters = ([points[each] for each in some] for some in wanted)
     result = {"n_samples": by_size, "n_clusters": by_clusters, "flop_s": top, "bytes_s": copied}
     restarts = f"{options.restarts} restart{'' if options.restarts == 1 else 's'} of k-means"

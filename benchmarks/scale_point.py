@@ -77,6 +77,7 @@ class Stopwatch:
     def __init__(self, clock: Callable[[], float]):
         self.clock = clock
         self.seconds = 0.0
+        self.running = False
 
     def around(self, call: Callable[..., Any], *, always: bool = True) -> Callable[..., Any]:
         """The same function, timed.
@@ -87,12 +88,13 @@ class Stopwatch:
         """
 
         def timed(*args: Any, **words: Any) -> Any:
-            if not always and torch.is_grad_enabled():
+            if self.running or (not always and torch.is_grad_enabled()):  # running: `refresh` calls `soft_assign`
                 return call(*args, **words)
-            begun = self.clock()
+            self.running, begun = True, self.clock()
             try:
                 return call(*args, **words)
             finally:
+                self.running = False
                 self.seconds += self.clock() - begun
 
         return timed
