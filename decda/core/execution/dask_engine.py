@@ -20,10 +20,10 @@ from distributed.scheduler import KilledWorker
 
 from decda.core.errors import ConfigError, EngineError, in_a_line
 from decda.core.execution.engine import Tell
-from decda.core.execution.executor_engine import END_SECONDS, ExecutorEngine
+from decda.core.execution.executor_engine import ExecutorEngine
 from decda.core.execution.messages import Job, Message, OutputLine
 from decda.core.execution.parcels import Parcel
-from decda.core.execution.processes import POLL_SECONDS, Order
+from decda.core.execution.processes import Order
 from decda.core.execution.protocol import WorkerJob, as_line, from_line
 from decda.core.execution.remote_run import make_run
 
@@ -109,18 +109,11 @@ class DaskEngine(ExecutorEngine):
         self._numbers: dict[Future[Any], int] = {}
         self._tell: list[Tell] = []
         self._places: dict[int, str] = {}
-        self._ended: set[int] = set()
         self.client.subscribe_topic(self.topic, self._hear)
 
     def end(self, futures: Collection[Future[Any]]) -> None:
-        """Cancel all runs, which those that are at work notice, and wait until they have saved themselves."""
-        self.token.unlink(missing_ok=True)
-        for future in futures:
-            future.cancel()
-        deadline = time.monotonic() + END_SECONDS
-        begun = {self._numbers[future] for future in futures} & self._places.keys()
-        while begun - self._ended and self.client.status == "running" and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        """Cancel what has not started, and have the others save themselves and come home."""
+        super().end(futures)
         with contextlib.suppress(Exception):  # the scheduler may be gone
             self.client.unsubscribe_topic(self.topic)
 
@@ -135,6 +128,17 @@ class DaskEngine(ExecutorEngine):
         if future.cancelled():
             raise EngineError(f"The scheduler of Dask has gone away, or has given up the runs. {self.advice}")
         return super().receive(job, future)
+
+    def _stop(self, futures: Collection[Future[Any]]) -> list[Future[Any]]:
+        """Cancel what has not begun, and tell all workers to end the rest."""
+        begun = [future for future in futures if self._numbers[future] in self._places]
+        for future in set(futures) - set(begun):
+            future.cancel()
+        if not begun or self.client.status != "running":
+            return []
+        # Not waited for: a worker that does not answer would hold up the end of those that do.
+        threading.Thread(target=self.client.run, args=(end_runs, self.topic), daemon=True).start()
+        return begun
 
     def _submit(self, words: str, parcel: Parcel | None, tell: Tell) -> Future[Any]:
         number = len(self._tell)
@@ -152,13 +156,10 @@ class DaskEngine(ExecutorEngine):
         if message["begins"]:
             former = self._places.get(number)
             self._places[number] = place
-            self._ended.discard(number)
             if former is not None:
                 tell(OutputLine(f"The worker {former} was lost. The run goes on at {place}."))
         for line in message["lines"]:
             tell(from_line(line) if line.startswith("{") else OutputLine(line[1:]))
-        if message["ends"]:
-            self._ended.add(number)
 
     def _explain(self, error: Exception) -> str:
         if isinstance(error, KilledWorker):
@@ -184,10 +185,22 @@ def run_on_worker(topic: str, number: int, words: str, parcel: Parcel | None) ->
     with _gpu() as environment:
         worker = DaskWorker(topic, number, environment)
         worker.send(begins=True)
-        try:
-            return make_run(words, parcel, worker)
-        finally:
-            worker.send(ends=True)
+        made = make_run(words, parcel, worker)
+        worker.send()
+        return made
+
+
+_ending: set[str] = set()
+"""Topics of runs that are to end, in the process of a worker."""
+
+
+def end_runs(topic: str) -> None:
+    """Have all runs of a topic save themselves and end that this worker is at, or will begin.
+
+    Args:
+        topic: theirs.
+    """
+    _ending.add(topic)
 
 
 class DaskWorker:
@@ -218,25 +231,25 @@ class DaskWorker:
                 self._lines.append(line)
 
     def order(self) -> Order | None:
-        """Whether home has cancelled the run, or has gone, or this worker is to close; also sends what was kept."""
+        """Whether home ends the run, or has gone, or this worker is to close; also sends what was kept."""
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + SEND_SECONDS
             self.send()
         state = self._worker.state.tasks.get(self._task)
-        cancelled = state is None or state.state == "cancelled"
-        return "save" if cancelled or self._worker.status.name.startswith("clos") else None
+        abandoned = state is None or state.state == "cancelled"
+        over = abandoned or self.topic in _ending or self._worker.status.name.startswith("clos")
+        return "save" if over else None
 
-    def send(self, *, begins: bool = False, ends: bool = False) -> None:
+    def send(self, *, begins: bool = False) -> None:
         """Send what was kept.
 
         Args:
             begins: whether the run begins.
-            ends: whether the run has ended.
         """
         with self._lock:
             lines, self._lines = self._lines, []
-        if lines or begins or ends:
-            about = {"run": self.number, "place": self.name, "begins": begins, "ends": ends}
+        if lines or begins:
+            about = {"run": self.number, "place": self.name, "begins": begins}
             with contextlib.suppress(Exception):  # the scheduler may be gone
                 self._worker.log_event(self.topic, {**about, "lines": lines})
 

@@ -46,6 +46,7 @@ class ExecutorEngine:
         self.words = words
         self.slots = slots
         self.carrying = False
+        self._jobs: dict[Future[Any], Job] = {}
         self.token = folder.absolute() / f".engine-{secrets.token_hex(16)}"
         with explain_output(self.token):
             self.token.touch()
@@ -71,7 +72,9 @@ class ExecutorEngine:
         if self.carrying:
             parcel = {name_input(path, digests[path]): content for path, content in contents.items()}
             parcel |= {f"run/{name}": content for name, content in pack(job.out).items()}
-        return self._submit(errand(words, self.token, digests), parcel, tell)
+        future = self._submit(errand(words, self.token, digests), parcel, tell)
+        self._jobs[future] = job
+        return future
 
     def receive(self, job: Job, future: Future[Any]) -> Outcome | None:
         """What the worker says, after its folder has been unpacked if it has sent one."""
@@ -99,15 +102,23 @@ class ExecutorEngine:
         return outcome
 
     def end(self, futures: Collection[Future[Any]]) -> None:
-        """Cancel what has not started, and have the others save themselves where the file system is shared."""
+        """Cancel what has not started, have the others save themselves as far as they can be told, and keep that."""
         self.token.unlink(missing_ok=True)
-        running = [future for future in futures if not future.cancel()]
-        concurrent.futures.wait(running, END_SECONDS)
+        ended, left = concurrent.futures.wait(self._stop(futures), END_SECONDS)
+        for future in left:
+            future.cancel()
+        for future in ended:
+            with contextlib.suppress(EngineError):  # what ends all is told, not what comes of it
+                self.receive(self._jobs[future], future)
 
     @property
     def advice(self) -> str:
         """What to do when the engine serves no longer."""
         return "Start it again; what its workers have not finished goes on from its last checkpoint."
+
+    def _stop(self, futures: Collection[Future[Any]]) -> list[Future[Any]]:
+        """Cancel runs; returns those that are at work, which the token tells to end where it is seen."""
+        return [future for future in futures if not future.cancel()]
 
     def _submit(self, words: str, parcel: Parcel | None, tell: Tell) -> Future[Any]:
         """Submit to the executor, which has no way for messages: of a run, its outcome alone is heard."""

@@ -1,10 +1,8 @@
 """Runs by workers of Dask: a real scheduler and real workers on this machine, some of which are killed."""
 
-import contextlib
 import csv
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -20,10 +18,10 @@ from distributed.scheduler import KilledWorker
 
 from decda.core.config.composition import compose
 from decda.core.errors import EngineError
-from decda.core.events import PhaseEnded, PhaseStarted, Progress, Refreshed, Resumed
+from decda.core.events import PhaseEnded, PhaseStarted, Resumed
 from decda.core.execution import dask_engine
 from decda.core.execution.dask_engine import DaskEngine, DaskWorker, connect
-from decda.core.execution.messages import Message, OutputLine
+from decda.core.execution.messages import Job, Message, OutputLine
 from decda.core.execution.protocol import WorkerJob
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
@@ -36,36 +34,63 @@ from tests.core.execution.test_processes import EQUAL
 
 FILES = Files(offline=True)
 SMALL = (
-    *("dataset.size=8", "encoder.hidden=20", "train.pretrain_epochs=4", "train.max_iter=40"),
-    *("train.update_interval=10", "train.batch_size=256", "train.tol=0"),
+    *("dataset.size=8", "encoder.hidden=20", "train.pretrain_epochs=40", "train.max_iter=200"),
+    *("train.update_interval=50", "train.batch_size=256", "train.tol=0"),
 )
 TIMES = ("seconds", "pretrain_seconds")
 """Columns that differ between equal runs."""
 
 
-def start(folder: Path, *words: str) -> "subprocess.Popen[bytes]":
-    """A command of Dask, which finds its scheduler by a file."""
-    command = [sys.executable, "-m", "dask", *words, "--no-dashboard", "--scheduler-file", "scheduler.json"]
-    with (folder / f"{words[0]}.log").open("ab") as log:
-        return subprocess.Popen(
-            [*command, "--host", "127.0.0.1"], cwd=folder, stdout=log, stderr=log,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )  # fmt: skip
+Process = subprocess.Popen[bytes]
+
+
+class Cluster:
+    """A scheduler and workers, each a process of this machine; `scheduler.json` in their folder says the address."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.scheduler = self.start("scheduler", "--port", "0", "--no-show")
+        self.workers = [self.start_worker(), self.start_worker()]
+
+    def start_worker(self) -> Process:
+        """Start another worker."""
+        return self.start("worker", "--no-nanny", "--nthreads", "1", "--local-directory", "space")
+
+    def start(self, *words: str) -> Process:
+        """Start a command of Dask."""
+        command = [sys.executable, "-m", "dask", *words, "--no-dashboard", "--scheduler-file", "scheduler.json"]
+        with (self.folder / f"{words[0]}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--host", "127.0.0.1"], cwd=self.folder, stdout=log, stderr=log,
+                env={**os.environ, "OMP_NUM_THREADS": "1"},
+            )  # fmt: skip
+
+    def kill_busy_worker(self, client: Any) -> None:
+        """Kill a worker that makes a run, and start another in its place."""
+        busy = next(worker for worker, keys in client.processing().items() if keys)
+        killed = client.run(os.getpid)[busy]
+        self.workers = [self._without(worker, killed) for worker in self.workers]
+
+    def _without(self, worker: Process, killed: int) -> Process:
+        if worker.pid != killed:
+            return worker
+        worker.kill()
+        worker.wait()
+        return self.start_worker()
+
+    def stop(self) -> None:
+        """Kill what is left."""
+        for process in (self.scheduler, *self.workers):
+            process.kill()
+            process.wait()
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
-    """A scheduler, and two workers that are restarted when they die; their address is in `scheduler.json`."""
-    processes = [start(tmp_path, "scheduler", "--port", "0", "--no-show")]
-    processes += [start(tmp_path, "worker", "--nthreads", "1", "--local-directory", "space") for _ in range(2)]
-    yield processes[0]
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(20)
-        process.kill()
-        process.wait()
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A scheduler and two workers."""
+    cluster = Cluster(tmp_path)
+    yield cluster
+    cluster.stop()
 
 
 def address(folder: Path) -> str:
@@ -82,16 +107,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return [{name: value for name, value in row.items() if name not in TIMES} for row in csv.DictReader(file)]
 
 
-def moment_of(message: Any) -> tuple[str, int]:
-    """The phase of a message, and how far it has come."""
-    if isinstance(message, Refreshed):
-        return "cluster", message.iteration
-    return (message.phase, message.step) if isinstance(message, Progress) and message.terms else ("", 0)
-
-
-def test_a_study_outlives_its_workers(
-    cluster: Any, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_study_outlives_its_workers(cluster: Cluster, registry: Registry, tmp_path: Path) -> None:
     """Two workers are killed at work: their runs go on elsewhere, which is told; rows and bytes are those of home."""
     requests = [
         CellRequest(recipe, "digits", compose(registry, recipe=recipe, settings=SMALL))
@@ -101,26 +117,28 @@ def test_a_study_outlives_its_workers(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runner, "has_local_parts", lambda *_: True)  # in this process, which takes less time
         run_study(plan_trials(cells, [0], tmp_path / "home", registry), registry, FILES, tmp_path / "home")
-    lines: list[str] = []
+    lines, resumed = list[str](), list[str]()
     with connect(address(tmp_path)) as executor:
         client: Any = executor._client  # type: ignore[attr-defined]
         client.wait_for_workers(2)
-        moments = [("pretrain", 2), ("cluster", 10)]
+        phases = ["pretrain", "cluster"]
 
         def listen(key: Any, message: Any) -> None:
             if isinstance(message, OutputLine):
                 lines.append(message.text)
-            if moments and moment_of(message) == moments[0]:
-                del moments[0]
-                busy = next(worker for worker, keys in client.processing().items() if keys)
-                os.kill(client.run(os.getpid)[busy], signal.SIGKILL)
+            if isinstance(message, PhaseStarted) and message.total > 1 and phases[:1] == [message.phase]:
+                del phases[0]
+                cluster.kill_busy_worker(client)
+            if isinstance(message, Resumed):
+                resumed.append(message.phase)
 
         out = tmp_path / "study"
         planned = plan_trials(cells, [0], out, registry, device="cpu")
         study = run_study(planned, registry, FILES, out, executor=executor, checkpoint_every=0.001, notify=listen)
-    assert not moments
+    assert not phases
     assert not study.failed
-    assert [line for line in lines if " was lost. The run goes on at tcp://" in line]
+    assert len([line for line in lines if " was lost. The run goes on at tcp://" in line]) == 2
+    assert len(resumed) == 2
     assert rows(out) == rows(tmp_path / "home")
     assert len(rows(out)) == 2
     for folder in [*out.glob("trials/*"), *out.glob("autoencoders/*")]:
@@ -132,7 +150,7 @@ def test_a_study_outlives_its_workers(
 
 
 def test_seeds_are_stopped_and_started_and_lose_their_scheduler(
-    cluster: "subprocess.Popen[bytes]", registry: Registry, tmp_path: Path
+    cluster: Cluster, registry: Registry, tmp_path: Path
 ) -> None:
     """An interrupt saves what runs elsewhere; a scheduler that is killed is told soon; both times the seed goes on."""
     config = compose(registry, parts={"encoder": "fc", "start": "kmeans"}, settings=[*SMALL, "train.max_iter=4000"])
@@ -153,7 +171,7 @@ def test_seeds_are_stopped_and_started_and_lose_their_scheduler(
         def lose(seed: int, message: Message) -> None:
             told.append(message)
             if isinstance(message, Resumed):
-                cluster.kill()
+                cluster.scheduler.kill()
 
         begin = time.monotonic()
         with pytest.raises(EngineError, match="The scheduler of Dask has gone away") as caught:
@@ -187,8 +205,8 @@ def engine(tmp_path: Path) -> DaskEngine:
     return DaskEngine(Stand(), WORDS, tmp_path, slots=None, device="cpu")
 
 
-def heard(number: int, place: str, *lines: str, begins: bool = False, ends: bool = False) -> Any:
-    return 0.0, {"run": number, "place": place, "begins": begins, "ends": ends, "lines": lines}
+def heard(number: int, place: str, *lines: str, begins: bool = False) -> Any:
+    return 0.0, {"run": number, "place": place, "begins": begins, "lines": lines}
 
 
 def test_runs_on_a_gpu_take_one_of_a_worker(tmp_path: Path) -> None:
@@ -230,20 +248,31 @@ def test_a_worker_that_was_lost_is_told(engine: DaskEngine) -> None:
     ]
 
 
-def test_an_end_waits_for_the_runs_that_have_begun(engine: DaskEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Until each has said that it has ended, or the scheduler is gone, or it takes too long."""
-    futures = [engine._submit("words", None, lambda message: None) for _ in range(2)]
+def test_an_end_waits_for_the_runs_that_have_begun(engine: DaskEngine, registry: Registry, tmp_path: Path) -> None:
+    """Workers are told to end them, and what they had comes home; those that have not begun are cancelled."""
+    config = compose(registry)
+    jobs = [Job(number, config, tmp_path / str(number)) for number in range(3)]
+    futures = [engine.submit(job, lambda message: None) for job in jobs]
     engine._hear(heard(0, "tcp://a", begins=True))
-    waits: list[float] = []
 
-    def wait(seconds: float) -> None:
-        waits.append(seconds)
-        engine._hear(heard(0, "tcp://a", ends=True))
+    def run(function: Any, topic: str) -> None:
+        assert (function, topic) == (dask_engine.end_runs, engine.topic)
+        futures[0].set_result({"missing": False, "outcome": None, "folder": {"checkpoints/1/state.json": b"{}"}})
 
-    monkeypatch.setattr(dask_engine, "time", SimpleNamespace(sleep=wait, monotonic=time.monotonic))
+    engine.client.run = run
     engine.end(futures)
-    assert len(waits) == 1
-    assert all(future.cancelled() for future in futures)
+    assert [future.cancelled() for future in futures] == [False, True, True]
+    assert (tmp_path / "0" / "checkpoints" / "1" / "state.json").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_end_without_a_scheduler_waits_for_nothing(engine: DaskEngine, registry: Registry, tmp_path: Path) -> None:
+    """Nobody could be told; workers end by themselves what they are at."""
+    future = engine.submit(Job(0, compose(registry), tmp_path / "0"), lambda message: None)
+    engine._hear(heard(0, "tcp://a", begins=True))
+    engine.client.status = "closed"
+    engine.end([future])
+    assert not future.done()
 
 
 def test_a_run_that_kills_its_workers(engine: DaskEngine) -> None:
@@ -268,11 +297,18 @@ def test_a_run_notices_that_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> Non
     assert run.order() is None
     ((message,),) = [sent]
     assert message["lines"][1:] == [" {noise"]
-    assert (message["run"], message["begins"], message["ends"]) == (3, False, False)
+    assert (message["run"], message["begins"]) == (3, False)
     worker.status.name = "closing"
     assert run.order() == "save"
     worker.status.name = "running"
     tasks["task"].state = "cancelled"
     assert run.order() == "save"
     del tasks["task"]
+    assert run.order() == "save"
+    tasks["task"] = SimpleNamespace(state="executing")
+    assert run.order() is None
+    monkeypatch.setattr(dask_engine, "_ending", set())
+    dask_engine.end_runs("another")
+    assert run.order() is None
+    dask_engine.end_runs("topic")
     assert run.order() == "save"

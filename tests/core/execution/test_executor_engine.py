@@ -100,8 +100,9 @@ def test_an_end_does_not_wait_for_ever(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(executor_engine, "END_SECONDS", 0.1)
     stop = threading.Event()
     with ThreadPoolExecutor(1) as executor:
+        engine = ExecutorEngine(executor, WORDS, tmp_path, slots=None)
         future = executor.submit(stop.wait)
-        ExecutorEngine(executor, WORDS, tmp_path, slots=None).end([future])
+        engine.end([future])
         assert not future.done()
         stop.set()
 
