@@ -8,6 +8,7 @@ from decda.core.events import (
     CheckpointRejected,
     ClustersCounted,
     ClustersLost,
+    EmbeddingsSampled,
     Event,
     ListenerFailed,
     PhaseStarted,
@@ -47,6 +48,10 @@ from decda.core.parts.registry import Registry
         (
             ListenerFailed("mine", "mine 1.0", "OSError: gone."),
             ["The listener mine (mine 1.0) failed and was left out: OSError: gone. The result does not depend on it."],
+        ),
+        (
+            EmbeddingsSampled(100_000, 2_000_000),
+            ["The start clustered a sample of 100,000 of the 2,000,000 embeddings; the others joined the clusters."],
         ),
         (ClustersLost(60, [4]), ["Cluster 4 lost its last image by iteration 60."]),
         (ClustersLost(60, [4, 5]), ["Clusters 4, 5 lost their last image by iteration 60."]),

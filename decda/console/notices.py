@@ -5,6 +5,7 @@ from decda.core.events import (
     CheckpointRejected,
     ClustersCounted,
     ClustersLost,
+    EmbeddingsSampled,
     Event,
     ImagesSkipped,
     ListenerFailed,
@@ -61,6 +62,9 @@ def notices(event: Event, config: RunConfig) -> list[tuple[str, str]]:
         return skipped_notice(event)
     if isinstance(event, ClustersCounted):
         return [(f"Counted {event.n_clusters} cluster{'' if event.n_clusters == 1 else 's'}{_nearly(event)}.", "green")]
+    if isinstance(event, EmbeddingsSampled):
+        sample = f"a sample of {event.drawn:,} of the {event.total:,} embeddings"
+        return [(f"The start clustered {sample}; the others joined the clusters.", "green")]
     if isinstance(event, ListenerFailed):
         text = f"The listener {event.name} ({event.owner}) failed and was left out: {event.reason.rstrip('.')}."
         return [(f"{text} The result does not depend on it.", "yellow")]

@@ -26,6 +26,7 @@ from decda.core.events import (
     ignore,
 )
 from decda.core.random_keys import derive_seed
+from decda.core.training.assigning import assign
 from decda.core.training.batches import Batches
 from decda.core.training.cluster_count import count_clusters
 from decda.core.training.descent import make_descent
@@ -225,10 +226,8 @@ class Trainer:
     def _assign(self) -> None:
         """Labels and confidences by the weights as they are."""
         z = self._embed()
-        with torch.no_grad():
-            q = self.model.head.soft_assign(z)
-        self._check("a soft assignment", q)
-        self.confidence, self.labels = q.max(1)
+        self.labels, self.confidence = assign(self.model.head, z)
+        self._check("a soft assignment", self.confidence)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that training needs to continue: weights, optimizer, target, labels, running means, position."""
@@ -299,11 +298,10 @@ class Trainer:
         z = self._embed()
         terms = step.take_means()
         with torch.no_grad():
-            target = self.model.head.refresh(z)
+            self.target.copy_(self.model.head.refresh(z))
             if self._is_led(iteration):
-                target = start_target(self.start_labels, target.shape[1])
-            self.target.copy_(target)
-            labels = self.model.head.soft_assign(z).argmax(1)
+                self.target.copy_(start_target(self.start_labels, self.target.shape[1]))
+            labels, _ = assign(self.model.head, z)
         if iteration == 0 and self.config.keep == "better":  # a head may have moved its centers in `refresh`
             self.initial = self._copy_weights()
         moved = (labels != self.labels).float().mean()
