@@ -166,7 +166,9 @@ class _Errand:
         )  # fmt: skip
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if (job.expected or {}).get("device") == "cpu" else {}
         outcome = run_in_process(job, self, {**self.worker.environment, **hidden})
-        if list(found) != list(found.values()):
+        if isinstance(outcome, Failed):
+            outcome = replace(outcome, error=outcome.error.replace(str(place), self.job.out))
+        if not self.shared or list(found) != list(found.values()):
             self._name_as_at_home(place)
         return outcome, None if self.shared else pack(place)
 
@@ -235,4 +237,6 @@ class _Errand:
                 provenance["autoencoder"]["path"] = weights
             if "loaded" in provenance:
                 provenance["loaded"] = {path: self.inputs[path] for path in self.job.load}
+            if "reason" in provenance:
+                provenance["reason"] = str(provenance["reason"]).replace(str(folder), self.job.out)
             write_json(folder / "provenance.json", provenance)

@@ -61,7 +61,7 @@ def test_runs_end_in_their_folders(site: Path, config: RunConfig, monkeypatch: p
         told = outcomes(engine, deque(job(own, seed, Path()) for seed in (0, 1, 2)))
         assert told[0] == Finished(0, {"run": "seed-0"}, [1])
         assert isinstance(told[2], Failed)
-        assert told[2].error.endswith(": No.")
+        assert told[2].error.endswith(f": No {site}/seed-2.")
         assert executor.submit(lambda: 1) if pool is ThreadPoolExecutor else True
     assert engine.carrying is (pool is Elsewhere)
     assert not list(site.glob(".*"))

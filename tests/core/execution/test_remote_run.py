@@ -34,6 +34,7 @@ out = Path(job.out)
 out.mkdir(exist_ok=True)
 weights = job.config.get("autoencoder")
 told = {"autoencoder": {"path": weights}} if weights else {}
+told["reason"] = f"{out}/x was full"
 told["loaded"] = {path: "?" for path in job.load}
 (out / "config.toml").write_text(tomli_w.dumps(job.config))
 (out / "provenance.json").write_text(json.dumps(told))
@@ -45,7 +46,7 @@ told["loaded"] = {path: "?" for path in job.load}
 print(as_line(PhaseStarted("pretrain", 1)), end="", flush=True)
 print("noise", file=sys.stderr, flush=True)
 if job.config["seed"] == 2:
-    print(as_line(Failed(2, "No.", 4)), end="", flush=True)
+    print(as_line(Failed(2, f"No {out}.", 4)), end="", flush=True)
 elif job.config["seed"] == 3:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     (out / "saved").touch()
@@ -133,6 +134,7 @@ def test_without_a_shared_file_system_all_travels(site: Path, tmp_path: Path) ->
     assert folder["config.toml"].decode() == tomli_w.dumps({"seed": 0, **config})
     assert json.loads(folder["provenance.json"]) == {
         "autoencoder": {"path": "/home/me/a.safetensors"},
+        "reason": f"{site}/run/x was full",
         "loaded": {"/home/me/mine.py": digests["/home/me/mine.py"]},
     }
 
@@ -177,9 +179,10 @@ def test_another_version_of_decda(site: Path) -> None:
 
 
 def test_failures_name_the_worker(site: Path) -> None:
-    """What a run says of its failure is told with where that was; its exit code stays."""
-    outcome = from_line(make_run(words(site, seed=2), None, Listener())["outcome"])
-    assert outcome == Failed(2, "On the worker w1 on host: No.", 4)
+    """What a run says of its failure is told with where that was, and its folder as at home; its exit code stays."""
+    for shared in (True, False):
+        outcome = from_line(make_run(words(site, seed=2, shared=shared), {}, Listener())["outcome"])
+        assert outcome == Failed(2, f"On the worker w1 on host: No {site}/run.", 4)
 
 
 @pytest.mark.parametrize("by", ["token", "worker"])
