@@ -55,7 +55,8 @@ def connect(address: str | None) -> Iterator[Executor]:
         raise ConfigError(
             "The engine dask needs the address of a scheduler, such as tcp://host:8786.", parameter="scheduler"
         )
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what is wrong is told by errors
+    for logger in ("distributed", "distributed.client"):  # what is wrong is told by errors
+        logging.getLogger(logger).setLevel(logging.CRITICAL)
     try:
         # Looked at first: a client that cannot connect may wait for ever, or leave a thread behind.
         kind = asyncio.run(asyncio.wait_for(_identify(address), CONNECT_SECONDS))
