@@ -33,6 +33,7 @@ NOT_RUN = {
     "dask worker tcp://host:8786 --nthreads 4": "is a server",
     "decda train --seeds 0-99 --scheduler tcp://host:8786": "needs a cluster; tests/core/execution has a small one",
     "decda reproduce table3 --datasets digits --engine dask --scheduler tcp://host:8786": "needs a cluster",
+    "torchrun --nproc-per-node 2 -m decda train --dataset usps --recipe conv-fast": "tests/core/runs/test_sharing.py",
     "tensorboard --logdir runs": "is a server",
     "decda train --head d<Tab>": "is typed, not run",
     "decda show recipe --<Tab>": "is typed, not run",
