@@ -52,6 +52,8 @@ def train(
 ) -> "Run":
     """Cluster images: pretrain an autoencoder, place the centers, cluster. What `decda train` does.
 
+    A program that `torchrun` has started several times shares the run among its processes, all of which must call this.
+
     One run at a time in a process: building a model seeds PyTorch's global generator for a moment, which threads share.
     Ctrl-C lets the step end, saves the run and raises a KeyboardInterrupt; `load(folder).resume()` goes on with it.
 

@@ -9,7 +9,7 @@ from decda import __version__
 from decda.commands.options import no_plugins
 from decda.core.errors import ConfigError, DecdaError, TrainingDiverged
 from decda.core.process.interrupts import Interrupted
-from decda.core.process.launch import launched_rank
+from decda.core.process.launch import is_first_here, launched_rank
 from decda.core.process.streams import mend_streams
 
 COMMANDS = (
@@ -41,7 +41,7 @@ OPTIONS = {
 }
 """The option of each parameter that errors of the core may name."""
 EVERYWHERE = (ConfigError, TrainingDiverged)
-"""Errors that are the same in all processes that share a run; the first of them tells."""
+"""Errors that are the same in all processes that share a run on a machine; the first of them tells."""
 
 
 def main() -> None:
@@ -55,7 +55,7 @@ def main() -> None:
     except DecdaError as error:
         option = OPTIONS.get(error.parameter or "")
         rank = launched_rank()
-        if rank == 0 or not isinstance(error, EVERYWHERE):
+        if is_first_here() or not isinstance(error, EVERYWHERE):
             process = f" in process {rank}" if rank else ""
             click.echo(f"Error{process}: {error}{f' Option: {option}' if option else ''}", err=True)
         code = error.exit_code

@@ -169,13 +169,9 @@ def train(
             "--listen report asks for what --no-report leaves out. Leave out one of the two options."
         )
     from decda.core.process.interrupts import Interrupted, Interrupts
-    from decda.core.process.launch import launched_rank, launched_size
+    from decda.core.process.launch import launched_rank
     from decda.core.process.threads import choose_threads, limit_spinning
 
-    if seeds is not None and launched_size() > 1:
-        raise click.UsageError(
-            "torchrun shares one run among several processes; --seeds makes several runs. Leave out one of the two."
-        )
     limit_spinning()  # both must be called before a part imports torch
     keep_freed_memory()
     from decda.core.config.composition import compose

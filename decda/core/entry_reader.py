@@ -59,7 +59,7 @@ class EntryReader:
             read = np.array(self._array[rows], order="C")
             give_back(self._array)
             return torch.from_numpy(read)
-        return torch.from_numpy(np.array(self._from_file(self._place, rows), order="C"))
+        return torch.from_numpy(np.ascontiguousarray(self._from_file(self._place, rows)))
 
     def _from_file(self, place: tuple[int, int], rows: Rows) -> NDArray[Any]:
         descriptor, start = place

@@ -29,7 +29,7 @@ class _Mapping:
 
     def holds(self, address: int) -> bool:
         mapped = self.mapped()
-        return mapped is not None and self.address <= address < self.address + len(mapped)
+        return mapped is not None and not mapped.closed and self.address <= address < self.address + len(mapped)
 
 
 _mappings: dict[int, _Mapping] = {}

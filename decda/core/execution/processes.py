@@ -20,6 +20,7 @@ from decda.core.errors import DataError, OutputError
 from decda.core.execution.messages import Failed, Finished, Message, Outcome, OutputLine
 from decda.core.execution.protocol import WorkerJob, from_line
 from decda.core.process.interrupts import masked
+from decda.core.process.launch import VARIABLES
 
 WORKER = "decda.core.execution.worker"
 POLL_SECONDS = 0.2
@@ -148,9 +149,13 @@ def _read_message(line: bytes) -> Message:
 
 
 def _environment(threads: int) -> dict[str, str]:
-    """The environment of a process: libraries count threads as they load; modules are found as they are here."""
+    """The environment of a process: libraries count threads as they load; modules are found as they are here.
+
+    A run of several is no share of another run, even if `torchrun` has started this process.
+    """
     path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path if isinstance(entry, str))
-    return {**os.environ, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
+    inherited = {name: value for name, value in os.environ.items() if name not in VARIABLES}
+    return {**inherited, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": path}
 
 
 def _fail(job: WorkerJob, code: int) -> Failed:

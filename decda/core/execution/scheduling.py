@@ -20,6 +20,7 @@ from decda.core.execution.protocol import WorkerJob
 from decda.core.files import Files
 from decda.core.parts.registry import LOCAL, Registry
 from decda.core.process.interrupts import Interrupts
+from decda.core.process.launch import launched_size
 from decda.core.process.threads import physical_cores
 from decda.core.runs.experiment import run_stepwise
 from decda.core.runs.listening import KIND
@@ -41,6 +42,18 @@ def has_local_parts(config: RunConfig, registry: Registry, listen: Sequence[str]
     found += [registry.find(KIND, name) for name in listen]
     parts = [part for each in found for part in each.links or (each,)]
     return any(part.package == LOCAL and part not in registry.from_files for part in parts)
+
+
+def require_alone() -> None:
+    """Refuse several runs where `torchrun` has started several processes, of which each would make all of them.
+
+    Raises:
+        ConfigError: it has.
+    """
+    if launched_size() > 1:
+        raise ConfigError(
+            "torchrun shares one run among several processes, and these are several runs. Start them without it."
+        )
 
 
 def run_jobs(

@@ -5,7 +5,7 @@ import os
 import torch
 
 from decda.core.errors import ConfigError
-from decda.core.process.launch import launched_size
+from decda.core.process.launch import launched_size, processes_here
 
 
 def resolve_device(name: str) -> torch.device:
@@ -31,6 +31,8 @@ def resolve_device(name: str) -> torch.device:
             f"The device '{name}' is not available to PyTorch {torch.__version__} here. Choose 'cpu'.",
             parameter="device",
         )
+    if name == "mps" and launched_size() > 1:
+        raise ConfigError("Processes cannot share a run on the device 'mps'. Choose 'cpu'.", parameter="device")
     if name == "cuda" and launched_size() > 1:
         return _own_gpu()
     return torch.device(name)
@@ -39,7 +41,9 @@ def resolve_device(name: str) -> torch.device:
 def _own_gpu() -> torch.device:
     """The GPU of this process among those that share a run on this machine."""
     number = int(os.environ.get("LOCAL_RANK", "0"))
-    if number >= torch.cuda.device_count():
+    if (
+        max(processes_here(), number + 1) > torch.cuda.device_count()
+    ):  # in all of them, or the others would wait for this one
         raise ConfigError(
             f"torchrun has started more processes here than there are GPUs ({torch.cuda.device_count()}). Give "
             "--nproc-per-node as many as there are, or choose the device 'cpu'.",

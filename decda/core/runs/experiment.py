@@ -78,6 +78,10 @@ def run(
     with contextlib.ExitStack() as stack:
         if launched_size() > 1:
             group = stack.enter_context(joined(resolve_device(config.device)))
+            finished = out if resume and out is not None and _is_finished(out) else None
+            finished = group.tell(finished)
+            if finished is not None:
+                return _finished(finished, registry, notify) if group.rank == 0 else load_run(finished, registry)
             if group.rank > 0:
                 return follow(group, config, registry, files, images, interrupts or Interrupts())
         steps = run_stepwise(
@@ -144,6 +148,8 @@ def run_stepwise(
             return _finished(out, registry, notify)
         with FolderLock(out):
             if _is_finished(out):  # by another process, while this one waited for the lock
+                if group is not None:  # the others wait for it, and must not be left waiting
+                    raise ConfigError(f"The run {out} has finished meanwhile; nothing is left to do.")
                 return _finished(out, registry, notify)
             session = _go_on(config, registry, files, images, out, notify, listeners, group)
             return (yield from session.steps(checkpoint_every, interrupts))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from decda.core.mapped_files import find_mapping
+from decda.core.process.launch import processes_here
 from decda.core.process.memory import read_memory
 from decda.core.training.images import ImagesMode
 
@@ -37,4 +38,6 @@ def resolve_images(requested: str, x: Tensor, device: torch.device, n_processes:
     else:
         free = read_memory()[1]
     size = x.numel() * x.element_size() / n_processes
+    if device.type != "cuda":
+        size *= min(processes_here(), n_processes)  # which share the memory of their machine
     return "streamed" if free is not None and size > SHARE * free else "resident"

@@ -163,6 +163,8 @@ class Session:
                 if checkpoint_every and (asked or trainer.phase != phase or time.monotonic() >= due):
                     self._save(trainer)
                     phase, due = trainer.phase, time.monotonic() + checkpoint_every
+                if asked and self.group is not None:
+                    self.group.tell(None)
                 if asked:
                     raise self._interrupted(asked, saved=checkpoint_every > 0)
                 yield

@@ -79,6 +79,7 @@ def follow(
         for _ in trainer.steps():
             asked = group.agree(interrupts.pending)
             if asked:
+                group.tell(None)  # once process 0 has saved the run: torchrun ends it when this one has ended
                 raise Interrupted(asked)
         if group.tell(False):
             trainer.go_back()

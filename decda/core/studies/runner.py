@@ -14,7 +14,7 @@ from decda.core.config.run_config import RunConfig
 from decda.core.errors import DataError, EngineError, OutputError
 from decda.core.execution.engines import device_of
 from decda.core.execution.messages import Failed, Finished, Job, Message, Outcome
-from decda.core.execution.scheduling import has_local_parts, run_jobs
+from decda.core.execution.scheduling import has_local_parts, require_alone, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
@@ -74,6 +74,7 @@ def run_study(
         EngineError: the executor serves no longer. Finished trials are kept, and the others can be resumed.
         KeyboardInterrupt: such a signal. Finished trials are kept, and the others can be resumed.
     """
+    require_alone()
     with StudyLock(out):
         study = Study(out, settings, trials, Results(out / "results.csv"), {})
         on_start(study)

@@ -14,7 +14,7 @@ from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import EngineError, OutputError
 from decda.core.execution.engines import device_of
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
-from decda.core.execution.scheduling import has_local_parts, run_jobs
+from decda.core.execution.scheduling import has_local_parts, require_alone, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
@@ -90,6 +90,7 @@ def run_seeds(
         OutputError: `summary.json` cannot be written; the seeds have their results.
         KeyboardInterrupt: such a signal; the folders stay, and can be resumed.
     """
+    require_alone()
     if not resume:
         check_out(out)
     seeds = sorted(seeds)

@@ -44,7 +44,8 @@ class GraphCapture:
         graph = torch.cuda.CUDAGraph()
         current = torch.cuda.current_stream()
         try:
-            with torch.cuda.graph(graph, stream=self.stream):
+            # Of this thread alone: others may be reading images into pinned memory.
+            with torch.cuda.graph(graph, stream=self.stream, capture_error_mode="thread_local"):
                 function()
         finally:
             # After a failed capture PyTorch raises before it leaves the stream that it entered.

@@ -148,9 +148,12 @@ class StreamedImages:
 
     def ahead(self, portions: Iterable[Portion]) -> Iterator[Portion]:
         """Portions whose images are ready; those that follow are being read meanwhile."""
-        for portion, batch in self._read_ahead(
-            (portion, portion.index.cpu().numpy() // self.every) for portion in portions
-        ):
+        portions = list(portions)
+        sizes = [len(portion.index) for portion in portions]
+        # All at once, because each copy from a GPU waits for the work that it still has.
+        rows = torch.cat([portion.index for portion in portions]).cpu().split(sizes) if portions else ()
+        wanted = zip(portions, (index.numpy() // self.every for index in rows), strict=True)
+        for portion, batch in self._read_ahead(wanted):
             self._make_ready(batch)
             yield portion
 

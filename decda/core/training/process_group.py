@@ -3,20 +3,25 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from itertools import count
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
-from decda.core.errors import PeerLost, in_a_line
+from decda.core.errors import ConfigError, PeerLost, in_a_line
 from decda.core.mapped_files import find_mapping
 from decda.core.training.images import Portion
 
 T = TypeVar("T")
 PATIENCE = timedelta(days=1)
-"""How long processes wait for each other: a start of millions of embeddings may keep one of them busy for hours. One
-that has ended is noticed at once, by its closed connection."""
+"""How long processes wait for each other: a start of millions of embeddings may keep one of them busy for hours. By
+gloo, one that has ended is noticed at once; otherwise `torchrun` ends the others."""
+JOIN_PATIENCE = timedelta(minutes=10)
+"""How long they wait until all are there."""
+_numbers = count()
 
 
 @contextmanager
@@ -30,12 +35,22 @@ def joined(device: torch.device) -> Iterator["Group"]:
         The processes.
 
     Raises:
+        ConfigError: the program has a process group already.
         PeerLost: another process has ended before all had joined.
     """
+    if dist.is_initialized():
+        raise ConfigError(
+            "This program has a process group of its own, in which decda cannot share a run. End it first, by "
+            "torch.distributed.destroy_process_group()."
+        )
     if device.type == "cuda":
         torch.cuda.set_device(device)  # what objects are sent by
     with _noticing():
-        dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+        store, rank, size = next(rendezvous("env://", timeout=JOIN_PATIENCE))
+        # Runs that follow each other in one program must not find the addresses of those before.
+        store = dist.PrefixStore(f"decda-{next(_numbers)}", store)
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:
         yield Group()
     finally:

@@ -16,6 +16,9 @@ WHOLE = {"RANK": "2", "WORLD_SIZE": "4", "MASTER_ADDR": "127.0.0.1", "MASTER_POR
         ({"WORLD_SIZE": "0"}, (1, 0)),
         ({"WORLD_SIZE": "many"}, (1, 0)),
         ({"WORLD_SIZE": "-3"}, (1, 0)),
+        ({"RANK": "abc"}, (1, 0)),
+        ({"RANK": "4"}, (1, 0)),
+        ({"MASTER_PORT": "x"}, (1, 0)),
     ],
 )
 def test_all_of_the_variables_are_needed(
