@@ -41,9 +41,8 @@ def resolve_device(name: str) -> torch.device:
 def _own_gpu() -> torch.device:
     """The GPU of this process among those that share a run on this machine."""
     number = int(os.environ.get("LOCAL_RANK", "0"))
-    if (
-        max(processes_here(), number + 1) > torch.cuda.device_count()
-    ):  # in all of them, or the others would wait for this one
+    # Found out by all of them, or some would wait for the others.
+    if max(processes_here(), number + 1) > torch.cuda.device_count():
         raise ConfigError(
             f"torchrun has started more processes here than there are GPUs ({torch.cuda.device_count()}). Give "
             "--nproc-per-node as many as there are, or choose the device 'cpu'.",

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
 from decda.core.errors import ConfigError, PeerLost, in_a_line
@@ -48,7 +49,7 @@ def joined(device: torch.device) -> Iterator["Group"]:
     with _noticing():
         store, rank, size = next(rendezvous("env://", timeout=JOIN_PATIENCE))
         # Runs that follow each other in one program must not find the addresses of those before.
-        store = dist.PrefixStore(f"decda-{next(_numbers)}", store)
+        store = PrefixStore(f"decda-{next(_numbers)}", store)
         backend = "nccl" if device.type == "cuda" else "gloo"
         dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=PATIENCE)
     try:
