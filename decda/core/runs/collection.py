@@ -51,15 +51,15 @@ def collect(source: ImageSource, cache: Path, owner: str, notify: Callable[[Even
             kept = None
         x, failures = (kept.x, kept.failures) if kept is not None else _read(source, cache, owner, notify)
     n = source.shape[0]
-    good = [position for position in range(n) if position not in failures]
-    names = source.names or [f"image {position}" for position in range(n)]
-    skipped = sorted([*source.skipped, *((names[position], reason) for position, reason in failures.items())])
-    if not good:
+    unread = ((source.names[i] if source.names else f"image {i}", reason) for i, reason in failures.items())
+    skipped = sorted([*source.skipped, *unread])
+    if len(failures) == n:
         name, reason = skipped[0]
         raise DataError(f"{owner}: none of its {len(skipped)} images can be read; of {printable(name)}: {reason}.")
     if skipped:
         notify(ImagesSkipped(skipped, n + len(source.skipped)))
-    complete = len(good) == n
+    complete = not failures
+    good = [] if complete else [position for position in range(n) if position not in failures]
     return ImageSet(
         x,
         source.y if complete or source.y is None else source.y[good],
