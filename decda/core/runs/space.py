@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 from decda.core.contracts import as_float
-from decda.core.mapped_files import give_back
+from decda.core.entry_reader import EntryReader
 
 N_DIMS = 50
 """Most dimensions of the space."""
@@ -76,10 +76,10 @@ def _flatten(x: Tensor, index: NDArray[np.int64]) -> NDArray[np.float32]:
     is_table = height == 1  # its columns are no neighbours of each other
     size = (height, width) if is_table else (min(height, SIDE), min(width, SIDE))
     rows = np.empty((len(index), x.shape[1] * size[0] * size[1]), np.float32)
+    reader = EntryReader(x)
     for start in range(0, len(index), CHUNK):
-        images = as_float(x[index[start : start + CHUNK]])
+        images = as_float(reader.read(index[start : start + CHUNK]))
         if size != (height, width):
             images = adaptive_avg_pool2d(images, size)
         rows[start : start + CHUNK] = images.flatten(1).numpy()
-        give_back(x)
     return rows
