@@ -65,7 +65,7 @@ def train_seeds(
         data: as for `decda.train`, and so is whatever is not explained here.
         seeds: whole numbers from 0 on, each once, or a text such as `0-4` or `0,2,5`.
         executor: makes the runs: any `concurrent.futures.Executor`, such as `client.get_executor()` of Dask, or one of
-            submitit or mpi4py. Its workers need the same decda and the same packages of parts. It stays open. None:
+            mpi4py. Its workers need the same decda and the same packages of parts. It stays open. None:
             this machine makes them.
         n_jobs: runs at once; None: as many as there are cores, four on a GPU, or as many as the executor takes.
         n_clusters: as for `decda.train`.

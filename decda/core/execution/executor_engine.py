@@ -1,4 +1,4 @@
-"""Any executor of `concurrent.futures` as an engine: Dask, Slurm by submitit, MPI. Importing this loads no torch."""
+"""Any executor of `concurrent.futures` as an engine: Dask, MPI, a pool of processes. Importing this loads no torch."""
 
 import concurrent.futures
 import contextlib
