@@ -31,6 +31,10 @@ class ConfigError(DecdaError):
     exit_code = 2
 
 
+class FolderInUse(ConfigError):
+    """Another process is at work in the folder."""
+
+
 class UnknownComponent(ConfigError):
     """No registered part of that kind has that name."""
 

@@ -122,10 +122,11 @@ class DaskEngine(ExecutorEngine):
     def advice(self) -> str:
         """What to do when the scheduler is gone."""
         address = self.client.scheduler.address if self.client.scheduler else "its address"
-        return f"Look after the scheduler at {address}. What runs had saved in their folders is kept."
+        return f"Check the scheduler at {address}. What runs had saved in their folders is kept."
 
     def receive(self, job: Job, future: Future[Any]) -> Any:
         """What the worker says; that the scheduler is gone is told as such."""
+        self._numbers.pop(future, None)
         if future.cancelled():
             raise EngineError(f"The scheduler of Dask has gone away, or has given up the runs. {self.advice}")
         return super().receive(job, future)

@@ -48,6 +48,8 @@ class ExecutorEngine:
         self.carrying = False
         self._jobs: dict[Future[Any], Job] = {}
         self.token = folder.absolute() / f".engine-{secrets.token_hex(16)}"
+        for left in self.token.parent.glob(".engine-*"):  # by a home that was killed, whose runs are to end
+            left.unlink(missing_ok=True)
         with explain_output(self.token):
             self.token.touch()
 
@@ -72,14 +74,22 @@ class ExecutorEngine:
         if self.carrying:
             parcel = {name_input(path, digests[path]): content for path, content in contents.items()}
             parcel |= {f"run/{name}": content for name, content in pack(job.out).items()}
-        future = self._submit(errand(words, self.token, digests), parcel, tell)
+        try:
+            future = self._submit(errand(words, self.token, digests), parcel, tell)
+        except Exception as error:  # it was shut down, or has lost its workers
+            raise EngineError(f"The engine takes no more runs ({in_a_line(error)}). {self.advice}") from error
         self._jobs[future] = job
         return future
 
     def receive(self, job: Job, future: Future[Any]) -> Outcome | None:
         """What the worker says, after its folder has been unpacked if it has sent one."""
+        self._jobs.pop(future, None)  # or all results, and the folders in them, would be kept
         try:
             result = future.result()
+        except (KeyboardInterrupt, SystemExit) as error:
+            if not future.done() or future.exception() is not error:
+                raise
+            raise EngineError(f"A worker of the engine was interrupted. {self.advice}") from error
         except CancelledError as error:
             raise EngineError(f"The engine has given up its runs. {self.advice}") from error
         except concurrent.futures.BrokenExecutor as error:
@@ -88,7 +98,7 @@ class ExecutorEngine:
             return Failed(job.config.seed, self._explain(error), EngineError.exit_code)
         if result["missing"]:
             self.carrying = True
-        if result["folder"] is not None:
+        if result["folder"]:
             try:
                 unpack(result["folder"], job.out)
             except (EngineError, OutputError) as error:
@@ -114,7 +124,7 @@ class ExecutorEngine:
     @property
     def advice(self) -> str:
         """What to do when the engine serves no longer."""
-        return "Start it again; what its workers have not finished goes on from its last checkpoint."
+        return "Start it again, and run the command again; what was saved of its runs is kept."
 
     def _stop(self, futures: Collection[Future[Any]]) -> list[Future[Any]]:
         """Cancel runs; returns those that are at work, which the token tells to end where it is seen."""

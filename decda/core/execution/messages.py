@@ -7,7 +7,7 @@ from traceback import print_exception
 from typing import TYPE_CHECKING, Any
 
 from decda.core.config.run_config import RunConfig
-from decda.core.errors import DecdaError, OutOfMemory, in_a_line, is_out_of_memory
+from decda.core.errors import DecdaError, FolderInUse, OutOfMemory, in_a_line, is_out_of_memory
 from decda.core.events import Event
 
 if TYPE_CHECKING:
@@ -63,11 +63,13 @@ class Failed:
         seed: of the run.
         error: the message.
         exit_code: with which the run alone would have ended the program.
+        in_use: whether another process is at work in its folder.
     """
 
     seed: int
     error: str
     exit_code: int = 1
+    in_use: bool = False
 
     @classmethod
     def from_error(cls, seed: int, error: Exception) -> "Failed":
@@ -78,7 +80,7 @@ class Failed:
             error: what it raised.
         """
         if isinstance(error, DecdaError):
-            return cls(seed, str(error), error.exit_code)
+            return cls(seed, str(error), error.exit_code, isinstance(error, FolderInUse))
         if is_out_of_memory(error):
             return cls(seed, f"Out of memory: {in_a_line(error)}. Run fewer jobs at once.", OutOfMemory.exit_code)
         if isinstance(error, OSError):  # a full disk, a folder removed while it was written to

@@ -63,13 +63,18 @@ def run_in_process(job: WorkerJob, home: Home, environment: Mapping[str, str] | 
     """
     process = _Process(job, home, environment or {})
     told, deadline = False, 0.0
-    while not process.ended.wait(POLL_SECONDS):
-        order = home.order()
-        if order is not None and not told:
-            process.popen.terminate()
-            told, deadline = True, time.monotonic() + SAVE_TIMEOUT
-        if order == "end" or (told and time.monotonic() >= deadline):
-            break
+    try:
+        while not process.ended.wait(POLL_SECONDS):
+            order = home.order()
+            if order is not None and not told:
+                process.popen.terminate()
+                told, deadline = True, time.monotonic() + SAVE_TIMEOUT
+            if order == "end" or (told and time.monotonic() >= deadline):
+                break
+    except BaseException:  # a signal that reached a worker of an executor: nothing is left running
+        process.popen.terminate()
+        process.exit_by(time.monotonic() + SAVE_TIMEOUT)
+        raise
     process.exit_by(0 if told and not process.ended.is_set() else time.monotonic() + EXIT_TIMEOUT)
     process.output.join(1)  # would wait for ever if a process that a part started holds the pipe
     if process.outcome is None and not told:

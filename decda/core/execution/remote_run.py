@@ -3,6 +3,7 @@
 What is submitted to an executor is `make_run`, with texts and bytes alone. Importing this loads no torch.
 """
 
+import contextlib
 import json
 import os
 import socket
@@ -18,7 +19,7 @@ from typing import Any, Protocol
 
 from decda import __version__
 from decda.core.atomic_files import read_json, write_json, write_text_atomically
-from decda.core.errors import ConfigError, DecdaError, EngineError
+from decda.core.errors import ConfigError, DecdaError, EngineError, FolderInUse
 from decda.core.execution.messages import Failed, Message, Outcome, OutputLine
 from decda.core.execution.parcels import Parcel, pack, unpack
 from decda.core.execution.processes import Home, Order, run_in_process
@@ -129,7 +130,7 @@ def name_input(path: str, digest: str) -> str:
         A name.
 
     Example:
-        >>> name_input("/home/me/parts.py", "0a1b")
+        >>> name_input("/elsewhere/parts.py", "0a1b")
         'inputs/0a1b/parts.py'
     """
     return f"inputs/{digest}/{Path(path).name}"
@@ -161,11 +162,16 @@ class _Errand:
             config["autoencoder"] = found.get(config["autoencoder"], config["autoencoder"])
         root = self.job.data_root
         job = replace(
-            self.job, config=config, out=str(place), load=[found[path] for path in self.job.load],
+            self.job, config=config, out=str(place), load=[found.get(path, path) for path in self.job.load],
             data_root=root if root and Path(root).is_dir() else None,
         )  # fmt: skip
         hidden = {"CUDA_VISIBLE_DEVICES": ""} if (job.expected or {}).get("device") == "cpu" else {}
         outcome = run_in_process(job, self, {**self.worker.environment, **hidden})
+        deadline = time.monotonic() + LOCK_SECONDS
+        while isinstance(outcome, Failed) and outcome.in_use and time.monotonic() < deadline:
+            # By a process that was still loading when its worker died, and took the folder after it had been looked at.
+            self._wait_for(place)
+            outcome = run_in_process(job, self, {**self.worker.environment, **hidden})
         if isinstance(outcome, Failed):
             outcome = replace(outcome, error=outcome.error.replace(str(place), self.job.out))
         if not self.shared or list(found) != list(found.values()):
@@ -180,15 +186,17 @@ class _Errand:
         """What the worker says; on a shared file system, also whether home still waits."""
         if self.shared and time.monotonic() >= self._look_again:
             self._look_again = time.monotonic() + TOKEN_SECONDS
-            if not self.token.exists():
-                return "save"
+            with contextlib.suppress(OSError):  # a file system that does not answer: home may well be there
+                if not self.token.exists():
+                    return "save"
         return self.worker.order()
 
     def _find(self, path: str, digest: str) -> str:
         """Where a file that the run needs is on this worker."""
         name = name_input(path, digest)
-        if Path(path).is_file() and sha256(read_regular(Path(path))).hexdigest() == digest:
-            return path
+        with contextlib.suppress(OSError):  # there is none, or none that may be read
+            if sha256(read_regular(Path(path))).hexdigest() == digest:
+                return path
         if self.parcel is None:
             raise _Missing
         if name not in self.parcel:
@@ -216,8 +224,9 @@ class _Errand:
                 with FolderLock(folder):
                     return
             except ConfigError as error:
-                in_use = isinstance(error.__cause__, TimeoutError)
-                if not in_use or self.order() is not None:  # what is wrong with it, the run will say
+                if (
+                    not isinstance(error, FolderInUse) or self.order() is not None
+                ):  # what is wrong with it, the run will say
                     return
                 if time.monotonic() >= deadline:
                     raise
@@ -236,7 +245,7 @@ class _Errand:
             if weights is not None and "autoencoder" in provenance:
                 provenance["autoencoder"]["path"] = weights
             if "loaded" in provenance:
-                provenance["loaded"] = {path: self.inputs[path] for path in self.job.load}
+                provenance["loaded"] = {path: self.inputs.get(path, "") for path in self.job.load}
             if "reason" in provenance:
                 provenance["reason"] = str(provenance["reason"]).replace(str(folder), self.job.out)
             write_json(folder / "provenance.json", provenance)

@@ -8,7 +8,7 @@ from types import TracebackType
 
 from filelock import FileLock, SoftFileLock, Timeout
 
-from decda.core.errors import ConfigError
+from decda.core.errors import ConfigError, FolderInUse
 from decda.core.runs.naming import printable
 
 LOCK_NAME = ".lock"
@@ -30,7 +30,8 @@ class FolderLock:
         parameter: the one that names it, for errors.
 
     Raises:
-        ConfigError: on entry, if the folder is in use, which names the process, or if no file can be made in it.
+        FolderInUse: on entry, if the folder is in use; names the process.
+        ConfigError: on entry, if no file can be made in it.
 
     Example:
         >>> import tempfile
@@ -58,7 +59,7 @@ class FolderLock:
             self.folder.stat()  # filelock would make a folder that is missing
             self._lock.acquire(timeout=WAIT_SECONDS)
         except Timeout as error:
-            raise ConfigError(
+            raise FolderInUse(
                 f"{printable(self.folder)} is in use by {_holder(self._path)}. Wait until that has ended, or name "
                 "another folder.",
                 parameter=self.parameter,

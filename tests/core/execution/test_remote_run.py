@@ -117,9 +117,9 @@ def test_a_run_planned_for_a_cpu_sees_no_gpu(site: Path) -> None:
 def test_without_a_shared_file_system_all_travels(site: Path, tmp_path: Path) -> None:
     """Without a parcel nothing is done; with it the run sees its inputs, and its folder names them as at home."""
     parts, weights = b"def register(registry): ...", b"weights"
-    digests = {"/home/me/mine.py": sha256(parts).hexdigest(), "/home/me/a.safetensors": sha256(weights).hexdigest()}
-    config = {"a": 1, "autoencoder": "/home/me/a.safetensors", "z": {"name": "x"}}
-    told = words(site, shared=False, inputs=digests, config=config, load=["/home/me/mine.py"])
+    digests = {"/elsewhere/mine.py": sha256(parts).hexdigest(), "/elsewhere/a.safetensors": sha256(weights).hexdigest()}
+    config = {"a": 1, "autoencoder": "/elsewhere/a.safetensors", "z": {"name": "x"}}
+    told = words(site, shared=False, inputs=digests, config=config, load=["/elsewhere/mine.py"])
     assert make_run(told) == {"missing": True, "outcome": None, "folder": None}
     assert not (site / "run").exists()
     parcel = {
@@ -133,18 +133,18 @@ def test_without_a_shared_file_system_all_travels(site: Path, tmp_path: Path) ->
     assert (found["weights"], found["parts"]) == ("weights", [parts.decode()])
     assert folder["config.toml"].decode() == tomli_w.dumps({"seed": 0, **config})
     assert json.loads(folder["provenance.json"]) == {
-        "autoencoder": {"path": "/home/me/a.safetensors"},
+        "autoencoder": {"path": "/elsewhere/a.safetensors"},
         "reason": f"{site}/run/x was full",
-        "loaded": {"/home/me/mine.py": digests["/home/me/mine.py"]},
+        "loaded": {"/elsewhere/mine.py": digests["/elsewhere/mine.py"]},
     }
 
 
 def test_an_input_that_cannot_be_sent(site: Path) -> None:
     """A file that home could not read either is an error which names it."""
-    made = make_run(words(site, shared=False, inputs={"/home/me/mine.py": "0a"}, load=["/home/me/mine.py"]), {})
+    made = make_run(words(site, shared=False, inputs={"/elsewhere/mine.py": "0a"}, load=["/elsewhere/mine.py"]), {})
     outcome = from_line(made["outcome"])
     assert isinstance(outcome, Failed)
-    assert "/home/me/mine.py is not there, or is another file than at home." in outcome.error
+    assert "/elsewhere/mine.py is not there, or is another file than at home." in outcome.error
     assert outcome.exit_code == 7
 
 
