@@ -117,7 +117,7 @@ def load_expected_images(
     digest = hash_images(images.x)
     if digest != expected["data_sha256"]:
         raise EngineError(
-            f"The images of the data set '{config.dataset.short}' are others on this worker: sha256 {digest}, and "
+            f"The images of the data set '{config.dataset.short}' differ on this worker: sha256 {digest}, and "
             f"{expected['data_sha256']} at home. Give the worker the same files."
         )
     return images

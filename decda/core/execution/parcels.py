@@ -86,5 +86,5 @@ def _inner_path(name: str) -> PurePosixPath:
     path = PurePosixPath(name)
     strange = path.is_absolute() or ".." in path.parts or not path.parts or any(sign in name for sign in "\\:\0")
     if strange or path.as_posix() != name:
-        raise EngineError(f"A worker has sent a file of the name {name!r}, which does not belong into a run's folder.")
+        raise EngineError(f"A worker has sent a file of the name {name!r}, which does not belong in a run's folder.")
     return path

@@ -92,7 +92,7 @@ def test_other_images(registry: Registry, config: RunConfig) -> None:
     assert loaded is not None
     assert torch.equal(loaded.x, images.x)
     assert load_expected_images(expected(""), config, registry, FILES) is None
-    with pytest.raises(EngineError, match=f"'digits' are others on this worker: sha256 {digest}, and 0a1b at home"):
+    with pytest.raises(EngineError, match=f"'digits' differ on this worker: sha256 {digest}, and 0a1b at home"):
         load_expected_images(expected("0a1b"), config, registry, FILES)
 
 

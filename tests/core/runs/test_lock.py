@@ -155,7 +155,7 @@ def test_a_disk_that_is_full(tmp_path: Path) -> None:
         "with FolderLock(Path(sys.argv[1])):\n    with FolderLock(Path(sys.argv[1])): pass\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=False)
-    assert "ConfigError" in done.stderr
+    assert "FolderInUse" in done.stderr
     assert "is in use by another process" in done.stderr
     assert not list(tmp_path.iterdir())
 
