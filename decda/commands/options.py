@@ -113,7 +113,7 @@ def open_executor(engine: str | None, scheduler: str | None) -> "AbstractContext
         DecdaError: Dask is missing or, on entry, no scheduler answers.
     """
     if engine == "local" and scheduler is not None:
-        raise click.UsageError("--scheduler is the address of a Dask scheduler, and --engine is local. Leave out one of the two.")
+        raise click.UsageError("--scheduler belongs to Dask, and --engine is local. Leave out one of the two.")
     if engine in (None, "local") and scheduler is None:
         return nullcontext()
     from decda.core.execution.engines import connect

@@ -224,9 +224,8 @@ class _Errand:
                 with FolderLock(folder):
                     return
             except ConfigError as error:
-                if (
-                    not isinstance(error, FolderInUse) or self.order() is not None
-                ):  # what is wrong with it, the run will say
+                # What else is wrong with it, the run will say.
+                if not isinstance(error, FolderInUse) or self.order() is not None:
                     return
                 if time.monotonic() >= deadline:
                     raise
