@@ -14,14 +14,15 @@ from decda.core.training.graph_capture import GraphCapture
 @pytest.fixture
 def cuda(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     """A fake device with streams; ending a failed capture raises before the former stream is restored."""
-    state = SimpleNamespace(current="user's", replays=0)
+    state = SimpleNamespace(current="user's", replays=0, mode="")
 
     class Graph:
         def replay(self) -> None:
             state.replays += 1
 
     @contextmanager
-    def graph(graph: Graph, stream: str) -> Iterator[None]:
+    def graph(graph: Graph, stream: str, capture_error_mode: str = "global") -> Iterator[None]:
+        state.mode = capture_error_mode
         former, state.current = state.current, stream
         try:
             yield
@@ -44,6 +45,12 @@ def test_a_capture_is_replayed(cuda: SimpleNamespace) -> None:
     replay()
     replay()
     assert (streams, cuda.replays, cuda.current) == (["capture's"], 2, "user's")
+
+
+def test_a_capture_lets_other_threads_use_the_device(cuda: SimpleNamespace) -> None:
+    """Images may be read into pinned memory while the graph is captured."""
+    GraphCapture().record(lambda: None)
+    assert cuda.mode == "thread_local"
 
 
 def test_a_failed_capture_leaves_the_users_stream(cuda: SimpleNamespace) -> None:
