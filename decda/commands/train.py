@@ -19,7 +19,7 @@ from decda.commands.options import (
     open_executor,
     open_registry,
 )
-from decda.core.errors import DecdaError, InvalidParameter
+from decda.core.errors import DecdaError, EngineError, InvalidParameter
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.stdout import stdout_to_stderr
 
@@ -228,6 +228,11 @@ def train(
                 raise
             again = resume_command(error.folder, data_root, load, listen, no_report, engine, scheduler)
             raise Interrupted(error.name, f"{error} To go on: {again}", error.folder) from error
+        except EngineError as error:
+            if error.folder is None:
+                raise
+            again = resume_command(error.folder, data_root, load, listen, no_report, engine, scheduler)
+            raise EngineError(f"{error} To go on: {again}", folder=error.folder) from error
     if launched_rank() > 0:  # the first process says what came of the run
         return code
     folder = done.folder

@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class DecdaError(Exception):
@@ -82,9 +83,21 @@ class UnusableCheckpoint(DecdaError):
 
 
 class EngineError(DecdaError):
-    """What several runs were to be made by cannot be reached, has gone away, or is not set up as they need it."""
+    """The engine that several runs were given to cannot be reached, has gone away, or is not set up as they need it.
+
+    Args:
+        message: the sentences that are shown.
+        folder: of the runs, where they can go on once the engine serves again.
+
+    Attributes:
+        folder: as given.
+    """
 
     exit_code = 7
+
+    def __init__(self, message: str = "", *, folder: Path | None = None) -> None:
+        super().__init__(message)
+        self.folder = folder
 
 
 class OutputError(DecdaError):
@@ -152,14 +165,14 @@ def in_a_line(error: BaseException) -> str:
         error: any exception.
 
     Returns:
-        Its type and the first line of its message.
+        Its type and the first line of its message, if it has one.
 
     Example:
         >>> in_a_line(ValueError("too small"))
         'ValueError: too small'
     """
     message = next(iter(_message(error).strip().splitlines()), "")
-    return f"{type(error).__name__}: {message}"
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def _message(error: BaseException) -> str:

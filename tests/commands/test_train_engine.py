@@ -1,11 +1,14 @@
 """`decda train --seeds` and `decda reproduce` with an engine, as far as no cluster is needed."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from decda.commands.train import resume_command
-from tests.conftest import Here
+from decda.core.execution import engines
+from tests.conftest import SHORT, Here
 
 
 @pytest.mark.parametrize(
@@ -31,3 +34,16 @@ def test_how_to_go_on_names_the_engine() -> None:
     """The command that is printed after an interruption goes on where it was."""
     command = resume_command(Path("runs/1"), engine="dask", scheduler="tcp://host:1")
     assert command == "decda train --resume runs/1 --engine dask --scheduler tcp://host:1"
+
+
+def test_an_engine_that_serves_no_longer(here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what is kept, and the whole command that goes on."""
+    executor = ThreadPoolExecutor()
+    executor.shutdown()
+    monkeypatch.setattr(engines, "connect", lambda scheduler: nullcontext(executor))
+    settings = (word for setting in SHORT for word in ("--set", setting))
+    code, out, err = here("train", "--seeds=0", "--start=kmeans", *settings, "--scheduler=tcp://s:1", "--out=all")
+    assert (code, out) == (7, "")
+    told = " ".join(err.split())
+    assert "The engine takes no more runs (RuntimeError: cannot schedule" in told
+    assert "Finished seeds in all are kept. To go on: decda train --resume all --scheduler tcp://s:1" in told

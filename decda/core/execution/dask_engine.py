@@ -63,6 +63,11 @@ def connect(address: str | None) -> Iterator[Executor]:
         if kind != "Scheduler":
             raise ValueError(f"it is a {kind}")
         client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except TimeoutError as error:
+        raise EngineError(
+            f"No scheduler of Dask answers at {address} within {CONNECT_SECONDS:g} seconds. Start one (dask "
+            "scheduler), and workers (dask worker), and give its address."
+        ) from error
     except Exception as error:  # of its configuration, of the system, of whatever answers there
         raise EngineError(
             f"No scheduler of Dask answers at {address} ({in_a_line(error)}). Start one (dask scheduler), and workers "
@@ -84,9 +89,24 @@ def has_gpus(executor: Any) -> bool:
 
     Args:
         executor: from `connect`, or a client's `get_executor`.
+
+    Raises:
+        EngineError: its client is closed, or its scheduler gone.
     """
-    workers = executor._client.scheduler_info(n_workers=-1)["workers"].values()
+    with _explain_client():
+        workers = executor._client.scheduler_info(n_workers=-1)["workers"].values()
     return any(worker.get("resources", {}).get(GPU) for worker in workers)
+
+
+@contextlib.contextmanager
+def _explain_client() -> Iterator[None]:
+    """Whatever a client raises that serves no longer, as one error."""
+    try:
+        yield
+    except Exception as error:
+        raise EngineError(
+            f"The client of Dask does not serve ({in_a_line(error)}). Check its scheduler, and connect again."
+        ) from error
 
 
 class DaskEngine(ExecutorEngine):
@@ -98,6 +118,10 @@ class DaskEngine(ExecutorEngine):
         folder: that holds the folders of all runs.
         slots: runs at a time; None: as many as workers have threads.
         device: the type of the device that the runs are planned for.
+
+    Raises:
+        EngineError: the client is closed, or its scheduler gone.
+        OutputError: nothing can be written in the folder.
     """
 
     def __init__(
@@ -110,7 +134,12 @@ class DaskEngine(ExecutorEngine):
         self._numbers: dict[Future[Any], int] = {}
         self._tell: list[Tell] = []
         self._places: dict[int, str] = {}
-        self.client.subscribe_topic(self.topic, self._hear)
+        try:
+            with _explain_client():
+                self.client.subscribe_topic(self.topic, self._hear)
+        except EngineError:
+            self.token.unlink()
+            raise
 
     def end(self, futures: Collection[Future[Any]]) -> None:
         """Cancel what has not started, and have the others save themselves and come home."""
@@ -133,14 +162,20 @@ class DaskEngine(ExecutorEngine):
 
     def _stop(self, futures: Collection[Future[Any]]) -> list[Future[Any]]:
         """Cancel what has not begun, and tell all workers to end the rest."""
-        begun = [future for future in futures if self._numbers[future] in self._places]
-        for future in set(futures) - set(begun):
+        done = [future for future in futures if future.done()]  # its folder may have come, and nobody has looked yet
+        begun = [future for future in futures if future not in done and self._numbers[future] in self._places]
+        for future in set(futures).difference(done, begun):
             future.cancel()
         if not begun or self.client.status != "running":
-            return []
+            return done
         # Not waited for: a worker that does not answer would hold up the end of those that do.
-        threading.Thread(target=self.client.run, args=(end_runs, self.topic), daemon=True).start()
-        return begun
+        threading.Thread(target=self._tell_to_end, daemon=True).start()
+        return done + begun
+
+    def _tell_to_end(self) -> None:
+        """Have all workers end what they are at; those that have gone need no telling."""
+        with contextlib.suppress(Exception):
+            self.client.run(end_runs, self.topic, on_error="ignore")
 
     def _submit(self, words: str, parcel: Parcel | None, tell: Tell) -> Future[Any]:
         number = len(self._tell)

@@ -50,6 +50,7 @@ def engine_of(
         The engine.
 
     Raises:
+        EngineError: the executor serves no longer.
         OutputError: nothing can be written in the folder.
     """
     if not _is_dask(executor):
@@ -70,8 +71,15 @@ def device_of(executor: Executor, name: str) -> str:
         `cpu` or `cuda`.
 
     Raises:
-        ConfigError: it is none of those, or no worker has it.
+        ConfigError: it is none of those, or no worker has it; or that is no executor.
+        EngineError: the executor serves no longer.
     """
+    if not isinstance(executor, Executor):
+        raise ConfigError(
+            f"An executor of concurrent.futures is expected, such as client.get_executor() of Dask, not "
+            f"{type(executor).__name__}.",
+            parameter="executor",
+        )
     if name not in ("auto", "cpu", "cuda"):
         raise ConfigError(f"Workers of an engine compute on cpu or cuda, not on {name!r}.", parameter="device")
     if name == "cpu" or not _is_dask(executor):

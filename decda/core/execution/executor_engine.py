@@ -136,7 +136,7 @@ class ExecutorEngine:
 
     def _explain(self, error: Exception) -> str:
         """Why a run has no result, though its worker did not say so itself."""
-        if isinstance(error, ImportError | AttributeError):
+        if isinstance(error, ImportError | AttributeError) and "decda" in str(error):
             return (
                 f"A worker cannot load decda ({in_a_line(error)}). Install there what is installed here, in the Python "
                 "of the worker."

@@ -101,8 +101,10 @@ class _Process:
         self.output = threading.Thread(target=self._read_output, daemon=True)
         self.output.start()
         threading.Thread(target=self._read_messages, daemon=True).start()
-        with contextlib.suppress(BrokenPipeError), self._stream("stdin") as stdin:
-            stdin.write(job.as_line().encode())
+        with contextlib.suppress(BrokenPipeError):
+            # Not closed before it has ended: a worker whose stdin ends knows that nobody waits for it.
+            self._stream("stdin").write(job.as_line().encode())
+            self._stream("stdin").flush()
 
     def exit_by(self, deadline: float) -> None:
         """Wait for the process to exit, and kill it if it has not by then.
@@ -115,6 +117,8 @@ class _Process:
         except subprocess.TimeoutExpired:  # a thread of a part, a long call into C, an exception that a part swallows
             self.popen.kill()
             self.popen.wait()
+        with contextlib.suppress(BrokenPipeError):
+            self._stream("stdin").close()
 
     def _read_messages(self) -> None:
         """Pass on messages until the outcome has come or the process has closed the pipe."""

@@ -56,6 +56,23 @@ def require_alone() -> None:
         )
 
 
+def require_portable(here: bool) -> None:
+    """Refuse runs that no other process could make.
+
+    Args:
+        here: whether a part of theirs, or their images, exist in this process alone.
+
+    Raises:
+        ConfigError: they do.
+    """
+    if here:
+        raise ConfigError(
+            "A part of the runs, or their images, exist only in this process, where the workers of an executor "
+            "cannot find them. Put parts into a package or a file that is loaded, and images into a file.",
+            parameter="executor",
+        )
+
+
 def run_jobs(
     waiting: deque[Job],
     registry: Registry,
@@ -123,12 +140,7 @@ def run_jobs(
         )  # fmt: skip
 
     if executor is not None:
-        if here:
-            raise ConfigError(
-                "A part of the runs, or their images, exist only in this process, where the workers of an executor "
-                "cannot find them. Put parts into a package or a file that is loaded, and images into a file.",
-                parameter="executor",
-            )
+        require_portable(here)
         dispatch(engine_of(executor, words, folder, slots=n_jobs, device=device), waiting, notify, interrupts)
     elif device == "cuda":
         interleave(waiting, start, notify, n_jobs=n_jobs or GPU_JOBS, contexts=cuda_stream)

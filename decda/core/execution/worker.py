@@ -1,13 +1,15 @@
 """The process of one run: `python -m decda.core.execution.worker`.
 
 It reads a job from stdin, a line of JSON, and writes events and the outcome to stdout, a line each. Whatever else is
-written, by Python or below it, goes to stderr.
+written, by Python or below it, goes to stderr. When stdin ends, whoever started the process is gone: the run is saved
+and ends.
 """
 
 import contextlib
 import os
 import signal
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from typing import IO
 
 from decda.core.events import BatchEnded, Event, Progress
 from decda.core.execution.messages import Failed, Finished, Message, Outcome
+from decda.core.execution.processes import SAVE_TIMEOUT
 from decda.core.execution.protocol import WorkerJob, as_line
 from decda.core.process.allocator import keep_freed_memory
 from decda.core.process.interrupts import Interrupted, Interrupts
@@ -61,6 +64,26 @@ class Reporter:
             self.interrupts.pending = "SIGTERM"
 
 
+def end_with(pipe: int, interrupts: Interrupts) -> None:
+    """Have the run saved when a pipe is closed, and end the process if that takes too long.
+
+    A run may be at something of minutes, such as its start, while another worker already waits for its folder.
+
+    Args:
+        pipe: a file descriptor, from the starting process.
+        interrupts: notes SIGTERM.
+    """
+
+    def watch() -> None:
+        while os.read(pipe, 1):  # not a file object, whose lock would be held when the interpreter ends
+            pass
+        interrupts.pending = "SIGTERM"
+        time.sleep(SAVE_TIMEOUT)
+        os._exit(1)  # like SIGKILL, which loses nothing that was saved
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
 def main() -> None:
     """Make the run that stdin describes."""
     for name in ("SIGINT", "SIGUSR1"):  # these are the business of the starting process
@@ -68,7 +91,10 @@ def main() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     messages = os.fdopen(os.dup(1), "w", encoding="utf-8")  # not inherited by processes that a part starts
     os.dup2(2, 1)
-    job = WorkerJob.from_line(sys.stdin.readline())
+    home = os.fdopen(os.dup(0), encoding="utf-8")
+    with open(os.devnull) as nothing:
+        os.dup2(nothing.fileno(), 0)  # for parts that read from stdin, or start what does
+    job = WorkerJob.from_line(home.readline())
     limit_spinning()  # these two before torch is loaded
     keep_freed_memory()
     with contextlib.redirect_stdout(sys.stderr):
@@ -77,6 +103,7 @@ def main() -> None:
         torch.set_num_threads(job.threads)
         try:
             with Interrupts(["SIGTERM"]) as interrupts:
+                end_with(home.fileno(), interrupts)
                 reporter = Reporter(messages, interrupts)
                 reporter.send(_outcome(job, reporter))
         except Interrupted as error:

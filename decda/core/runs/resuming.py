@@ -83,12 +83,25 @@ def resumed_config(
         contradictions |= _contradictions(ours, compose(registry, config=mapping, provenance=provenance, parts=layer))
     if recipe is not None and ours.recipe is not None and registry.find("recipe", recipe).name != ours.recipe:
         contradictions["recipe"] = f"recipe is {ours.recipe} in the run, {recipe} here"
-    if contradictions:
-        raise ConfigError(
-            f"The run {printable(path)} cannot go on with other settings: {'; '.join(contradictions.values())}. Leave "
-            "them out, or start a new run."
-        )
+    _require_none(contradictions, f"The run {printable(path)}")
     return ours
+
+
+def require_same_settings(path: Path, config: RunConfig, registry: Registry) -> None:
+    """Require the settings that several seeds were started with.
+
+    Args:
+        path: the folder of them all.
+        config: with which they are to go on; its seed does not matter.
+        registry: where its parts are.
+
+    Raises:
+        DataError: the configuration in the folder is damaged.
+        ConfigError: something contradicts it; the message names each.
+    """
+    ours = compose(registry, config=read_configuration(path), provenance=provenance_beside(path / CONFIG))
+    contradictions = _contradictions(ours, replace(config, seed=ours.seed))
+    _require_none(contradictions, f"What {printable(path)} holds")
 
 
 def require_same_parts(then: Mapping[str, Any], config: RunConfig, registry: Registry) -> None:
@@ -165,6 +178,14 @@ def describe_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> lis
     pairs["processes"] = (then.get("processes", 1), now.get("processes", 1))
     pairs |= {name: (then.get("versions", {}).get(name), version) for name, version in versions.items()}
     return [f"{name}: {former} then, {current} now" for name, (former, current) in pairs.items() if former != current]
+
+
+def _require_none(contradictions: Mapping[str, str], what: str) -> None:
+    if contradictions:
+        raise ConfigError(
+            f"{what} cannot go on with other settings: {'; '.join(contradictions.values())}. Leave them out, or start "
+            "anew in another folder."
+        )
 
 
 def _contradictions(ours: RunConfig, wanted: RunConfig) -> dict[str, str]:

@@ -14,7 +14,7 @@ from decda.core.contracts import ImageSet, ImageSource
 from decda.core.errors import EngineError, OutputError
 from decda.core.execution.engines import device_of
 from decda.core.execution.messages import Failed, Finished, Job, Message, Notify, Outcome
-from decda.core.execution.scheduling import has_local_parts, require_alone, run_jobs
+from decda.core.execution.scheduling import has_local_parts, require_alone, require_portable, run_jobs
 from decda.core.files import Files
 from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
@@ -23,6 +23,7 @@ from decda.core.runs.listening import find_listeners
 from decda.core.runs.lock import FolderLock
 from decda.core.runs.naming import check_out, new_folder, printable
 from decda.core.runs.preparation import prepare
+from decda.core.runs.resuming import require_same_settings
 from decda.core.runs.run_folder import CONFIG
 from decda.core.runs.session import CHECKPOINT_SECONDS
 from decda.core.studies.seed_ranges import format_seeds
@@ -95,7 +96,11 @@ def run_seeds(
         check_out(out)
     seeds = sorted(seeds)
     listen = [component.entry.qualified for component in find_listeners(listen, registry)]
-    device = None if executor is None else device_of(executor, config.device)
+    here = has_local_parts(config, registry, listen)
+    device = None
+    if executor is not None:
+        require_portable(here)
+        device = device_of(executor, config.device)
     # Seeds that go on try their start themselves, if they still need it.
     ready = prepare(replace(config, seed=seeds[0]), registry, files, images, started=resume)
     found = {name: getattr(ready.config, name) for name in ("autoencoder", "dataset", "n_clusters", "start")}
@@ -103,7 +108,9 @@ def run_seeds(
     name = f"{config.recipe or 'custom'}-{config.dataset.short}-seeds{format_seeds(seeds)}"
     folder = out if resume and out is not None else new_folder(out, name)
     with FolderLock(folder):
-        if not resume:
+        if resume:
+            require_same_settings(folder, config, registry)
+        else:
             _write_plan(folder, config, seeds, threads)
         outcomes: list[Outcome] = []
 
@@ -118,15 +125,14 @@ def run_seeds(
             run_jobs(
                 jobs, registry, files, device or ready.device.type, collect,
                 executor=executor, folder=folder, n_jobs=n_jobs, threads=threads,
-                here=has_local_parts(config, registry, listen), checkpoint_every=checkpoint_every, listen=listen,
+                here=here, checkpoint_every=checkpoint_every, listen=listen,
                 interrupts=interrupts,
             )  # fmt: skip
         except Interrupted as error:
             told = f"The seeds in {folder} were interrupted by {error.name}; finished ones are kept."
             raise Interrupted(error.name, told, folder) from error
         except EngineError as error:
-            again = f"decda train --resume {printable(folder)}"
-            raise EngineError(f"{error} Finished seeds are kept; to go on: {again}") from error
+            raise EngineError(f"{error} Finished seeds in {printable(folder)} are kept.", folder=folder) from error
         outcomes.sort(key=lambda outcome: outcome.seed)
         result = SeedsResult(
             folder,

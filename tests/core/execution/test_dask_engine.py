@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psutil
 import pytest
 from distributed.scheduler import KilledWorker
 
@@ -65,10 +66,10 @@ class Cluster:
                 env={**os.environ, "OMP_NUM_THREADS": "1"},
             )  # fmt: skip
 
-    def kill_busy_worker(self, client: Any) -> None:
-        """Kill a worker that makes a run, and start another in its place."""
-        busy = next(worker for worker, keys in client.processing().items() if keys)
-        killed = client.run(os.getpid)[busy]
+    def kill_worker_at(self, folder: Path) -> None:
+        """Kill the worker that makes the run of a folder, and start another in its place."""
+        process = int((folder / ".lock").read_text().split()[0])
+        killed = psutil.Process(process).ppid()
         self.workers = [self._without(worker, killed) for worker in self.workers]
 
     def _without(self, worker: Process, killed: int) -> Process:
@@ -128,7 +129,8 @@ def test_a_study_outlives_its_workers(cluster: Cluster, registry: Registry, tmp_
                 lines.append(message.text)
             if isinstance(message, PhaseStarted) and message.total > 1 and phases[:1] == [message.phase]:
                 del phases[0]
-                cluster.kill_busy_worker(client)
+                saved = next(path for path in out.glob("*/*/checkpoints/*") if (path.parents[1] / ".lock").exists())
+                cluster.kill_worker_at(saved.parents[1])
             if isinstance(message, Resumed):
                 resumed.append(message.phase)
 
@@ -177,7 +179,8 @@ def test_seeds_are_stopped_and_started_and_lose_their_scheduler(
         with pytest.raises(EngineError, match="The scheduler of Dask has gone away") as caught:
             run_seeds(config, registry, FILES, [0], resume=True, notify=lose, **how)
     assert time.monotonic() - begin < 60
-    assert f"to go on: decda train --resume {out}" in str(caught.value)
+    assert f"Finished seeds in {out} are kept." in str(caught.value)
+    assert caught.value.folder == out
     assert [message.phase for message in told if isinstance(message, Resumed)] == ["cluster"]
     assert not list(out.glob(".*"))
 
@@ -255,7 +258,8 @@ def test_an_end_waits_for_the_runs_that_have_begun(engine: DaskEngine, registry:
     futures = [engine.submit(job, lambda message: None) for job in jobs]
     engine._hear(heard(0, "tcp://a", begins=True))
 
-    def run(function: Any, topic: str) -> None:
+    def run(function: Any, topic: str, on_error: str) -> None:
+        assert on_error == "ignore"  # a worker may be gone
         assert (function, topic) == (dask_engine.end_runs, engine.topic)
         futures[0].set_result({"missing": False, "outcome": None, "folder": {"checkpoints/1/state.json": b"{}"}})
 
@@ -264,6 +268,25 @@ def test_an_end_waits_for_the_runs_that_have_begun(engine: DaskEngine, registry:
     assert [future.cancelled() for future in futures] == [False, True, True]
     assert (tmp_path / "0" / "checkpoints" / "1" / "state.json").exists()
     assert not list(tmp_path.glob(".*"))
+
+
+def test_an_end_keeps_what_has_come_unnoticed(engine: DaskEngine, registry: Registry, tmp_path: Path) -> None:
+    """The folder of a run that ended a moment ago is unpacked, though nobody has heard that it began."""
+    future = engine.submit(Job(0, compose(registry), tmp_path / "0"), lambda message: None)
+    future.set_result({"missing": False, "outcome": None, "folder": {"checkpoints/1/state.json": b"{}"}})
+    engine.client.status = "closed"
+    engine.end([future])
+    assert (tmp_path / "0" / "checkpoints" / "1" / "state.json").exists()
+
+
+def test_workers_that_cannot_be_told_to_end(engine: DaskEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have gone, or their scheduler has: that is no traceback of a thread."""
+
+    def run(*_: Any, on_error: str) -> None:
+        raise OSError(on_error)
+
+    engine.client.run = run
+    engine._tell_to_end()
 
 
 def test_an_end_without_a_scheduler_waits_for_nothing(engine: DaskEngine, registry: Registry, tmp_path: Path) -> None:

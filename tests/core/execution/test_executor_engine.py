@@ -117,7 +117,13 @@ def failed(error: BaseException | None) -> "Future[Any]":
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(None, "has given up its runs"), (BrokenExecutor("a process died"), "a process died")]
+    ("error", "told"),
+    [
+        (None, "has given up its runs"),
+        (BrokenExecutor("a process died"), "a process died"),
+        (KeyboardInterrupt(), "A worker of the engine was interrupted"),
+        (SystemExit(), "A worker of the engine was interrupted"),
+    ],
 )
 def test_an_executor_that_serves_no_longer(tmp_path: Path, config: RunConfig, error: Any, told: str) -> None:
     """Runs that are cancelled from elsewhere, or a broken pool, end all, with an error by its kind."""
@@ -127,10 +133,38 @@ def test_an_executor_that_serves_no_longer(tmp_path: Path, config: RunConfig, er
             engine.receive(job(config, 0, tmp_path), failed(error))
 
 
+def test_an_executor_that_takes_no_more(tmp_path: Path, config: RunConfig) -> None:
+    """One that was shut down is told with what to do, not by its own error."""
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    engine = ExecutorEngine(executor, WORDS, tmp_path, slots=None)
+    with pytest.raises(EngineError, match=r"takes no more runs \(RuntimeError: cannot schedule.*Start it again"):
+        engine.submit(job(config, 0, tmp_path), lambda message: None)
+
+
+def test_results_are_let_go_of(site: Path, config: RunConfig) -> None:
+    """What a run has sent is not kept after it was received; thousands of folders would fill the memory."""
+    with Elsewhere(1) as executor:
+        engine = ExecutorEngine(executor, WORDS, site, slots=None)
+        outcomes(engine, deque(job(config, seed, site) for seed in (0, 1)))
+    assert not engine._jobs
+
+
+def test_tokens_of_homes_that_were_killed_are_removed(tmp_path: Path) -> None:
+    """Runs that still see one would go on in the folders of this study."""
+    (tmp_path / ".engine-of-a-killed-home").touch()
+    with ThreadPoolExecutor(1) as executor:
+        engine = ExecutorEngine(executor, WORDS, tmp_path, slots=None)
+        assert list(tmp_path.iterdir()) == [engine.token]
+        engine.end([])
+
+
 @pytest.mark.parametrize(
     ("error", "told"),
     [
         (ModuleNotFoundError("No module named 'decda'"), "A worker cannot load decda (ModuleNotFoundError: No module"),
+        (AttributeError("Can't get attribute 'make_run' on <module 'decda"), "A worker cannot load decda (Attribute"),
+        (AttributeError("'NoneType' object has no"), "The engine has lost the run (AttributeError: 'NoneType'"),
         (RuntimeError("lost"), "The engine has lost the run (RuntimeError: lost)"),
     ],
 )

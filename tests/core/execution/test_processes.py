@@ -104,7 +104,7 @@ from decda.core.execution.protocol import as_line
 
 os.write(1, as_line(Failed(6, "Told.")).encode())
 os.close(1)
-os.write(2, b"much\\n" * 50_000)
+os.write(2, b"much\\n" * 20_000)
 time.sleep(1000)
 """
 """A worker that sends its outcome, writes more than a pipe holds, and never exits."""
@@ -239,10 +239,10 @@ def test_a_process_that_does_not_exit_is_killed(
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "endless_worker.py").write_text(ENDLESS)
     monkeypatch.setattr(processes, "WORKER", "endless_worker")
-    monkeypatch.setattr(processes, "EXIT_TIMEOUT", 0.5)
+    monkeypatch.setattr(processes, "EXIT_TIMEOUT", 2.0)
     story = Story()
     run_side_by_side(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
-    assert story.of(6) == [OutputLine("much")] * 50_000 + [Failed(6, "Told.")]
+    assert story.of(6) == [OutputLine("much")] * 20_000 + [Failed(6, "Told.")]
     assert not children()
 
 
@@ -269,6 +269,30 @@ def test_the_outcome_ends_a_run(moody: RunConfig, tmp_path: Path, monkeypatch: p
     run_side_by_side(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
     assert story.of(6)[-1] == Failed(6, "Sent.")
     assert time.monotonic() - begin < 15
+
+
+WAITING = """
+import os, select, sys
+from decda.core.execution.messages import Failed
+from decda.core.execution.protocol import as_line
+
+sys.stdin.readline()
+ended = select.select([0], [], [], 0.3)[0]
+os.write(1, as_line(Failed(6, f"{len(ended)} ended.")).encode())
+"""
+"""A process that looks whether its stdin has ended."""
+
+
+def test_stdin_stays_open_as_long_as_somebody_waits(
+    moody: RunConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its end tells a process that whoever started it is gone."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "waiting_worker.py").write_text(WAITING)
+    monkeypatch.setattr(processes, "WORKER", "waiting_worker")
+    story = Story()
+    run_side_by_side(deque([job(moody, 6, tmp_path)]), story, n_jobs=1, data_root=tmp_path / "data", **QUIET)
+    assert story.of(6) == [Failed(6, "0 ended.")]
 
 
 SCRIPT = """

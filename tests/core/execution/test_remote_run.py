@@ -221,6 +221,13 @@ def test_a_folder_in_use_is_waited_for(site: Path, monkeypatch: pytest.MonkeyPat
     assert "seen.json" not in pack(site / "run")
 
 
+def test_a_folder_that_is_taken_after_it_was_looked_at(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of a killed worker that was still loading takes the folder first: it is waited for once more."""
+    outcomes = iter([Failed(0, "It is in use.", 2, in_use=True), Finished(0, {"run": "there"}, [1])])
+    monkeypatch.setattr(remote_run, "run_in_process", lambda *_: next(outcomes))
+    assert from_line(make_run(words(site))["outcome"]) == Finished(0, {"run": "there"}, [1])
+
+
 def test_lines_of_a_plain_worker_go_to_its_output(capsys: pytest.CaptureFixture[str]) -> None:
     """Where no message can be sent, lines are at least in the log of the engine."""
     worker = PlainWorker()

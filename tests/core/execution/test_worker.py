@@ -1,6 +1,8 @@
 """The worker process of a run, as far as it can be tested in this process."""
 
 import io
+import os
+import threading
 
 import pytest
 import torch
@@ -8,7 +10,7 @@ import torch
 from decda.core.events import BatchEnded, PhaseStarted, Progress
 from decda.core.execution import worker
 from decda.core.execution.protocol import from_line
-from decda.core.execution.worker import Reporter
+from decda.core.execution.worker import Reporter, end_with
 from decda.core.process.interrupts import Interrupts
 
 
@@ -40,3 +42,20 @@ def test_a_worker_ends_its_run_if_its_parent_was_killed() -> None:
     interrupts = Interrupts()
     Reporter(Broken(), interrupts)(PhaseStarted("cluster", 1))
     assert interrupts.pending == "SIGTERM"
+
+
+def test_a_worker_ends_with_its_parent_whatever_it_is_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once its stdin has ended the run is to be saved; a process that is still there after a while ends at once."""
+    monkeypatch.setattr(worker, "SAVE_TIMEOUT", 0.0)
+    exited, codes = threading.Event(), list[int]()
+    monkeypatch.setattr(worker.os, "_exit", lambda code: (codes.append(code), exited.set()))
+    interrupts = Interrupts()
+    reading, writing = os.pipe()
+    os.write(writing, b"a job\n")
+    end_with(reading, interrupts)
+    assert not exited.wait(0.2)
+    assert interrupts.pending is None
+    os.close(writing)
+    assert exited.wait(10)
+    os.close(reading)
+    assert (interrupts.pending, codes) == ("SIGTERM", [1])
