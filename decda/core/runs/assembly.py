@@ -28,6 +28,7 @@ from decda.core.random_keys import derive_seed, keyed_generator
 from decda.core.training.model import Model
 from decda.core.training.precision import resolve_precision
 from decda.core.training.probe import probe
+from decda.core.training.shared_probe import probe_portions
 from decda.core.training.starting import require_labels, takes_seed
 
 T = TypeVar("T")
@@ -206,7 +207,7 @@ def check_start(start: Start, model: Model, config: RunConfig, registry: Registr
         start(points, n_clusters, derive_seed(config.seed, "probe start"), lambda n: (points for _ in range(n)))
 
 
-def check_model(model: Model, config: RunConfig, registry: Registry, images: ImageSet) -> None:
+def check_model(model: Model, config: RunConfig, registry: Registry, images: ImageSet, *, shared: bool = False) -> None:
     """Send a few images through copies of the parts, before anything is trained or written.
 
     Args:
@@ -214,8 +215,10 @@ def check_model(model: Model, config: RunConfig, registry: Registry, images: Ima
         config: of the run.
         registry: where its parts are.
         images: of the run.
+        shared: whether several processes share the run.
 
     Raises:
+        ConfigError: the processes would compute something else than one.
         ContractViolation: a part fails, or returns what its contract does not allow.
         OutOfMemory: memory ran out.
     """
@@ -223,6 +226,8 @@ def check_model(model: Model, config: RunConfig, registry: Registry, images: Ima
     x = as_float(images.x[:4].contiguous())
     with torch.random.fork_rng(devices=[]):
         probe(model.autoencoder, model.head, model.augment, x, owners, config.seed)
+        if shared:
+            probe_portions(model.autoencoder, model.head, x, owners, config.seed)
 
 
 def make_part(component: Component, parameters: Mapping[str, Any], seed: int, **supplies: Any) -> Any:

@@ -101,7 +101,7 @@ def prepare(
         weights = find_pretrained(config.autoencoder).absolute()
         config = replace(config, autoencoder=weights)
         load_pretrained(weights, model.autoencoder, config.encoder.short)
-    check_model(model, config, registry, images)
+    check_model(model, config, registry, images, shared=n_processes > 1)
     start = build_start(config, registry)
     if not started:
         check_start(start, model, config, registry, len(images.x))
