@@ -1,5 +1,6 @@
 """The two optimizers used in the paper, SGD and Adam, computed as in Keras."""
 
+import inspect
 from collections.abc import Callable, Iterable
 from math import log
 
@@ -38,11 +39,28 @@ def make_optimizer(
         'KerasAdam'
     """
     if name == "sgd":
-        return torch.optim.SGD(weights, learning_rate, momentum, fused=device.type in ("cpu", "cuda"))
+        return _SGD(weights, learning_rate, momentum, fused=device.type in ("cpu", "cuda"))
     return KerasAdam(weights, learning_rate)
 
 
-class KerasAdam(torch.optim.Optimizer):
+class _Optimizer(torch.optim.Optimizer):
+    """An optimizer that does without PyTorch's compiler.
+
+    PyTorch's own methods import it, which takes a second or two, only to be hidden from it. Of our optimizers nothing
+    is compiled, also where `train.step` is `compiled`.
+    """
+
+    add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
+    load_state_dict = inspect.unwrap(torch.optim.Optimizer.load_state_dict)
+    state_dict = inspect.unwrap(torch.optim.Optimizer.state_dict)
+    zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
+
+
+class _SGD(_Optimizer, torch.optim.SGD):
+    step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
+
+
+class KerasAdam(_Optimizer):
     """Adam with Keras's defaults, which adds epsilon before it corrects the bias of the second moment.
 
     m <- .9 m + .1 g,  v <- .999 v + .001 g^2,  w <- w - lr sqrt(1 - .999^t) / (1 - .9^t) m / (sqrt(v) + 1e-7)

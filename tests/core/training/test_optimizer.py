@@ -1,11 +1,13 @@
 """The step count and the state of Keras's Adam; `test_step.py` and `test_golden.py` check its updates."""
 
+import subprocess
+import sys
 from copy import deepcopy
 
 import torch
 from torch import nn
 
-from decda.core.training.optimizer import KerasAdam
+from decda.core.training.optimizer import KerasAdam, make_optimizer
 
 
 def weights(*values: float) -> list[nn.Parameter]:
@@ -45,3 +47,44 @@ def test_a_restored_state_continues() -> None:
         pull(optimizer, 0.3, -0.7)
     assert torch.equal(w[0], other_w[0])
     assert torch.equal(w[1], other_w[1])
+
+
+def test_sgd_is_that_of_pytorch() -> None:
+    """Its steps, with momentum, are bit-identical, and so is a state that goes from one to the other."""
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(50, generator=generator)
+    w, other_w = nn.Parameter(start.clone()), nn.Parameter(start.clone())
+    one = make_optimizer([w], "sgd", 0.1, 0.9, torch.device("cpu"))
+    other = torch.optim.SGD([other_w], 0.1, 0.9, fused=True)
+    for step in range(6):
+        if step == 3:
+            other.load_state_dict(deepcopy(one.state_dict()))
+        for weight, optimizer in ((w, one), (other_w, other)):
+            optimizer.zero_grad()
+            (weight.square().sum() * (1 + step)).backward()
+            optimizer.step()
+        assert torch.equal(w, other_w)
+
+
+WHOLE_LIFE = """
+import sys, torch
+from decda.core.training.optimizer import make_optimizer
+from decda.core.training.schedule import make_schedule
+
+for name in ("sgd", "adam"):
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = make_optimizer([weight], name, 0.1, 0.9, torch.device("cpu"))
+    schedule = make_schedule(optimizer, "onecycle", 10)
+    optimizer.zero_grad()
+    weight.sum().backward()
+    optimizer.step()
+    schedule.step()
+    optimizer.load_state_dict(optimizer.state_dict())
+    assert not torch.equal(weight, torch.ones(3))
+print("torch._dynamo" in sys.modules)
+"""
+
+
+def test_no_optimizer_loads_the_compiler() -> None:
+    """It takes a second or two at the start of every run, and of every process of several seeds."""
+    assert subprocess.check_output([sys.executable, "-c", WHOLE_LIFE], text=True) == "False\n"
