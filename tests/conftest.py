@@ -19,6 +19,7 @@ from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupted, Interrupts
 from decda.core.runs.experiment import run, run_stepwise
 from decda.plugins.recipes import QUICK
+from tests.forked import Forks
 
 # Shells let background jobs ignore SIGINT, which child processes inherit; some tests send them SIGINT.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -113,17 +114,35 @@ def runs(finished_run: Path, begun_run: Path) -> dict[str, Path]:
     return {"run": finished_run, "begun": begun_run}
 
 
+@pytest.fixture(scope="session")
+def forks(no_reports: None, user_cache: None) -> Iterator[Forks]:
+    """The server of `decda`."""
+    forks = Forks(cli_environment())
+    yield forks
+    forks.close()
+
+
+def cli_environment() -> dict[str, str]:
+    """The environment of the command line in another process."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "PYTEST_CURRENT_TEST": ""}
+
+
 @pytest.fixture
-def decda(tmp_path: Path) -> Cli:
-    """The command line in another process, with one thread, in an empty folder."""
+def decda(tmp_path: Path, forks: Forks) -> Cli:
+    """The command line in another process, with one thread, in an empty folder.
+
+    A fork, unless the test has environment variables of its own.
+    """
 
     def call(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         if words[:1] == ("train",) and not {"--recipe", "--config", "--images", "--resume", "--start"} & {*words}:
             words = (*words, "--start", "kmeans")  # see `quick_starts_quickly`
+        if {**cli_environment(), **environment} == forks.environment:
+            return forks.run(words, tmp_path)
         return subprocess.run(
             [sys.executable, "-m", "decda", *words],
             cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", **environment},
+            env={**cli_environment(), **environment},
             capture_output=True,
             text=True,
             check=False,
