@@ -3,8 +3,9 @@
     python benchmarks/processes.py --seconds 20
 
 Each arm is started as by `torchrun --nproc-per-node N`, with one thread a process, and makes steps of pretraining of
-ConvDEC-DA on images of 16x16, or of `--side`. Arms take turns. `overhead` is what a step takes beyond its share of the
-step of one process; `difference` is the largest between the losses of the first steps and those of one process.
+ConvDEC-DA on images of 16x16, or of `--side`. Arms take turns. `limit` is the speed of as many processes side by side
+that share nothing, each with its part of the batch: what remains to it is the cost of sharing. `difference` is the
+largest between the losses of the first steps and those of one process.
 """
 
 import argparse
@@ -45,6 +46,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3, help="default: %(default)s")
     parser.add_argument("--compared", type=int, default=200, help="losses; default: %(default)s")
     parser.add_argument("--arm", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--batch", type=int, default=256, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
@@ -62,7 +64,8 @@ def arm(encoder: str, args: argparse.Namespace, peers: Peers) -> dict[str, objec
     torch.set_num_threads(1)
     images = torch.rand(args.images, 1, args.side, args.side, generator=torch.Generator().manual_seed(0))
     registry = Registry.discover()
-    config = compose(registry, recipe=f"{encoder}dec-da", settings=["train.pretrain_epochs=1000000"], n_clusters=10)
+    settings = ["train.pretrain_epochs=1000000", f"train.batch_size={args.batch}"]
+    config = compose(registry, recipe=f"{encoder}dec-da", settings=settings, n_clusters=10)
     config = config.resolved(len(images), None)
     trainer = Trainer(
         images, build_model(config, registry, (1, args.side, args.side)), config.train, seed=0, peers=peers
@@ -85,12 +88,13 @@ def arm(encoder: str, args: argparse.Namespace, peers: Peers) -> dict[str, objec
     return {"seconds": statistics.median(taken), "losses": losses}
 
 
-def run(encoder: str, n: int) -> dict[str, object]:
+def run(encoder: str, n: int, *, apart: bool = False) -> dict[str, object]:
     """Start the processes of an arm.
 
     Args:
         encoder: `conv` or `fc`.
         n: how many.
+        apart: whether each is a run of its own, with its part of the batch.
 
     Returns:
         What the first of them found.
@@ -98,8 +102,9 @@ def run(encoder: str, n: int) -> dict[str, object]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    common = {"WORLD_SIZE": str(n), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *sys.argv, "--arm", encoder]
+    size = 1 if apart else n
+    common = {"WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *sys.argv, "--arm", encoder, *(["--batch", str(256 // n)] if apart else [])]
     processes = [
         subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **common, "RANK": str(rank)})
         for rank in range(n)
@@ -128,19 +133,18 @@ def main() -> None:
     rows = []
     counts = [int(n) for n in args.processes.split(",")]
     for encoder in args.encoders.split(","):
-        found = {n: [] for n in counts}
+        found = {(n, apart): [] for n in counts for apart in (False, True)}
         for _ in range(args.rounds):
-            for n in counts:
-                found[n].append(run(encoder, n))
-        first = statistics.median(each["seconds"] for each in found[counts[0]])
-        losses = found[counts[0]][0]["losses"]
+            for n, apart in found:
+                found[n, apart].append(run(encoder, n, apart=apart))
+        seconds = {arm: statistics.median(each["seconds"] for each in runs) for arm, runs in found.items()}
+        first, losses = seconds[counts[0], False], found[counts[0], False][0]["losses"]
         for n in counts:
-            seconds = statistics.median(each["seconds"] for each in found[n])
-            apart = max(abs(a - b) for a, b in zip(found[n][0]["losses"], losses, strict=True))
-            speed = first / seconds
-            overhead = (seconds - first * counts[0] / n) * 1e3
-            rows.append((encoder, n, f"{seconds * 1e3:.2f}", f"{speed:.2f}", f"{overhead:.2f}", f"{apart:.1e}"))
-    columns = ("network", "processes", "ms a step", "speed", "overhead, ms", f"difference of {args.compared} losses")
+            took = seconds[n, False]
+            largest = max(abs(a - b) for a, b in zip(found[n, False][0]["losses"], losses, strict=True))
+            limit = first / seconds[n, True]
+            rows.append((encoder, n, f"{took * 1e3:.2f}", f"{first / took:.2f}", f"{limit:.2f}", f"{largest:.1e}"))
+    columns = ("network", "processes", "ms a step", "speed", "limit", f"difference of {args.compared} losses")
     measure.print_table("Processes that share a run", columns, rows)
 
 
