@@ -151,7 +151,7 @@ class DaskEngine(ExecutorEngine):
     def advice(self) -> str:
         """What to do when the scheduler is gone."""
         address = self.client.scheduler.address if self.client.scheduler else "its address"
-        return f"Check the scheduler at {address}. What runs had saved in their folders is kept."
+        return f"Check the scheduler at {address}."
 
     def receive(self, job: Job, future: Future[Any]) -> Any:
         """What the worker says; that the scheduler is gone is told as such."""

@@ -124,7 +124,7 @@ class ExecutorEngine:
     @property
     def advice(self) -> str:
         """What to do when the engine serves no longer."""
-        return "Start it again, and run the command again; what was saved of its runs is kept."
+        return "Start it again."
 
     def _stop(self, futures: Collection[Future[Any]]) -> list[Future[Any]]:
         """Cancel runs; returns those that are at work, which the token tells to end where it is seen."""

@@ -179,7 +179,7 @@ def test_seeds_are_stopped_and_started_and_lose_their_scheduler(
         with pytest.raises(EngineError, match="The scheduler of Dask has gone away") as caught:
             run_seeds(config, registry, FILES, [0], resume=True, notify=lose, **how)
     assert time.monotonic() - begin < 60
-    assert f"Finished seeds in {out} are kept." in str(caught.value)
+    assert f"What {out} holds of the seeds is kept." in str(caught.value)
     assert caught.value.folder == out
     assert [message.phase for message in told if isinstance(message, Resumed)] == ["cluster"]
     assert not list(out.glob(".*"))
