@@ -107,6 +107,7 @@ def reproduce(
     keep_freed_memory()
     from decda.console.study import StudyDisplay, print_study
     from decda.core.execution.engines import device_of
+    from decda.core.execution.scheduling import require_alone
     from decda.core.files import Files
     from decda.core.process.interrupts import Interrupted, Interrupts
     from decda.core.studies.cells import prepare_cells
@@ -114,6 +115,7 @@ def reproduce(
     from decda.core.studies.runner import run_study
     from decda.core.studies.trials import plan_trials
 
+    require_alone()
     check_folder(out)
     all_settings = (*BUDGETS[budget], *settings)
     with Interrupts(SIGNALS) as interrupts, stdout_to_stderr(), open_executor(engine, scheduler) as executor:

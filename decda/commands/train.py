@@ -176,6 +176,7 @@ def train(
     keep_freed_memory()
     from decda.core.config.composition import compose
     from decda.core.config.own_images import instead, own_images
+    from decda.core.execution.scheduling import require_alone
     from decda.core.files import Files
     from decda.core.runs.listening import default_listeners
     from decda.core.runs.naming import check_out
@@ -207,6 +208,8 @@ def train(
 
         import torch
 
+        if seeds is not None:
+            require_alone()
         torch.set_num_threads(choose_threads(threads))
         where = {"data_root": data_root, "offline": offline or None}
         choice = opener.choice(run_config)

@@ -9,6 +9,7 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
+from torch.distributed.run import parse_args
 
 from decda.core.atomic_files import read_json
 from decda.core.errors import ConfigError
@@ -131,8 +132,15 @@ def test_what_does_not_fit_is_told_once(tmp_path: Path) -> None:
         arguments = ["-m", "decda", "train", "--no-report", *more]
         first, second = end_together(start_together(arguments, 2, tmp_path))
         assert (first[0], second[0]) == (2, 2)
-        assert told in first[2]
+        assert first[2].startswith(f"Error: {told}")
         assert "Error" not in second[2]
+
+
+def test_torchrun_passes_our_options_on() -> None:
+    """It would take `--start` for an abbreviation of its own `--start-method`; `--` keeps it from that."""
+    words = ["--nproc-per-node", "2", "-m", "--", "decda", "train", "--start", "umap", "--set", "start.n_neighbors=9"]
+    parsed = parse_args(words)
+    assert (parsed.module, parsed.training_script, parsed.training_script_args) == (True, "decda", words[5:])
 
 
 def test_processes_must_have_the_same_images_and_parts() -> None:
