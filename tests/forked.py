@@ -36,7 +36,7 @@ class Forks:
         self.environment = environment
         self._server = subprocess.Popen(
             [sys.executable, "-m", "tests.forked"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-            env=environment,
+            env=environment, cwd=Path(__file__).parents[1],
         )  # fmt: skip
 
     def run(self, words: tuple[str, ...], cwd: Path) -> subprocess.CompletedProcess[str]:
