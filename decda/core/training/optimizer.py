@@ -39,7 +39,7 @@ def make_optimizer(
         'KerasAdam'
     """
     if name == "sgd":
-        return _SGD(weights, learning_rate, momentum, fused=device.type in ("cpu", "cuda"))
+        return SGD(weights, learning_rate, momentum, fused=device.type in ("cpu", "cuda"))
     return KerasAdam(weights, learning_rate)
 
 
@@ -56,7 +56,9 @@ class _Optimizer(torch.optim.Optimizer):
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
 
 
-class _SGD(_Optimizer, torch.optim.SGD):
+class SGD(_Optimizer, torch.optim.SGD):
+    """PyTorch's stochastic gradient descent, see `_Optimizer`; its arguments are those of `torch.optim.SGD`."""
+
     step = torch.no_grad()(inspect.unwrap(torch.optim.SGD.step))
 
 

@@ -259,7 +259,7 @@ def test_a_run_that_ended_early_says_how(registry: Registry, tmp_path: Path) -> 
 
     with pytest.raises(KeyboardInterrupt):
         run(config, registry, Files(offline=True), out=tmp_path / "interrupted", notify=interrupt)
-    assert status(tmp_path / "interrupted") == ("interrupted", "KeyboardInterrupt: ")
+    assert status(tmp_path / "interrupted") == ("interrupted", "KeyboardInterrupt")
 
     steps = run_stepwise(config, registry, Files(offline=True), out=tmp_path / "dropped")
     next(steps)

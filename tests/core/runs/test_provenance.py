@@ -18,8 +18,8 @@ def test_hash_of_a_file(tmp_path: Path) -> None:
     ("error", "status", "reason"),
     [
         (TrainingDiverged("at epoch 3"), "diverged", "TrainingDiverged: at epoch 3"),
-        (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt: "),
-        (GeneratorExit(), "interrupted", "GeneratorExit: "),
+        (KeyboardInterrupt(), "interrupted", "KeyboardInterrupt"),
+        (GeneratorExit(), "interrupted", "GeneratorExit"),
         (DataError("gone"), "failed", "DataError: gone"),
         (OSError(28, "No space left on device"), "failed", "OSError: [Errno 28] No space left on device"),
     ],
