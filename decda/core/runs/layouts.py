@@ -16,6 +16,9 @@ SHOWN = 2000
 LEAST = 5
 """Images of each cluster that are shown at least, if it has so many."""
 PERPLEXITY = 30.0
+MAX_ITER, ANGLE = 500, 0.8
+"""Of t-SNE. With scikit-learn's own, 1,000 and 0.5, a map takes more than twice as long and is as faithful: on `digits`
+the trustworthiness of ten neighbours is .995 with either."""
 Points = NDArray[np.float32]
 
 
@@ -75,7 +78,7 @@ def lay_out(z: Points, seed: int = 0) -> list[Map]:
         if len(np.unique(centered.round(9), axis=0)) > 10:
             layout = TSNE(
                 2, perplexity=min(PERPLEXITY, (len(z) - 1) / 3), init="pca" if z.shape[1] > 1 else "random",
-                random_state=seed, n_jobs=1, max_iter=750,
+                random_state=seed, n_jobs=1, max_iter=MAX_ITER, angle=ANGLE,
             )  # fmt: skip
             maps.append(Map("t-SNE", layout.fit_transform(centered.astype(np.float32)).astype(np.float64)))
     return maps
