@@ -124,6 +124,7 @@ def forks(no_reports: None, user_cache: None) -> Iterator[Forks]:
 
 def cli_environment() -> dict[str, str]:
     """The environment of the command line in another process."""
+    # What pytest says of the present test would make each environment another one.
     return {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "PYTEST_CURRENT_TEST": ""}
 
 

@@ -76,7 +76,9 @@ def test_seeds_go_on_in_their_folder() -> None:
     assert [run.seed for run in train_seeds(IMAGES, seeds="0-1", **how).finished] == [0, 1]
     with pytest.raises(ConfigError, match="all is for the seeds 0, 1"):
         train_seeds(IMAGES, seeds="0-2", **how)
-    with pytest.raises(ConfigError, match=r"cannot go on with other settings: train.max_iter is 4 in the run, 5 here"):
+    with pytest.raises(
+        ConfigError, match=r"The seeds in all cannot go on with other settings: train.max_iter is 4 in the run, 5 here"
+    ):
         train_seeds(IMAGES, seeds="0-1", **{**how, "train": {**FEW, "max_iter": 5}})
     with pytest.raises(ConfigError, match="not the folder of several seeds"):
         train_seeds(IMAGES, seeds="0", n_clusters=3, out="all/seed-0", resume=True, **QUIET)

@@ -226,16 +226,14 @@ def train(
                 with open_executor(engine, scheduler) as executor:
                     done = _train_seeds(run_config, registry, where, choice, seeds, {**how, "executor": executor})
                 code = done.exit_code
-        except Interrupted as error:
+        except (Interrupted, EngineError) as error:
             if error.folder is None:
                 raise
             again = resume_command(error.folder, data_root, load, listen, no_report, engine, scheduler)
-            raise Interrupted(error.name, f"{error} To go on: {again}", error.folder) from error
-        except EngineError as error:
-            if error.folder is None:
-                raise
-            again = resume_command(error.folder, data_root, load, listen, no_report, engine, scheduler)
-            raise EngineError(f"{error} To go on: {again}", folder=error.folder) from error
+            told = f"{error} To go on: {again}"
+            if isinstance(error, EngineError):
+                raise EngineError(told, folder=error.folder) from error
+            raise Interrupted(error.name, told, error.folder) from error
     if launched_rank() > 0:  # the first process says what came of the run
         return code
     folder = done.folder

@@ -46,4 +46,4 @@ def test_an_engine_that_serves_no_longer(here: Here, monkeypatch: pytest.MonkeyP
     assert (code, out) == (7, "")
     told = " ".join(err.split())
     assert "The engine takes no more runs (RuntimeError: cannot schedule" in told
-    assert "What all holds of the seeds is kept. To go on: decda train --resume all --scheduler tcp://s:1" in told
+    assert "What was saved in all is kept. To go on: decda train --resume all --scheduler tcp://s:1" in told

@@ -101,7 +101,7 @@ def require_same_settings(path: Path, config: RunConfig, registry: Registry) -> 
     """
     ours = compose(registry, config=read_configuration(path), provenance=provenance_beside(path / CONFIG))
     contradictions = _contradictions(ours, replace(config, seed=ours.seed))
-    _require_none(contradictions, f"What {printable(path)} holds")
+    _require_none(contradictions, f"The seeds in {printable(path)}")
 
 
 def require_same_parts(then: Mapping[str, Any], config: RunConfig, registry: Registry) -> None:

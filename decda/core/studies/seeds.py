@@ -132,7 +132,7 @@ def run_seeds(
             told = f"The seeds in {folder} were interrupted by {error.name}; finished ones are kept."
             raise Interrupted(error.name, told, folder) from error
         except EngineError as error:
-            raise EngineError(f"{error} What {printable(folder)} holds of the seeds is kept.", folder=folder) from error
+            raise EngineError(f"{error} What was saved in {printable(folder)} is kept.", folder=folder) from error
         outcomes.sort(key=lambda outcome: outcome.seed)
         result = SeedsResult(
             folder,

@@ -71,10 +71,7 @@ def _probe_models(
 
     owner = owners["head"]
     head = _call(owner, "deepcopy", lambda: deepcopy(head))
-    # Random points, because there may be fewer images here than clusters.
-    points = torch.randn(2 * n_clusters + len(x), dim, generator=keyed_generator(seed, "probe"))
-    labels = torch.arange(len(points)) % n_clusters
-    by = derive_seed(seed, "probe") if takes_seed(head) else labels
+    points, by = random_start(head, len(x), seed)
     _call(owner, "init_centers", lambda: head.init_centers(points, by))  # type: ignore[arg-type]
     _expect(owner, "centers after init_centers", head.centers, (n_clusters, dim), verb="be")
     q = _call(owner, "soft_assign", lambda: head.soft_assign(points))
@@ -93,6 +90,22 @@ def _probe_models(
         _expect(owner, f"the term '{name}' of loss", term, (), verb="be")
     if not any(term.requires_grad for term in terms.values()):
         raise ContractViolation(f"{owner}: no term of its loss depends on the weights.")
+
+
+def random_start(head: ClusteringHead, n: int, seed: int) -> tuple[Tensor, Tensor | int]:
+    """What `init_centers` of a head takes: random points, because there may be fewer images than clusters.
+
+    Args:
+        head: the clustering head.
+        n: how many points there are at least.
+        seed: of the draw.
+
+    Returns:
+        Points (2 K + n, D), and what the head starts by: their clusters, or a seed.
+    """
+    n_clusters, dim = head.centers.shape
+    points = torch.randn(2 * n_clusters + n, dim, generator=keyed_generator(seed, "probe"))
+    return points, derive_seed(seed, "probe") if takes_seed(head) else torch.arange(len(points)) % n_clusters
 
 
 def _call(owner: str, method: str, call: Callable[[], T]) -> T:

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from decda.core.contracts import Autoencoder, Batch, ClusteringHead
 from decda.core.errors import ConfigError, in_a_line
-from decda.core.random_keys import derive_seed, keyed_generator
-from decda.core.training.starting import takes_seed
+from decda.core.training.probe import random_start
 
 RTOL, ATOL = 1e-3, 1e-5
 """Rounding differs with the size of a batch; a mean over other images differs by more."""
@@ -33,10 +32,10 @@ def probe_portions(
         ConfigError: an embedding depends on the other images of its batch, as with batch normalization, or a term of
             the loss is no mean over images.
     """
-    autoencoder, head = deepcopy(autoencoder), deepcopy(head)
-    portions = (slice(0, 1), slice(1, None))
     if len(x) < 2:
         return
+    autoencoder, head = deepcopy(autoencoder), deepcopy(head)
+    portions = (slice(0, 1), slice(1, None))
     z = autoencoder.encode(x)
     whole = z, autoencoder.decode(z)
     try:
@@ -47,10 +46,8 @@ def probe_portions(
     if not all(_equal(*pair) for pair in zip(whole, parts, strict=True)):
         raise _refusal(owners["encoder"], "makes an embedding depend on the other images of its batch")
 
-    n_clusters, dim = head.centers.shape
-    points = torch.randn(2 * n_clusters + len(x), dim, generator=keyed_generator(seed, "shared probe"))
-    labels = torch.arange(len(points)) % n_clusters
-    head.init_centers(points, derive_seed(seed, "shared probe") if takes_seed(head) else labels)  # type: ignore[arg-type]
+    points, by = random_start(head, len(x), seed)
+    head.init_centers(points, by)  # type: ignore[arg-type]
     target = head.refresh(points)
     index = torch.arange(len(x))
 

@@ -179,7 +179,7 @@ def test_seeds_are_stopped_and_started_and_lose_their_scheduler(
         with pytest.raises(EngineError, match="The scheduler of Dask has gone away") as caught:
             run_seeds(config, registry, FILES, [0], resume=True, notify=lose, **how)
     assert time.monotonic() - begin < 60
-    assert f"What {out} holds of the seeds is kept." in str(caught.value)
+    assert f"What was saved in {out} is kept." in str(caught.value)
     assert caught.value.folder == out
     assert [message.phase for message in told if isinstance(message, Resumed)] == ["cluster"]
     assert not list(out.glob(".*"))
@@ -279,7 +279,7 @@ def test_an_end_keeps_what_has_come_unnoticed(engine: DaskEngine, registry: Regi
     assert (tmp_path / "0" / "checkpoints" / "1" / "state.json").exists()
 
 
-def test_workers_that_cannot_be_told_to_end(engine: DaskEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_that_cannot_be_told_to_end(engine: DaskEngine) -> None:
     """They have gone, or their scheduler has: that is no traceback of a thread."""
 
     def run(*_: Any, on_error: str) -> None:

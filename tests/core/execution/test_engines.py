@@ -86,15 +86,23 @@ def test_neither_torch_nor_dask_is_loaded() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"
 
 
-@pytest.mark.parametrize("address", ["", "bla://x:1", "tcp://127.0.0.1", "tcp://127.0.0.1:9"])
-def test_a_wrong_address(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("", ""),
+        ("bla://x:1", "(ValueError"),
+        ("tcp://127.0.0.1", "("),
+        ("tcp://127.0.0.1:9", "(OSError: Timed out trying to connect"),
+    ],
+)
+def test_a_wrong_address(monkeypatch: pytest.MonkeyPatch, address: str, why: str) -> None:
     """No address, one that makes no sense, and one where nobody answers are told soon, with what to do."""
     monkeypatch.setattr(dask_engine, "CONNECT_SECONDS", 0.5)
     with pytest.raises(EngineError if address else ConfigError, match="scheduler") as caught, connect(address):
         pass
     assert caught.value.exit_code == (7 if address else 2)
     if address:
-        assert f"No scheduler of Dask answers at {address} " in str(caught.value)
+        assert str(caught.value).startswith(f"No scheduler of Dask answers at {address} {why}")
 
 
 def test_an_address_where_nobody_speaks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +110,5 @@ def test_an_address_where_nobody_speaks(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(dask_engine, "CONNECT_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
-        with pytest.raises(EngineError, match=f"answers at {address} within 0.5 seconds"), connect(address):
+        with pytest.raises(EngineError, match=rf"answers at {address} \(TimeoutError\)"), connect(address):
             pass

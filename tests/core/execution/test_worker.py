@@ -1,17 +1,26 @@
-"""The worker process of a run, as far as it can be tested in this process."""
+"""The worker process of a run."""
 
 import io
 import os
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
 
 import pytest
 import torch
 
+from decda.core.atomic_files import read_json
+from decda.core.config.composition import compose
 from decda.core.events import BatchEnded, PhaseStarted, Progress
 from decda.core.execution import worker
-from decda.core.execution.protocol import from_line
+from decda.core.execution.messages import Job
+from decda.core.execution.protocol import WorkerJob, from_line
 from decda.core.execution.worker import Reporter, end_with
+from decda.core.parts.registry import Registry
 from decda.core.process.interrupts import Interrupts
+from tests.conftest import SHORT
 
 
 def test_frequent_events_are_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,3 +68,22 @@ def test_a_worker_ends_with_its_parent_whatever_it_is_at(monkeypatch: pytest.Mon
     assert exited.wait(10)
     os.close(reading)
     assert (interrupts.pending, codes) == ("SIGTERM", [1])
+
+
+def test_a_process_whose_stdin_ends_saves_its_run(registry: Registry, tmp_path: Path) -> None:
+    """As when whoever started it was killed, though its other streams are still read."""
+    endless = (*(word for word in SHORT if "epochs" not in word), "train.pretrain_epochs=100000")
+    config = compose(registry, parts={"encoder": "fc", "start": "kmeans"}, settings=endless)
+    job = WorkerJob.from_job(Job(0, config, tmp_path / "run"), data_root=None, offline=True, threads=1)
+    words = [sys.executable, "-m", "decda.core.execution.worker"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
+        assert process.stdin is not None
+        process.stdin.write(job.as_line())
+        process.stdin.flush()
+        log = tmp_path / "run" / "log.csv"
+        while not log.exists() or log.read_text().count("\n") < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        process.stdin.close()
+        assert process.wait(20) == 143
+    assert read_json(tmp_path / "run" / "provenance.json")["status"] == "interrupted"

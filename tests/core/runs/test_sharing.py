@@ -9,11 +9,17 @@ from subprocess import Popen
 from typing import Any
 
 import pytest
+from torch import Tensor, nn
 from torch.distributed.run import parse_args
 
 from decda.core.atomic_files import read_json
+from decda.core.config.composition import compose
 from decda.core.errors import ConfigError
+from decda.core.files import Files
+from decda.core.parts.registry import Registry
+from decda.core.runs.preparation import prepare
 from decda.core.runs.sharing import _require_alike
+from decda.plugins.encoders.fc import FcAutoencoder
 from tests.conftest import SHORT, Here
 from tests.together import end_together, start_together
 
@@ -134,6 +140,27 @@ def test_what_does_not_fit_is_told_once(tmp_path: Path) -> None:
         assert (first[0], second[0]) == (2, 2)
         assert first[2].startswith(f"Error: {told}")
         assert "Error" not in second[2]
+
+
+class Normed(FcAutoencoder):
+    """An encoder with batch normalization."""
+
+    def __init__(self, input_shape: tuple[int, int, int]):
+        super().__init__(input_shape, hidden=(5,))
+        self.norm = nn.BatchNorm2d(input_shape[0])
+
+    def encode(self, x: Tensor) -> Tensor:
+        return super().encode(self.norm(x))
+
+
+def test_parts_that_depend_on_their_batch_are_not_shared(registry: Registry) -> None:
+    """A run of them is prepared for one process, and refused for two."""
+    own = registry.copy()
+    own.add("encoder", "normed", Normed)
+    config = compose(own, parts={"encoder": "normed", "start": "kmeans"}, settings=SHORT)
+    prepare(config, own, Files(offline=True))
+    with pytest.raises(ConfigError, match="the encoder 'normed'.*depend on the other images"):
+        prepare(config, own, Files(offline=True), n_processes=2)
 
 
 def test_torchrun_passes_our_options_on() -> None:
